@@ -1,0 +1,270 @@
+/**
+ * Signed objects: the exact bytes received are kept, and verified over. `Signed` objects stand alone
+ * under one signature; `Statement`s are leaves under one signed Merkle root, so that a station signs
+ * a whole commit batch once (design §7). A batch of one is the same thing with an empty path.
+ */
+import { concatBytes, uintToBytes } from './bytes.ts';
+import { labels, type Label } from './labels.ts';
+import { limits } from './limits.ts';
+import { signature } from './names.ts';
+import type { Primitives, SigningKey, VerifyingKey } from './primitives.ts';
+import {
+  decodeElement,
+  element,
+  listOf,
+  octets,
+  readTlv,
+  small,
+  struct,
+  type RequiredElement,
+  type Value,
+} from './tlv.ts';
+
+export interface Signed<T> {
+  readonly body: T;
+  /** The body's element, tag and length included: what was signed, after the label. */
+  readonly bodyBytes: Uint8Array;
+  readonly signature: Uint8Array;
+  /** The whole object as received or made. */
+  readonly bytes: Uint8Array;
+}
+
+export interface SignedKind<T> extends RequiredElement<Signed<T>> {
+  readonly name: string;
+  readonly label: Label;
+  readonly body: RequiredElement<T>;
+  /** Encodes the body and signs it. */
+  sign(body: T, key: SigningKey): Signed<T>;
+  /** Joins a body's bytes and a signature made elsewhere, as by a card. Throws TlvError. */
+  join(bodyBytes: Uint8Array, signatureBytes: Uint8Array): Signed<T>;
+  verify(signed: Signed<T>, key: VerifyingKey): boolean;
+  /** Throws TlvError. */
+  decode(bytes: Uint8Array): Signed<T>;
+  /** SHA-256(label ‖ body): what is signed, and how other objects name this one. */
+  digest(primitives: Primitives, bodyBytes: Uint8Array): Uint8Array;
+}
+
+const bodyTag = 0xa0;
+const signatureTag = 0x9e;
+
+export function signedKind<T>(
+  name: string,
+  tag: number,
+  label: Label,
+  body: Value<T>,
+): SignedKind<T> {
+  const bodyElement = element(bodyTag, body);
+  const signatureElement = element(signatureTag, signature);
+  const whole = element(
+    tag,
+    struct({ body: element(bodyTag, octets(0, 0xffff)), signature: signatureElement }),
+  );
+  const decodeContent = (bytes: Uint8Array, content: Uint8Array): Signed<T> => {
+    const first = readTlv(content, 0);
+    const parts = whole.decodeTlv({ tag, content, whole: bytes });
+    return {
+      body: decodeElement(bodyElement, first.whole, 'body'),
+      bodyBytes: first.whole.slice(),
+      signature: parts.signature,
+      bytes: bytes.slice(),
+    };
+  };
+  const kind: SignedKind<T> = {
+    name,
+    tag,
+    label,
+    body: bodyElement,
+    optional: false,
+    encode: (signed) => signed.bytes,
+    decodeTlv: (tlv) => decodeContent(tlv.whole, tlv.content),
+    decode: (bytes) => decodeElement(kind, bytes, name),
+    digest: (primitives, bodyBytes) => primitives.sha256(label, bodyBytes),
+    join(bodyBytes, signatureBytes) {
+      const content = concatBytes(bodyBytes, signatureElement.encode(signatureBytes));
+      return decodeContent(encodeWhole(tag, content), content);
+    },
+    sign(value, key) {
+      const bodyBytes = bodyElement.encode(value);
+      const signatureBytes = key.sign(concatBytes(label, bodyBytes));
+      const content = concatBytes(bodyBytes, signatureElement.encode(signatureBytes));
+      return {
+        body: value,
+        bodyBytes,
+        signature: signatureBytes,
+        bytes: encodeWhole(tag, content),
+      };
+    },
+    verify: (signed, key) => key.verify(concatBytes(label, signed.bodyBytes), signed.signature),
+  };
+  return kind;
+}
+
+/** Where a leaf stands in its batch, and the hashes that lead from it to the signed root. */
+export interface BatchProof {
+  readonly index: number;
+  readonly size: number;
+  readonly path: readonly Uint8Array[];
+  readonly signature: Uint8Array;
+}
+
+export interface Statement<T> {
+  readonly body: T;
+  readonly bodyBytes: Uint8Array;
+  readonly proof: BatchProof;
+  readonly bytes: Uint8Array;
+}
+
+export interface StatementKind<T> extends RequiredElement<Statement<T>> {
+  readonly name: string;
+  readonly label: Label;
+  verify(primitives: Primitives, statement: Statement<T>, key: VerifyingKey): boolean;
+  /** Throws TlvError. */
+  decode(bytes: Uint8Array): Statement<T>;
+  /** A leaf that waits for its batch to be signed. */
+  leaf(primitives: Primitives, body: T): Leaf;
+  /** The statement of a leaf, once `signBatch` has given its proof. */
+  prove(body: T, proof: BatchProof): Statement<T>;
+}
+
+export interface Leaf {
+  readonly hash: Uint8Array;
+}
+
+const proofValue = struct({
+  index: element(0x80, small(limits.batchStatements - 1)),
+  size: element(0x81, small(limits.batchStatements)),
+  path: element(0xa2, listOf(element(0x80, octets(32)), 0, limits.batchPathHashes)),
+  signature: element(signatureTag, signature),
+});
+
+export function statementKind<T>(
+  name: string,
+  tag: number,
+  label: Label,
+  body: Value<T>,
+): StatementKind<T> {
+  const bodyElement = element(bodyTag, body);
+  const proofElement = element(0xa1, proofValue);
+  const whole = element(
+    tag,
+    struct({ body: element(bodyTag, octets(0, 0xffff)), proof: proofElement }),
+  );
+  const leafHash = (primitives: Primitives, bodyBytes: Uint8Array): Uint8Array =>
+    primitives.sha256(Uint8Array.of(0), label, bodyBytes);
+  const kind: StatementKind<T> = {
+    name,
+    tag,
+    label,
+    optional: false,
+    encode: (statement) => statement.bytes,
+    decodeTlv(tlv) {
+      const first = readTlv(tlv.content, 0);
+      const parts = whole.decodeTlv(tlv);
+      return {
+        body: decodeElement(bodyElement, first.whole, 'body'),
+        bodyBytes: first.whole.slice(),
+        proof: parts.proof,
+        bytes: tlv.whole.slice(),
+      };
+    },
+    decode: (bytes) => decodeElement(kind, bytes, name),
+    leaf: (primitives, value) => ({ hash: leafHash(primitives, bodyElement.encode(value)) }),
+    prove(value, proof) {
+      const bodyBytes = bodyElement.encode(value);
+      const content = concatBytes(bodyBytes, proofElement.encode(proof));
+      return { body: value, bodyBytes, proof, bytes: encodeWhole(tag, content) };
+    },
+    verify(primitives, statement, key) {
+      const leaf = leafHash(primitives, statement.bodyBytes);
+      const root = rootFromPath(primitives, leaf, statement.proof);
+      if (root === undefined) return false;
+      return key.verify(batchMessage(root, statement.proof.size), statement.proof.signature);
+    },
+  };
+  return kind;
+}
+
+/** One signature for up to 64 leaves of any kinds; the proofs come in the order of the leaves. */
+export function signBatch(
+  primitives: Primitives,
+  leaves: readonly Leaf[],
+  key: SigningKey,
+): BatchProof[] {
+  if (leaves.length === 0 || leaves.length > limits.batchStatements) {
+    throw new RangeError(`a batch of ${leaves.length} statements; 1 to ${limits.batchStatements}`);
+  }
+  const tree = hashTree(
+    primitives,
+    leaves.map((leaf) => leaf.hash),
+  );
+  const size = leaves.length;
+  const signatureBytes = key.sign(batchMessage(tree.root, size));
+  return tree.paths.map((path, index) => ({ index, size, path, signature: signatureBytes }));
+}
+
+export interface HashTree {
+  readonly root: Uint8Array;
+  /** PATH of RFC 6962 §2.1.1 for every leaf, leaf end first. */
+  readonly paths: readonly (readonly Uint8Array[])[];
+}
+
+/** MTH and PATH of RFC 6962 §2.1 over leaf hashes, at least one. */
+export function hashTree(primitives: Primitives, hashes: readonly Uint8Array[]): HashTree {
+  const [first] = hashes;
+  if (first === undefined) throw new RangeError('a tree of no leaves');
+  if (hashes.length === 1) return { root: first, paths: [[]] };
+  const split = splitPoint(hashes.length);
+  const left = hashTree(primitives, hashes.slice(0, split));
+  const right = hashTree(primitives, hashes.slice(split));
+  return {
+    root: nodeHash(primitives, left.root, right.root),
+    paths: [
+      ...left.paths.map((path) => [...path, right.root]),
+      ...right.paths.map((path) => [...path, left.root]),
+    ],
+  };
+}
+
+/** RFC 9162 §2.1.3.2; undefined where the path has not the length that index and size ask for. */
+export function rootFromPath(
+  primitives: Primitives,
+  leaf: Uint8Array,
+  proof: Pick<BatchProof, 'index' | 'size' | 'path'>,
+): Uint8Array | undefined {
+  if (proof.index >= proof.size) return undefined;
+  let node = proof.index;
+  let last = proof.size - 1;
+  let hash = leaf;
+  for (const sibling of proof.path) {
+    if (last === 0) return undefined;
+    if (node % 2 === 1 || node === last) {
+      hash = nodeHash(primitives, sibling, hash);
+      while (node % 2 === 0 && node !== 0) {
+        node >>= 1;
+        last >>= 1;
+      }
+    } else {
+      hash = nodeHash(primitives, hash, sibling);
+    }
+    node >>= 1;
+    last >>= 1;
+  }
+  return last === 0 ? hash : undefined;
+}
+
+function batchMessage(root: Uint8Array, size: number): Uint8Array {
+  return concatBytes(labels.batch, uintToBytes(BigInt(size), 4), root);
+}
+
+function nodeHash(primitives: Primitives, left: Uint8Array, right: Uint8Array): Uint8Array {
+  return primitives.sha256(Uint8Array.of(1), left, right);
+}
+
+/** The largest power of two below `count`. */
+function splitPoint(count: number): number {
+  return 2 ** Math.floor(Math.log2(count - 1));
+}
+
+function encodeWhole(tag: number, content: Uint8Array): Uint8Array {
+  return element(tag, octets(0, 0xffffff)).encode(content);
+}
