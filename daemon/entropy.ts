@@ -1,0 +1,8 @@
+import { randomBytes } from 'node:crypto';
+import type { Entropy } from '../applet-spec/primitives.ts';
+
+/** The operating system's generator. */
+export const systemEntropy: Entropy = {
+  // No Buffer, whose `slice` would share memory.
+  randomBytes: (length) => Uint8Array.from(randomBytes(length)),
+};

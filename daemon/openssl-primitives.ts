@@ -1,0 +1,230 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  sign as opensslSign,
+  verify as opensslVerify,
+} from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { poly1305 } from '@noble/ciphers/_poly1305.js';
+import {
+  bytesToUint,
+  concatBytes,
+  fromHex,
+  uintToBytes,
+  wipe,
+  xorBytes,
+} from '../applet-spec/bytes.ts';
+import {
+  AES_BLOCK_BYTES,
+  GCM_TAG_BYTES,
+  P256_PRIVATE_KEY_BYTES,
+  P256_PUBLIC_KEY_BYTES,
+  P256_SIGNATURE_BYTES,
+  requireAesKey,
+  requireCbcInput,
+  requireGcmInput,
+  requireLength,
+  requireUncompressedPoint,
+} from '../applet-spec/primitive-input.ts';
+import type { Primitives, SigningKey, VerifyingKey } from '../applet-spec/primitives.ts';
+
+const p256Order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+const halfOrder = uintToBytes(p256Order >> 1n, 32);
+
+/** RFC 5480 SubjectPublicKeyInfo of a P-256 key, up to the 65 bytes of the point. */
+const spkiPrefix = fromHex('3059301306072a8648ce3d020106082a8648ce3d030107034200');
+/** RFC 5208 PrivateKeyInfo of a P-256 key, up to the 32 bytes of the scalar. */
+const pkcs8Prefix = fromHex(
+  '3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420',
+);
+
+/** `Primitives` for stations, on OpenSSL. Signing is randomised; results are plain Uint8Arrays. */
+export const opensslPrimitives: Primitives = {
+  sha256(...parts) {
+    const hash = createHash('sha256');
+    for (const part of parts) hash.update(part);
+    return plainBytes(hash.digest());
+  },
+  aesCmac,
+  aesCbcEncrypt(key, iv, plaintext) {
+    requireCbcInput(key, iv, plaintext);
+    const cipher = createCipheriv(`aes-${8 * key.length}-cbc`, key, iv).setAutoPadding(false);
+    return concatBytes(cipher.update(plaintext), cipher.final());
+  },
+  aesCbcDecrypt(key, iv, ciphertext) {
+    requireCbcInput(key, iv, ciphertext);
+    const decipher = createDecipheriv(`aes-${8 * key.length}-cbc`, key, iv).setAutoPadding(false);
+    return concatBytes(decipher.update(ciphertext), decipher.final());
+  },
+  aesEcbEncryptBlock(key, block) {
+    requireAesKey(key);
+    requireLength(block, AES_BLOCK_BYTES, 'an AES block');
+    const cipher = createCipheriv(`aes-${8 * key.length}-ecb`, key, null).setAutoPadding(false);
+    return plainBytes(cipher.update(block));
+  },
+  aesGcmSeal(key, nonce, plaintext, associatedData) {
+    requireGcmInput(key, nonce);
+    const cipher = createCipheriv('aes-256-gcm', key, nonce);
+    cipher.setAAD(associatedData);
+    return concatBytes(cipher.update(plaintext), cipher.final(), cipher.getAuthTag());
+  },
+  aesGcmOpen(key, nonce, sealed, associatedData) {
+    requireGcmInput(key, nonce);
+    const tagOffset = sealed.length - GCM_TAG_BYTES;
+    if (tagOffset < 0) return undefined;
+    const options = { authTagLength: GCM_TAG_BYTES };
+    const decipher = createDecipheriv('aes-256-gcm', key, nonce, options);
+    decipher.setAAD(associatedData);
+    decipher.setAuthTag(sealed.subarray(tagOffset));
+    const plaintext = decipher.update(sealed.subarray(0, tagOffset));
+    try {
+      decipher.final();
+    } catch {
+      wipe(plaintext);
+      return undefined;
+    }
+    return plainBytes(plaintext);
+  },
+  // OpenSSL has Poly1305 alone as an EVP_MAC, which node:crypto does not reach.
+  poly1305(oneTimeKey, message) {
+    requireLength(oneTimeKey, 32, 'a Poly1305 key');
+    return poly1305(message, oneTimeKey);
+  },
+  verifyingKey: (publicKey) => OpensslVerifyingKey.import(publicKey),
+  signingKey: (privateKey) => OpensslSigningKey.import(privateKey),
+};
+
+/** A P-256 public key inside OpenSSL, imported once. */
+export class OpensslVerifyingKey implements VerifyingKey {
+  readonly publicKey: Uint8Array;
+  readonly #input: VerifyInput;
+
+  /** Throws RangeError for what is no uncompressed point of P-256. */
+  static import(publicKey: Uint8Array): OpensslVerifyingKey {
+    requireUncompressedPoint(publicKey);
+    return new OpensslVerifyingKey(publicKey, importPoint(publicKey));
+  }
+
+  protected constructor(publicKey: Uint8Array, key: KeyObject) {
+    this.publicKey = Uint8Array.from(publicKey);
+    this.#input = { key, dsaEncoding: 'ieee-p1363' };
+  }
+
+  verify(message: Uint8Array, signature: Uint8Array): boolean {
+    if (!isLowSignature(signature)) return false;
+    return opensslVerify('sha256', message, this.#input, signature);
+  }
+
+  /** `verify` on libuv's thread pool; completions come in any order. Resolves, never rejects. */
+  async verifyInPool(message: Uint8Array, signature: Uint8Array): Promise<boolean> {
+    if (!isLowSignature(signature)) return false;
+    return new Promise((resolve) => {
+      opensslVerify('sha256', message, this.#input, signature, (fault, valid) => {
+        resolve(fault === null && valid);
+      });
+    });
+  }
+}
+
+interface VerifyInput {
+  readonly key: KeyObject;
+  readonly dsaEncoding: 'ieee-p1363';
+}
+
+class OpensslSigningKey extends OpensslVerifyingKey implements SigningKey {
+  readonly #privateKey: KeyObject;
+
+  static override import(privateKey: Uint8Array): OpensslSigningKey {
+    requireLength(privateKey, P256_PRIVATE_KEY_BYTES, 'a P-256 private key');
+    const scalar = bytesToUint(privateKey);
+    if (scalar === 0n || scalar >= p256Order) throw new RangeError('no scalar of P-256');
+    return new OpensslSigningKey(privateKey);
+  }
+
+  private constructor(privateKey: Uint8Array) {
+    const der = Buffer.concat([pkcs8Prefix, privateKey]);
+    const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+    wipe(der);
+    const publicKey = createPublicKey(key);
+    const spki = publicKey.export({ format: 'der', type: 'spki' });
+    super(spki.subarray(-P256_PUBLIC_KEY_BYTES), publicKey);
+    this.#privateKey = key;
+  }
+
+  sign(message: Uint8Array): Uint8Array {
+    const input = { key: this.#privateKey, dsaEncoding: 'ieee-p1363' } as const;
+    return toLowS(plainBytes(opensslSign('sha256', message, input)));
+  }
+}
+
+/**
+ * AES-CMAC (RFC 4493 §2.4) over one CBC cipher: encrypting a zero block first gives L for the
+ * subkeys, and leaves L as the chaining value, which XOR into the first message block cancels.
+ */
+function aesCmac(key: Uint8Array, message: Uint8Array): Uint8Array {
+  requireAesKey(key);
+  const zero = new Uint8Array(AES_BLOCK_BYTES);
+  const cipher = createCipheriv(`aes-${8 * key.length}-cbc`, key, zero).setAutoPadding(false);
+  const l = plainBytes(cipher.update(zero));
+  const k1 = double(l);
+  const blocks = Math.max(1, Math.ceil(message.length / AES_BLOCK_BYTES));
+  const padded = new Uint8Array(blocks * AES_BLOCK_BYTES);
+  padded.set(message);
+  const whole = message.length === padded.length;
+  if (!whole) padded[message.length] = 0x80;
+  const lastOffset = padded.length - AES_BLOCK_BYTES;
+  const last = padded.subarray(lastOffset);
+  last.set(xorBytes(last, whole ? k1 : double(k1)));
+  const first = padded.subarray(0, AES_BLOCK_BYTES);
+  first.set(xorBytes(first, l));
+  return plainBytes(cipher.update(padded).subarray(lastOffset));
+}
+
+/** Multiplication by x in GF(2^128), RFC 4493 §2.3. */
+function double(block: Uint8Array): Uint8Array {
+  const doubled = new Uint8Array(AES_BLOCK_BYTES);
+  let carry = 0;
+  for (let i = AES_BLOCK_BYTES - 1; i >= 0; i--) {
+    const shifted = ((block[i] ?? 0) << 1) | carry;
+    doubled[i] = shifted & 0xff;
+    carry = shifted >> 8;
+  }
+  doubled[AES_BLOCK_BYTES - 1] = (doubled[AES_BLOCK_BYTES - 1] ?? 0) ^ (carry * 0x87);
+  return doubled;
+}
+
+function importPoint(publicKey: Uint8Array): KeyObject {
+  const der = Buffer.concat([spkiPrefix, publicKey]);
+  try {
+    return createPublicKey({ key: der, format: 'der', type: 'spki' });
+  } catch (cause) {
+    throw new RangeError('no point of P-256', { cause });
+  }
+}
+
+/**
+ * 64 bytes whose s is at most half the order: OpenSSL accepts either half, the specification one.
+ */
+function isLowSignature(signature: Uint8Array): boolean {
+  if (signature.length !== P256_SIGNATURE_BYTES) return false;
+  for (let i = 0; i < halfOrder.length; i++) {
+    const difference = (signature[32 + i] ?? 0) - (halfOrder[i] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return true;
+}
+
+function toLowS(signature: Uint8Array): Uint8Array {
+  if (isLowSignature(signature)) return signature;
+  const s = bytesToUint(signature.subarray(32));
+  signature.set(uintToBytes(p256Order - s, 32), 32);
+  return signature;
+}
+
+/** A copy that is no Buffer, whose `slice` would share memory. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.from(bytes);
+}
