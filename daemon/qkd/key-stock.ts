@@ -1,0 +1,144 @@
+import { equalBytes, wipe } from '../../applet-spec/bytes.ts';
+import type { QkdKey } from './key-source.ts';
+
+/** Bits set apart in a stock. */
+export class StockReservation {
+  #bits: number;
+  readonly #onRelease: () => void;
+
+  constructor(bits: number, onRelease: () => void) {
+    this.#bits = bits;
+    this.#onRelease = onRelease;
+  }
+
+  /** What is left of it. */
+  get bits(): number {
+    return this.#bits;
+  }
+
+  /** Its bits are leaving the stock: unlike `release`, this sets nothing free and tells nobody. */
+  use(bits: number): void {
+    this.#bits = Math.max(0, this.#bits - bits);
+  }
+
+  /** Gives the rest back; harmless when repeated. */
+  release(): void {
+    if (this.#bits === 0) return;
+    this.#bits = 0;
+    this.#onRelease();
+  }
+}
+
+/** Keys drawn and not handed out yet, oldest first, and what of them is reserved. */
+export class KeyStock {
+  #keys: QkdKey[] = [];
+  readonly #ids = new Map<string, QkdKey>();
+  readonly #reservations = new Set<StockReservation>();
+  #bits = 0;
+
+  get bits(): number {
+    return this.#bits;
+  }
+
+  get reservedBits(): number {
+    let bits = 0;
+    for (const reservation of this.#reservations) {
+      if (reservation.bits === 0) this.#reservations.delete(reservation);
+      bits += reservation.bits;
+    }
+    return bits;
+  }
+
+  get availableBits(): number {
+    return Math.max(0, this.#bits - this.reservedBits);
+  }
+
+  /**
+   * Takes keys in and returns how many bits were of no use: a key that is in stock already, and
+   * both copies where they differ, for then nobody can tell which one the peer would get.
+   */
+  add(keys: readonly QkdKey[]): number {
+    let uselessBits = 0;
+    for (const key of keys) {
+      const known = this.#ids.get(key.id);
+      if (known === undefined) {
+        this.#keys.push(key);
+        this.#ids.set(key.id, key);
+        this.#bits += bitsOf(key);
+        continue;
+      }
+      uselessBits += bitsOf(key);
+      if (!equalBytes(known.bits, key.bits)) {
+        this.#remove(known);
+        uselessBits += bitsOf(known);
+        wipe(known.bits);
+      }
+      wipe(key.bits);
+    }
+    return uselessBits;
+  }
+
+  /**
+   * The oldest keys that together have at least `bits` bits, no longer in stock; fewer where it
+   * runs dry.
+   */
+  remove(bits: number): QkdKey[] {
+    let count = 0;
+    let removedBits = 0;
+    while (removedBits < bits && count < this.#keys.length) {
+      const key = this.#keys[count];
+      if (key === undefined) break;
+      removedBits += bitsOf(key);
+      this.#ids.delete(key.id);
+      count++;
+    }
+    this.#bits -= removedBits;
+    return this.#keys.splice(0, count);
+  }
+
+  /** How many bits `remove` would take to give each of `wants` (in bits) keys of its own. */
+  costOf(wants: readonly number[]): number {
+    let index = 0;
+    let cost = 0;
+    for (const want of wants) {
+      let got = 0;
+      while (got < want) {
+        const key = this.#keys[index++];
+        if (key === undefined) return Number.POSITIVE_INFINITY;
+        got += bitsOf(key);
+      }
+      cost += got;
+    }
+    return cost;
+  }
+
+  reserve(bits: number, onRelease: () => void): StockReservation {
+    const reservation = new StockReservation(bits, onRelease);
+    this.#reservations.add(reservation);
+    return reservation;
+  }
+
+  /** Wipes everything and returns how many bits that were. */
+  clear(): number {
+    const bits = this.#bits;
+    for (const key of this.#keys) wipe(key.bits);
+    this.#keys = [];
+    this.#ids.clear();
+    this.#bits = 0;
+    return bits;
+  }
+
+  #remove(key: QkdKey): void {
+    this.#keys = this.#keys.filter((other) => other !== key);
+    this.#ids.delete(key.id);
+    this.#bits -= bitsOf(key);
+  }
+}
+
+export function bitsOf(key: QkdKey): number {
+  return 8 * key.bits.length;
+}
+
+export function countBits(keys: readonly QkdKey[]): number {
+  return keys.reduce((bits, key) => bits + bitsOf(key), 0);
+}

@@ -1,0 +1,308 @@
+import type { Clock } from '../../applet-spec/clock.ts';
+import { concatBytes, wipe } from '../../applet-spec/bytes.ts';
+import { ClaimShelf } from './claim-shelf.ts';
+import { KeyAccount } from './key-account.ts';
+import type { KeyBalance } from './key-account.ts';
+import type { KeyLedger, KeyPurpose, KeyUse, KeyUseOutcome } from './key-ledger.ts';
+import type { KeySource, KeySourceStatus, QkdKey } from './key-source.ts';
+import { countBits, KeyStock, StockReservation } from './key-stock.ts';
+import { QkdError } from './qkd-error.ts';
+import { Refill } from './refill.ts';
+import { TakeQueue } from './take-queue.ts';
+
+/** Bits wanted for one purpose: a positive multiple of 8. */
+export interface KeyWant {
+  readonly purpose: KeyPurpose;
+  readonly bits: number;
+}
+
+/** The receiving side of a want: the key IDs that the peer named for it, in order. */
+export interface KeyClaim extends KeyWant {
+  readonly keyIds: readonly string[];
+}
+
+/** Raw QKD bits, never derived: as many as were wanted, from the keys in the order of their IDs. */
+export interface TakenBits {
+  readonly purpose: KeyPurpose;
+  readonly keyIds: readonly string[];
+  readonly bits: Uint8Array;
+}
+
+/** Bits set apart in the stock for a payment that was admitted. */
+export interface KeyReservation {
+  /** What is left of it. */
+  readonly bits: number;
+  /** Gives the rest back to the stock; harmless when repeated. */
+  release(): void;
+}
+
+/** A take has waited longer than the grace. */
+export interface KeyStarvation {
+  readonly sinceMs: number;
+  readonly missingBits: number;
+  /** Why the device gives no keys, where that is known. */
+  readonly reason: string;
+}
+
+export interface TakeOptions {
+  readonly signal?: AbortSignal;
+  /**
+   * From `reserve` of the same reservoir; its bits are used first, and it does not queue behind
+   * others.
+   */
+  readonly reservation?: KeyReservation;
+}
+
+export interface ReservoirOptions {
+  /** The neighbour's station name, as the ledger records it. */
+  readonly peer: string;
+  readonly source: KeySource;
+  readonly ledger: KeyLedger;
+  readonly clock: Clock;
+  /** The most bits to hold ahead of need; default 65,536. 0: draw only on demand. */
+  readonly capacityBits?: number;
+  /** The preferred size of one key; devices with other limits get theirs. Default 256. */
+  readonly keySizeBits?: number;
+  /** How long a take may wait before that counts as starvation. Default 200. */
+  readonly starvationGraceMs?: number;
+  /** How often at most the device's status is read. Default 60,000. */
+  readonly statusEveryMs?: number;
+  /** Called when starvation begins, and with undefined when it ends. */
+  readonly onStarvation?: (starvation: KeyStarvation | undefined) => void;
+  /** Called with each failure of the device: for the log. */
+  readonly onError?: (error: QkdError) => void;
+}
+
+/** So many of our keys in a row that the peer could not fetch mean a device that drops keys. */
+const missesBeforeOnDemand = 3;
+
+/**
+ * The stock of QKD keys shared with one peer: drawn ahead within a bound, handed out once, every
+ * bit accounted for, and every use recorded durably before the caller sees a bit of it.
+ */
+export class Reservoir {
+  readonly peer: string;
+  readonly #options: ReservoirOptions;
+  readonly #stock = new KeyStock();
+  readonly #account = new KeyAccount();
+  readonly #shelf: ClaimShelf;
+  readonly #refill: Refill;
+  readonly #queue: TakeQueue;
+  #missesInARow = 0;
+  #capacityBits: number;
+  #closed = false;
+
+  constructor(options: ReservoirOptions) {
+    this.peer = options.peer;
+    this.#options = options;
+    this.#capacityBits = options.capacityBits ?? 65_536;
+    this.#shelf = new ClaimShelf(options.source, this.#account);
+    this.#refill = new Refill({
+      source: options.source,
+      clock: options.clock,
+      keySizeBits: options.keySizeBits ?? 256,
+      statusEveryMs: options.statusEveryMs ?? 60_000,
+      missingBits: () => this.#missingBits(),
+      onKeys: (keys) => {
+        this.#stockUp(keys);
+      },
+      onError: (error) => {
+        this.#account.receiveLost(error.lostBits);
+        options.onError?.(error);
+      },
+    });
+    this.#queue = new TakeQueue({
+      stock: this.#stock,
+      account: this.#account,
+      clock: options.clock,
+      graceMs: options.starvationGraceMs ?? 200,
+      keyBits: () => this.#refill.sizeBits,
+      record: (uses) => this.#record(uses, 'send'),
+      wake: () => {
+        this.#refill.wake();
+      },
+      onStarvation: () => options.onStarvation?.(this.starvation()),
+    });
+  }
+
+  /** Begins to fill the stock; `take` works without it. */
+  start(): void {
+    this.#refill.wake();
+  }
+
+  balance(): KeyBalance {
+    return this.#account.balance(this.#stock.bits, this.#stock.reservedBits);
+  }
+
+  /** The last status that the device gave, or undefined. */
+  deviceStatus(): KeySourceStatus | undefined {
+    return this.#refill.status;
+  }
+
+  /** The failure that keeps the device from giving keys now, or undefined. */
+  deviceError(): QkdError | undefined {
+    return this.#refill.error;
+  }
+
+  /** undefined unless a take has waited longer than the grace. */
+  starvation(): KeyStarvation | undefined {
+    const sinceMs = this.#queue.starvedSinceMs;
+    if (sinceMs === undefined) return undefined;
+    return {
+      sinceMs,
+      missingBits: Math.max(0, this.#queue.demandBits - this.#stock.availableBits),
+      reason: this.#refill.error?.message ?? 'the device delivers keys more slowly than needed',
+    };
+  }
+
+  /**
+   * Sets `bits` of the stock apart, at admission; undefined where the stock holds too few that
+   * nobody reserved or waits for.
+   */
+  reserve(bits: number): KeyReservation | undefined {
+    checkBits(bits);
+    const free = this.#stock.availableBits - this.#queue.demandBits;
+    if (this.#closed || free < bits) return undefined;
+    return this.#stock.reserve(bits, () => {
+      this.#queue.serve();
+    });
+  }
+
+  /**
+   * Takes fresh bits for sending: all wants in one batch and one call of the ledger, each want from
+   * keys of its own. Waits, first come first served, until the device has delivered enough. Keys
+   * whose ID the ledger already knows are lost and replaced.
+   * @returns one entry for each want, in their order.
+   * @throws QkdError `aborted` when the signal fires or the reservoir closes; what the ledger
+   * throws.
+   */
+  async take(wants: readonly KeyWant[], options: TakeOptions = {}): Promise<readonly TakenBits[]> {
+    for (const want of wants) checkBits(want.bits);
+    if (this.#closed) throw new QkdError('aborted', `the keys of ${this.peer} are closed`);
+    const { reservation } = options;
+    const keys = await this.#queue.take(
+      wants,
+      reservation instanceof StockReservation ? reservation : undefined,
+      options.signal,
+    );
+    return wants.map((want, i) => joinKeys(want, keys[i] ?? []));
+  }
+
+  /**
+   * Fetches the keys that the peer named and records their use for receiving. Keys fetched by a
+   * claim that failed half-way are kept for its repetition; after a use is recorded, or refused,
+   * they are gone.
+   * @returns one entry for each claim, in their order.
+   * @throws QkdError `not-found` or `already-used` (the peer must name fresh keys), `protocol`
+   * where the keys do not fit the claim, or what the source throws.
+   */
+  async claim(claims: readonly KeyClaim[], signal?: AbortSignal): Promise<readonly TakenBits[]> {
+    for (const claim of claims) checkBits(claim.bits);
+    if (this.#closed) throw new QkdError('aborted', `the keys of ${this.peer} are closed`);
+    const ids = claims.flatMap((claim) => claim.keyIds);
+    const keys = [...(await this.#shelf.collect(ids, signal))];
+    const heldBits = countBits(keys);
+    let settled = false;
+    try {
+      const parts = claims.map((claim) => keys.splice(0, claim.keyIds.length));
+      claims.forEach((claim, i) => {
+        checkFit(claim, parts[i] ?? []);
+      });
+      const outcomes = await this.#record(
+        claims.flatMap(({ keyIds, purpose }) => keyIds.map((keyId) => ({ keyId, purpose }))),
+        'receive',
+      );
+      const known = ids.filter((_, i) => outcomes[i] !== 'recorded');
+      if (known.length > 0) {
+        throw new QkdError('already-used', 'key IDs were used before', { keyIds: known });
+      }
+      settled = true;
+      this.#account.spend(heldBits);
+      return claims.map((claim, i) => joinKeys(claim, parts[i] ?? []));
+    } finally {
+      if (!settled) this.#account.lose(heldBits);
+    }
+  }
+
+  /**
+   * The peer could not fetch keys that we drew. Three times in a row mean a device that drops keys
+   * drawn earlier once more are drawn: the stock is given up, and from then on keys are drawn only
+   * when they are needed.
+   */
+  reportMissed(): void {
+    this.#missesInARow++;
+    if (this.#missesInARow < missesBeforeOnDemand) return;
+    this.#capacityBits = 0;
+    this.#account.loseStock(this.#stock.clear());
+    this.#refill.wake();
+  }
+
+  /** The peer used keys that we drew; see `reportMissed`. */
+  reportFetched(): void {
+    this.#missesInARow = 0;
+  }
+
+  /** Fails the waiting takes, wipes the stock and closes the source. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#queue.close(new QkdError('aborted', `the keys of ${this.peer} are closed`));
+    await this.#refill.close();
+    this.#account.loseStock(this.#stock.clear());
+    this.#shelf.close();
+    await this.#options.source.close();
+  }
+
+  #missingBits(): number {
+    const needed = this.#queue.demandBits + this.#stock.reservedBits;
+    return Math.max(this.#capacityBits, needed) - this.#stock.bits;
+  }
+
+  #stockUp(keys: readonly QkdKey[]): void {
+    this.#account.receive(countBits(keys));
+    if (this.#closed) {
+      for (const key of keys) wipe(key.bits);
+      this.#account.loseStock(countBits(keys));
+      return;
+    }
+    this.#account.loseStock(this.#stock.add(keys));
+    this.#queue.serve();
+  }
+
+  #record(
+    uses: readonly Pick<KeyUse, 'keyId' | 'purpose'>[],
+    direction: KeyUse['direction'],
+  ): Promise<readonly KeyUseOutcome[]> {
+    const { peer } = this;
+    return this.#options.ledger.recordUse(
+      uses.map(({ keyId, purpose }) => ({ keyId, peer, direction, purpose })),
+    );
+  }
+}
+
+function checkBits(bits: number): void {
+  if (!Number.isSafeInteger(bits) || bits <= 0 || bits % 8 !== 0) {
+    throw new RangeError(`${String(bits)} is no positive multiple of 8 bits`);
+  }
+}
+
+/** The named keys must suffice for the claim, and none of them be superfluous. */
+function checkFit(claim: KeyClaim, keys: readonly QkdKey[]): void {
+  const bits = countBits(keys);
+  const withoutLast = countBits(keys.slice(0, -1));
+  if (bits >= claim.bits && withoutLast < claim.bits) return;
+  throw new QkdError(
+    'protocol',
+    `the peer named ${String(bits)} bits of key for ${String(claim.bits)}`,
+    { keyIds: claim.keyIds },
+  );
+}
+
+/** Joins the keys of one want, cuts to its length, and wipes the keys. */
+function joinKeys(want: KeyWant, keys: readonly QkdKey[]): TakenBits {
+  const joined = concatBytes(...keys.map((key) => key.bits));
+  const bits = joined.slice(0, want.bits / 8);
+  wipe(joined);
+  for (const key of keys) wipe(key.bits);
+  return { purpose: want.purpose, keyIds: keys.map((key) => key.id), bits };
+}

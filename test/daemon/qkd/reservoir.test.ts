@@ -1,0 +1,250 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../daemon/clock.ts';
+import type { QkdError } from '../../../daemon/qkd/qkd-error.ts';
+import { Reservoir } from '../../../daemon/qkd/reservoir.ts';
+import type { KeyStarvation, ReservoirOptions } from '../../../daemon/qkd/reservoir.ts';
+import { VirtualClock } from '../../../emulator/virtual-clock.ts';
+import { balanced, MemoryLedger, ScriptedSource, settled } from './key-fixtures.ts';
+
+const pad = { purpose: 'pad', bits: 256 } as const;
+const mac = { purpose: 'mac', bits: 256 } as const;
+
+const open: Reservoir[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((reservoir) => reservoir.close()));
+});
+
+function reservoirOf(
+  source: ScriptedSource,
+  options: Partial<ReservoirOptions> = {},
+): { readonly reservoir: Reservoir; readonly ledger: MemoryLedger; readonly clock: VirtualClock } {
+  const clock = new VirtualClock();
+  const ledger = new MemoryLedger();
+  const reservoir = new Reservoir({
+    peer: 'q2',
+    source,
+    ledger,
+    clock,
+    capacityBits: 2_048,
+    ...options,
+  });
+  open.push(reservoir);
+  return { reservoir, ledger, clock };
+}
+
+describe('the reservoir', () => {
+  it('prefetches keys up to its bound and no further', async () => {
+    const source = new ScriptedSource(100);
+    const { reservoir } = reservoirOf(source);
+    reservoir.start();
+    await settled();
+    expect(source.drawn).toHaveLength(8);
+    expect(reservoir.balance()).toMatchObject({ received: 2_048n, available: 2_048n });
+  });
+
+  it('gives each want keys of its own, recorded in one call beforehand', async () => {
+    const source = new ScriptedSource(100);
+    const { reservoir, ledger } = reservoirOf(source);
+    const taken = await reservoir.take([pad, mac]);
+    expect(taken.map((one) => one.bits.length)).toEqual([32, 32]);
+    expect(ledger.calls).toHaveLength(1);
+    expect(ledger.calls[0]).toEqual([
+      { keyId: taken[0]?.keyIds[0], peer: 'q2', direction: 'send', purpose: 'pad' },
+      { keyId: taken[1]?.keyIds[0], peer: 'q2', direction: 'send', purpose: 'mac' },
+    ]);
+    expect(reservoir.balance().spent).toBe(512n);
+    expect(balanced(reservoir.balance())).toBe(true);
+  });
+
+  it('joins keys for a long want and claims the same bits on the other side', async () => {
+    const source = new ScriptedSource(100);
+    const { reservoir } = reservoirOf(source);
+    const other = reservoirOf(source.peer()).reservoir;
+    const [long, short] = await reservoir.take([{ purpose: 'pad', bits: 1_000 }, mac]);
+    expect(long?.keyIds).toHaveLength(4);
+    expect(long?.bits).toHaveLength(125);
+    const claimed = await other.claim([
+      { purpose: 'pad', bits: 1_000, keyIds: long?.keyIds ?? [] },
+      { ...mac, keyIds: short?.keyIds ?? [] },
+    ]);
+    expect(claimed).toEqual([long, short]);
+    expect(balanced(other.balance())).toBe(true);
+  });
+
+  it('refuses a claim of too few or too many keys, and one key named twice', async () => {
+    const source = new ScriptedSource(100);
+    const { reservoir } = reservoirOf(source);
+    const other = reservoirOf(source.peer()).reservoir;
+    const [one] = await reservoir.take([{ purpose: 'pad', bits: 512 }]);
+    const ids = one?.keyIds ?? [];
+    const first = ids.slice(0, 1);
+    await expect(
+      other.claim([
+        { ...pad, keyIds: first },
+        { ...mac, keyIds: first },
+      ]),
+    ).rejects.toMatchObject({ code: 'already-used' });
+    await expect(other.claim([{ ...pad, keyIds: ids }])).rejects.toMatchObject({
+      code: 'protocol',
+    });
+    expect(balanced(other.balance())).toBe(true);
+  });
+
+  it('replaces keys whose ID was used before', async () => {
+    const source = new ScriptedSource(100);
+    const ledger = new MemoryLedger();
+    const first = reservoirOf(source, { ledger, capacityBits: 0 }).reservoir;
+    const before = await first.take([pad]);
+    source.repeatLast();
+    const second = reservoirOf(source, { ledger, capacityBits: 0 }).reservoir;
+    const after = await second.take([pad]);
+    expect(after[0]?.keyIds).not.toEqual(before[0]?.keyIds);
+    expect(second.balance()).toMatchObject({ lost: 256n, spent: 256n, received: 512n });
+  });
+
+  it('waits for keys, first come first served, and tells since when', async () => {
+    const told: (KeyStarvation | undefined)[] = [];
+    const source = new ScriptedSource(0);
+    const { reservoir, clock } = reservoirOf(source, { onStarvation: (one) => told.push(one) });
+    const startMs = clock.nowMs();
+    const order: string[] = [];
+    const long = reservoir.take([{ purpose: 'pad', bits: 512 }]).then(() => order.push('long'));
+    const short = reservoir.take([mac]).then(() => order.push('short'));
+    await settled();
+    expect(reservoir.starvation()).toBeUndefined();
+    clock.advance(200);
+    await settled();
+    expect(reservoir.starvation()).toMatchObject({ sinceMs: startMs, missingBits: 768 });
+    expect(reservoir.deviceError()).toMatchObject({ code: 'exhausted' });
+    source.refill(1);
+    clock.advance(2_000);
+    await settled();
+    expect(order).toEqual([]);
+    expect(reservoir.starvation()).toMatchObject({ missingBits: 512 });
+    source.refill(10);
+    clock.advance(2_000);
+    await Promise.all([long, short]);
+    expect(order).toEqual(['long', 'short']);
+    expect(reservoir.starvation()).toBeUndefined();
+    expect(told).toEqual([expect.objectContaining({ sinceMs: startMs }), undefined]);
+  });
+
+  it('lets a caller give up waiting, and serves the others', async () => {
+    const source = new ScriptedSource(0);
+    const { reservoir, clock } = reservoirOf(source);
+    const patience = new AbortController();
+    const gaveUp = reservoir.take([{ purpose: 'pad', bits: 4_096 }], { signal: patience.signal });
+    const waits = reservoir.take([pad]);
+    patience.abort();
+    await expect(gaveUp).rejects.toMatchObject({ code: 'aborted' });
+    source.refill(1);
+    await settled();
+    clock.advance(1_000);
+    expect(await waits).toHaveLength(1);
+  });
+
+  it('keeps reserved bits for who reserved them, before others that wait', async () => {
+    const source = new ScriptedSource(4);
+    const { reservoir, clock } = reservoirOf(source, { capacityBits: 1_024 });
+    reservoir.start();
+    await settled();
+    const reservation = reservoir.reserve(512);
+    expect(reservation?.bits).toBe(512);
+    expect(reservoir.reserve(768)).toBeUndefined();
+    const greedy = reservoir.take([{ purpose: 'pad', bits: 768 }]);
+    await settled();
+    const reserved = await reservoir.take([pad, mac], reservation ? { reservation } : {});
+    expect(reserved).toHaveLength(2);
+    expect(reservation?.bits).toBe(0);
+    expect(balanced(reservoir.balance())).toBe(true);
+    source.refill(8);
+    clock.advance(5_000);
+    expect(await greedy).toHaveLength(1);
+  });
+
+  it('gives a released reservation to who waits', async () => {
+    const source = new ScriptedSource(2);
+    const { reservoir } = reservoirOf(source, { capacityBits: 512 });
+    reservoir.start();
+    await settled();
+    const reservation = reservoir.reserve(512);
+    const waits = reservoir.take([pad]);
+    await settled();
+    reservation?.release();
+    reservation?.release();
+    expect(await waits).toHaveLength(1);
+    expect(reservoir.balance().reserved).toBe(0n);
+  });
+
+  it('hands out nothing when the ledger fails, and gives those keys up', async () => {
+    const source = new ScriptedSource(100);
+    const { reservoir, ledger } = reservoirOf(source);
+    ledger.failNext(new Error('disk full'));
+    await expect(reservoir.take([pad])).rejects.toThrow('disk full');
+    expect(reservoir.balance()).toMatchObject({ spent: 0n, lost: 256n });
+    expect(await reservoir.take([pad])).toHaveLength(1);
+    expect(balanced(reservoir.balance())).toBe(true);
+  });
+
+  it('counts what a lost answer may have burnt, and draws other keys', async () => {
+    const errors: QkdError[] = [];
+    const source = new ScriptedSource(100);
+    const { reservoir, clock } = reservoirOf(source, { onError: (error) => errors.push(error) });
+    source.loseNextAnswer();
+    const waits = reservoir.take([pad]);
+    await settled();
+    clock.advance(1_000);
+    expect(await waits).toHaveLength(1);
+    expect(errors.map((error) => error.code)).toEqual(['outcome-unknown']);
+    expect(reservoir.balance().lost).toBe(2_048n);
+    expect(balanced(reservoir.balance())).toBe(true);
+  });
+
+  it('keeps fetched keys of a claim that failed half-way for its repetition', async () => {
+    const source = new ScriptedSource(100);
+    const { reservoir } = reservoirOf(source);
+    const far = source.peer();
+    far.keysPerFetch = 1;
+    const other = reservoirOf(far).reservoir;
+    const [long] = await reservoir.take([{ purpose: 'pad', bits: 768 }]);
+    const claim = { purpose: 'pad', bits: 768, keyIds: long?.keyIds ?? [] } as const;
+    far.failFetchAfter(2);
+    await expect(other.claim([claim])).rejects.toMatchObject({ code: 'unavailable' });
+    expect(other.balance().held).toBe(512n);
+    expect(await other.claim([claim])).toEqual([long]);
+    expect(other.balance()).toMatchObject({ held: 0n, spent: 768n });
+  });
+
+  it('stops drawing ahead from a device that drops what it drew before', async () => {
+    const source = new ScriptedSource(100);
+    const { reservoir } = reservoirOf(source);
+    reservoir.start();
+    await settled();
+    for (let i = 0; i < 3; i++) reservoir.reportMissed();
+    expect(reservoir.balance()).toMatchObject({ available: 0n, lost: 2_048n });
+    const before = source.drawn.length;
+    await reservoir.take([pad, mac]);
+    await settled();
+    expect(source.drawn.length - before).toBe(2);
+  });
+
+  it('fails who waits when it is closed, and serves nobody afterwards', async () => {
+    const { reservoir } = reservoirOf(new ScriptedSource(0));
+    const waits = reservoir.take([pad]);
+    const failed = expect(waits).rejects.toMatchObject({ code: 'aborted' });
+    await reservoir.close();
+    await failed;
+    await expect(reservoir.take([pad])).rejects.toMatchObject({ code: 'aborted' });
+    expect(balanced(reservoir.balance())).toBe(true);
+  });
+
+  it('uses smaller keys where the device has no larger ones', async () => {
+    const source = new ScriptedSource(100);
+    source.maxKeySizeBits = 128;
+    const { reservoir } = reservoirOf(source, { clock: systemClock });
+    const [one] = await reservoir.take([pad]);
+    expect(one?.keyIds).toHaveLength(2);
+    expect(one?.bits).toHaveLength(32);
+  });
+});
