@@ -1,6 +1,7 @@
 /**
- * The delivery file: how a card's maker tells the station that will own the card its serial number and its
- * transport keys, apart from the card. JSON, so that a person can look at it; as secret as the keys.
+ * The delivery file: how a card's maker tells the station that will own the card its serial number
+ * and its transport keys, apart from the card. JSON, so that a person can look at it; as secret as
+ * the keys.
  */
 import { fromHex, toHex } from './bytes.ts';
 import type { CardKeys } from './scp03-keys.ts';
@@ -14,14 +15,18 @@ export interface CardDelivery {
   readonly keys: CardKeys;
 }
 
-/** The key version of transport keys: what a card has from its maker until its station's PUT KEY. */
+/**
+ * The key version of transport keys: what a card has from its maker until its station's PUT KEY.
+ */
 export const transportKeyVersion = 0x30;
 
 const formatVersion = 1;
 const serialBytes = 16;
 const keyBytes = 32;
 
-/** Key names of GlobalPlatform, and the host link's; hexadecimal; two spaces, a line end at the end. */
+/**
+ * Key names of GlobalPlatform, and the host link's; hexadecimal; two spaces, a line end at the end.
+ */
 export function encodeDelivery({ serial, keyVersion, keys }: CardDelivery): string {
   const file = {
     keytollCard: formatVersion,

@@ -232,8 +232,8 @@ export const hostLinkAnswer = element(
 export type HostLinkAnswer = Static<typeof hostLinkAnswer>;
 
 /**
- * ERASE COINS: coins that are retiring or expired. A card has no clock: with `time` the station says how
- * late it is, so that the card can see for itself which coins have expired.
+ * ERASE COINS: coins that are retiring or expired. A card has no clock: with `time` the station
+ * says how late it is, so that the card can see for itself which coins have expired.
  */
 export const coinErasure = element(
   0x77,

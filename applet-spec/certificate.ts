@@ -172,7 +172,9 @@ export function certificateHash(primitives: Primitives, der: Uint8Array): Uint8A
 
 /** Throws CertificateError for anything but the DER of a v3 certificate of a P-256 key. */
 export function parseCertificate(der: Uint8Array): Certificate {
-  return reading(der, limits.certificateBytes, 'certificate', () => readCertificate(der.slice()));
+  return reading(der, limits.certificateBytes, 'certificate', () =>
+    readCertificate(new Uint8Array(der)),
+  );
 }
 
 /** SubjectPublicKeyInfo of an uncompressed P-256 point, up to the point (RFC 5480 §2). */

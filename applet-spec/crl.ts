@@ -47,7 +47,7 @@ export const crlGraceSeconds = 21_600n;
 
 /** Throws CertificateError for anything but the DER of a complete, numbered v2 list. */
 export function parseCrl(der: Uint8Array): Crl {
-  return reading(der, limits.crlBytes, 'CRL', () => readCrl(der.slice()));
+  return reading(der, limits.crlBytes, 'CRL', () => readCrl(new Uint8Array(der)));
 }
 
 /** Lists that verified, with the root that they did under: a list is immutable, and may be long. */
@@ -80,14 +80,22 @@ export function crlFreshness(
   nowSeconds: bigint,
   graceSeconds: bigint = crlGraceSeconds,
 ): CrlFreshness {
+  const servesUntil = crlServesUntil(crl, graceSeconds);
+  if (nowSeconds < crl.thisUpdate) return 'future';
+  if (nowSeconds <= servesUntil - graceSeconds) return 'fresh';
+  return nowSeconds <= servesUntil ? 'grace' : 'stale';
+}
+
+/** The last second at which a list is of use, grace included. Throws RangeError as `crlFreshness` does. */
+export function crlServesUntil(
+  crl: Pick<Crl, 'thisUpdate' | 'nextUpdate'>,
+  graceSeconds: bigint = crlGraceSeconds,
+): bigint {
   if (graceSeconds < 0n || graceSeconds > crlGraceMostSeconds) {
     throw new RangeError(`a CRL grace of ${graceSeconds} s; 0 to ${crlGraceMostSeconds}`);
   }
-  if (nowSeconds < crl.thisUpdate) return 'future';
   const dayLater = crl.thisUpdate + crlFreshSeconds;
-  const freshUntil = crl.nextUpdate < dayLater ? crl.nextUpdate : dayLater;
-  if (nowSeconds <= freshUntil) return 'fresh';
-  return nowSeconds <= freshUntil + graceSeconds ? 'grace' : 'stale';
+  return (crl.nextUpdate < dayLater ? crl.nextUpdate : dayLater) + graceSeconds;
 }
 
 function readCrl(der: Uint8Array): Crl {

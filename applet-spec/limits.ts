@@ -22,7 +22,10 @@ export const limits = {
   cardCoins: 1_000,
   /** Coins in one LOAD: 60 bytes each, so a wrapped command stays below 4 KiB of card buffer. */
   loadCoins: 32,
-  /** IDs of coins that left a card, which it refuses to load again: 16 bytes each, a full pool's worth. */
+  /**
+   * IDs of coins that left a card, which it refuses to load again: 16 bytes each, a full pool's
+   * worth.
+   */
   cardGoneCoins: 1_024,
   /** Slots for keys shared with a peer, provisional or active. */
   cardPeerKeys: 64,

@@ -8,7 +8,8 @@ export type UserName = string & { readonly brand: 'UserName' };
 /** ISO 4217: three capital letters. */
 export type Currency = string & { readonly brand: 'Currency' };
 
-const stationPattern = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/;
+/** A chain of DNS labels (RFC 1123 §2.1), lower case. */
+const stationPattern = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 const localPattern = /^[a-z0-9](?:[a-z0-9._+-]*[a-z0-9])?$/;
 
 export function isStationName(name: string): name is StationName {
@@ -79,7 +80,7 @@ export function suiteAtLeast(offered: Suite, wanted: Suite): boolean {
 
 /** The first two elements of every signed object. */
 export const signedHead = {
-  version: element(0x80, small(1)),
+  version: element(0x80, small(1, 1)),
   algorithm: element(0x81, algorithm),
 } as const;
 export const headNow = { version: 1, algorithm: 'ecdsa-p256-sha256' } as const;
@@ -89,12 +90,12 @@ function restrict<T extends string>(
   allowed: (name: string) => name is T,
   what: string,
 ): Value<T> {
+  const narrowed = (name: string): T => {
+    if (allowed(name)) return name;
+    throw new TlvError('bad-value', '', `"${name}" is no ${what}`);
+  };
   return {
-    encode: (name) => value.encode(name),
-    decode(content) {
-      const name = value.decode(content);
-      if (!allowed(name)) throw new TlvError('bad-value', what, `"${name}" is not allowed`);
-      return name;
-    },
+    encode: (name) => value.encode(narrowed(name)),
+    decode: (content) => narrowed(value.decode(content)),
   };
 }

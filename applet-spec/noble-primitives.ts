@@ -73,7 +73,7 @@ export const noblePrimitives: Primitives = {
 
 function nobleVerifyingKey(publicKey: Uint8Array): VerifyingKey {
   requireUncompressedPoint(publicKey);
-  const own = publicKey.slice();
+  const own = new Uint8Array(publicKey);
   if (!p256.utils.isValidPublicKey(own, false)) throw new RangeError('no point of P-256');
   return {
     publicKey: own,
@@ -86,7 +86,7 @@ function nobleVerifyingKey(publicKey: Uint8Array): VerifyingKey {
 function nobleSigningKey(privateKey: Uint8Array): SigningKey {
   requireLength(privateKey, P256_PRIVATE_KEY_BYTES, 'a P-256 private key');
   if (!p256.utils.isValidSecretKey(privateKey)) throw new RangeError('no scalar of P-256');
-  const secret = privateKey.slice();
+  const secret = new Uint8Array(privateKey);
   const verifyingKey = nobleVerifyingKey(p256.getPublicKey(secret, false));
   return { ...verifyingKey, sign: (message) => p256.sign(message, secret, ecdsaOptions) };
 }

@@ -2,7 +2,7 @@
 import { labels } from './labels.ts';
 import { hash, seconds, signature, signedHead, stationName } from './names.ts';
 import { signedKind, statementKind, type Signed, type Statement } from './signed-object.ts';
-import { element, oneOf, optional, struct, type Static } from './tlv.ts';
+import { checked, element, oneOf, optional, struct, type Static } from './tlv.ts';
 
 const admissionBody = struct({
   ...signedHead,
@@ -59,7 +59,7 @@ export const reasonCodes = {
 export type Reason = keyof typeof reasonCodes;
 export const reason = oneOf(reasonCodes);
 
-const receiptBody = struct({
+const receiptFields = struct({
   ...signedHead,
   paymentId: element(0x82, hash),
   station: element(0x83, stationName),
@@ -71,9 +71,17 @@ const receiptBody = struct({
   acknowledgement: optional(element(0x87, signature)),
 });
 
-export type ReceiptBody = Static<typeof receiptBody>;
+export type ReceiptBody = Static<typeof receiptFields>;
 export type Receipt = Statement<ReceiptBody>;
 export type Verdict = ReceiptBody['verdict'];
+
+/** A verdict has its own evidence and none of the other's. */
+const receiptBody = checked(receiptFields, ({ verdict, reason, acknowledgement }) => {
+  const delivered = verdict === 'delivered';
+  return (acknowledgement !== undefined) === delivered && (reason !== undefined) !== delivered
+    ? undefined
+    : `${verdict} needs ${delivered ? 'an acknowledgement' : 'a reason'} and nothing else`;
+});
 
 /** The last station's final word, under its document key. */
 export const receipt = statementKind('receipt', 0xe8, labels.receipt, receiptBody);

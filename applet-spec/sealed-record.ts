@@ -52,7 +52,7 @@ export class RecordSealer {
   /** `first` only continues a sealer of the same key that is gone for good. */
   constructor(record: RecordKey, first = 0n) {
     requireRecordKey(record);
-    this.#record = { ...record, key: record.key.slice() };
+    this.#record = { ...record, key: new Uint8Array(record.key) };
     this.#next = first;
   }
 
@@ -89,7 +89,7 @@ export class RecordOpener {
 
   constructor(record: RecordKey, order: 'strict' | 'window', window = emptyReplayWindow) {
     requireRecordKey(record);
-    this.#record = { ...record, key: record.key.slice() };
+    this.#record = { ...record, key: new Uint8Array(record.key) };
     this.#order = order;
     this.#window = window;
   }

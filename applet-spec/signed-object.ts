@@ -9,23 +9,26 @@ import { limits } from './limits.ts';
 import { signature } from './names.ts';
 import type { Primitives, SigningKey, VerifyingKey } from './primitives.ts';
 import {
+  checked,
   decodeElement,
   element,
+  encodeTlv,
   listOf,
   octets,
-  readTlv,
   small,
   struct,
   type RequiredElement,
+  type Tlv,
   type Value,
 } from './tlv.ts';
+import { TlvError } from './tlv-error.ts';
 
 export interface Signed<T> {
   readonly body: T;
   /** The body's element, tag and length included: what was signed, after the label. */
   readonly bodyBytes: Uint8Array;
   readonly signature: Uint8Array;
-  /** The whole object as received or made. */
+  /** The whole object as received or made; `bodyBytes` may be a view on it. */
   readonly bytes: Uint8Array;
 }
 
@@ -45,7 +48,22 @@ export interface SignedKind<T> extends RequiredElement<Signed<T>> {
 }
 
 const bodyTag = 0xa0;
-const signatureTag = 0x9e;
+const bodyBytesMost = 0xffff;
+
+/** The body as it stands in the object, to be read once its surroundings have been. */
+const wholeBody: RequiredElement<Tlv> = {
+  tag: bodyTag,
+  optional: false,
+  encode: (tlv) => tlv.whole,
+  decodeTlv(tlv) {
+    if (tlv.content.length <= bodyBytesMost) return tlv;
+    const detail = `${tlv.content.length} bytes where 0 to ${bodyBytesMost} are allowed`;
+    throw new TlvError('out-of-bounds', '', detail);
+  },
+};
+
+const signatureElement = element(0x9e, signature);
+const signedContent = struct({ body: wholeBody, signature: signatureElement });
 
 export function signedKind<T>(
   name: string,
@@ -54,19 +72,14 @@ export function signedKind<T>(
   body: Value<T>,
 ): SignedKind<T> {
   const bodyElement = element(bodyTag, body);
-  const signatureElement = element(signatureTag, signature);
-  const whole = element(
-    tag,
-    struct({ body: element(bodyTag, octets(0, 0xffff)), signature: signatureElement }),
-  );
-  const decodeContent = (bytes: Uint8Array, content: Uint8Array): Signed<T> => {
-    const first = readTlv(content, 0);
-    const parts = whole.decodeTlv({ tag, content, whole: bytes });
+  /** Takes bytes that nobody else will change. */
+  const decodeOwn = (bytes: Uint8Array, contentLength: number): Signed<T> => {
+    const parts = signedContent.decode(bytes.subarray(bytes.length - contentLength));
     return {
-      body: decodeElement(bodyElement, first.whole, 'body'),
-      bodyBytes: first.whole.slice(),
+      body: bodyElement.decodeTlv(parts.body),
+      bodyBytes: parts.body.whole,
       signature: parts.signature,
-      bytes: bytes.slice(),
+      bytes,
     };
   };
   const kind: SignedKind<T> = {
@@ -76,12 +89,12 @@ export function signedKind<T>(
     body: bodyElement,
     optional: false,
     encode: (signed) => signed.bytes,
-    decodeTlv: (tlv) => decodeContent(tlv.whole, tlv.content),
+    decodeTlv: (tlv) => decodeOwn(new Uint8Array(tlv.whole), tlv.content.length),
     decode: (bytes) => decodeElement(kind, bytes, name),
     digest: (primitives, bodyBytes) => primitives.sha256(label, bodyBytes),
     join(bodyBytes, signatureBytes) {
       const content = concatBytes(bodyBytes, signatureElement.encode(signatureBytes));
-      return decodeContent(encodeWhole(tag, content), content);
+      return decodeOwn(encodeTlv(tag, content), content.length);
     },
     sign(value, key) {
       const bodyBytes = bodyElement.encode(value);
@@ -91,7 +104,7 @@ export function signedKind<T>(
         body: value,
         bodyBytes,
         signature: signatureBytes,
-        bytes: encodeWhole(tag, content),
+        bytes: encodeTlv(tag, content),
       };
     },
     verify: (signed, key) => key.verify(concatBytes(label, signed.bodyBytes), signed.signature),
@@ -130,12 +143,20 @@ export interface Leaf {
   readonly hash: Uint8Array;
 }
 
-const proofValue = struct({
-  index: element(0x80, small(limits.batchStatements - 1)),
-  size: element(0x81, small(limits.batchStatements)),
-  path: element(0xa2, listOf(element(0x80, octets(32)), 0, limits.batchPathHashes)),
-  signature: element(signatureTag, signature),
-});
+const proofValue = checked(
+  struct({
+    index: element(0x80, small(limits.batchStatements - 1)),
+    size: element(0x81, small(limits.batchStatements, 1)),
+    path: element(0xa2, listOf(element(0x80, octets(32)), 0, limits.batchPathHashes)),
+    signature: signatureElement,
+  }),
+  ({ index, size, path }) =>
+    pathLength(index, size) === path.length
+      ? undefined
+      : `a path of ${path.length} hashes for statement ${index} of ${size}`,
+);
+const proofElement = element(0xa1, proofValue);
+const statementContent = struct({ body: wholeBody, proof: proofElement });
 
 export function statementKind<T>(
   name: string,
@@ -144,11 +165,6 @@ export function statementKind<T>(
   body: Value<T>,
 ): StatementKind<T> {
   const bodyElement = element(bodyTag, body);
-  const proofElement = element(0xa1, proofValue);
-  const whole = element(
-    tag,
-    struct({ body: element(bodyTag, octets(0, 0xffff)), proof: proofElement }),
-  );
   const leafHash = (primitives: Primitives, bodyBytes: Uint8Array): Uint8Array =>
     primitives.sha256(Uint8Array.of(0), label, bodyBytes);
   const kind: StatementKind<T> = {
@@ -158,13 +174,13 @@ export function statementKind<T>(
     optional: false,
     encode: (statement) => statement.bytes,
     decodeTlv(tlv) {
-      const first = readTlv(tlv.content, 0);
-      const parts = whole.decodeTlv(tlv);
+      const bytes = new Uint8Array(tlv.whole);
+      const parts = statementContent.decode(bytes.subarray(bytes.length - tlv.content.length));
       return {
-        body: decodeElement(bodyElement, first.whole, 'body'),
-        bodyBytes: first.whole.slice(),
+        body: bodyElement.decodeTlv(parts.body),
+        bodyBytes: parts.body.whole,
         proof: parts.proof,
-        bytes: tlv.whole.slice(),
+        bytes,
       };
     },
     decode: (bytes) => decodeElement(kind, bytes, name),
@@ -172,7 +188,7 @@ export function statementKind<T>(
     prove(value, proof) {
       const bodyBytes = bodyElement.encode(value);
       const content = concatBytes(bodyBytes, proofElement.encode(proof));
-      return { body: value, bodyBytes, proof, bytes: encodeWhole(tag, content) };
+      return { body: value, bodyBytes, proof, bytes: encodeTlv(tag, content) };
     },
     verify(primitives, statement, key) {
       const leaf = leafHash(primitives, statement.bodyBytes);
@@ -252,6 +268,17 @@ export function rootFromPath(
   return last === 0 ? hash : undefined;
 }
 
+/** How many hashes lead from a leaf to the root; undefined where there is no such leaf. */
+function pathLength(index: number, size: number): number | undefined {
+  if (index >= size) return undefined;
+  let length = 0;
+  for (let node = index, last = size - 1; last > 0; node >>= 1, last >>= 1) {
+    // The last node of a level has no sibling where it is the left one.
+    if (node % 2 === 1 || node < last) length++;
+  }
+  return length;
+}
+
 function batchMessage(root: Uint8Array, size: number): Uint8Array {
   return concatBytes(labels.batch, uintToBytes(BigInt(size), 4), root);
 }
@@ -262,9 +289,7 @@ function nodeHash(primitives: Primitives, left: Uint8Array, right: Uint8Array): 
 
 /** The largest power of two below `count`. */
 function splitPoint(count: number): number {
-  return 2 ** Math.floor(Math.log2(count - 1));
-}
-
-function encodeWhole(tag: number, content: Uint8Array): Uint8Array {
-  return element(tag, octets(0, 0xffffff)).encode(content);
+  let split = 1;
+  while (2 * split < count) split *= 2;
+  return split;
 }

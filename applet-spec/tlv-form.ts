@@ -1,0 +1,111 @@
+/** One TLV in its DER form: tag, length, content (ISO/IEC 7816-4 §5.2.2; ISO/IEC 8825-1 §10.1). */
+import { concatBytes } from './bytes.ts';
+import { TlvError } from './tlv-error.ts';
+
+/** One TLV found in a byte string; `content` and `whole` are views on it. */
+export interface Tlv {
+  readonly tag: number;
+  readonly content: Uint8Array;
+  readonly whole: Uint8Array;
+  /** Where the next one begins. */
+  readonly end: number;
+}
+
+/** Most TLVs are only read for their content: a view on the whole is made where it is asked for. */
+class FoundTlv implements Tlv {
+  readonly tag: number;
+  readonly content: Uint8Array;
+  readonly end: number;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+
+  constructor(tag: number, bytes: Uint8Array, start: number, contentStart: number, end: number) {
+    this.tag = tag;
+    this.content = bytes.subarray(contentStart, end);
+    this.end = end;
+    this.#bytes = bytes;
+    this.#start = start;
+  }
+
+  get whole(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.end);
+  }
+}
+
+export function encodeTlv(tag: number, content: Uint8Array): Uint8Array {
+  return concatBytes(encodeTag(tag), encodeLength(content.length), content);
+}
+
+/** The TLV that starts at `offset`. Throws TlvError. */
+export function readTlv(bytes: Uint8Array, offset: number): Tlv {
+  let position = offset;
+  let tag = byteAt(bytes, position++);
+  if ((tag & 0x1f) === 0x1f) {
+    const second = byteAt(bytes, position++);
+    // ISO/IEC 7816-4 §5.2.2.1: below 1F one byte serves; from 80 on a third one follows.
+    if (second < 0x1f || second > 0x7f) {
+      throw new TlvError('unexpected-tag', '', 'no tag of one or two bytes');
+    }
+    tag = (tag << 8) | second;
+  }
+  let length = byteAt(bytes, position++);
+  if (length >= 0x80) {
+    const count = length - 0x80;
+    length = readLongLength(bytes, position, count);
+    position += count;
+  }
+  const end = position + length;
+  if (end > bytes.length) {
+    throw new TlvError('truncated', '', `${end - bytes.length} bytes are missing`);
+  }
+  return new FoundTlv(tag, bytes, offset, position, end);
+}
+
+function readLongLength(bytes: Uint8Array, position: number, count: number): number {
+  if (count === 0) throw new TlvError('non-minimal-length', '', 'indefinite length');
+  if (count > 3) throw outOfBounds('a length of more than three bytes');
+  let length = 0;
+  for (let i = 0; i < count; i++) length = length * 256 + byteAt(bytes, position + i);
+  if (encodeLength(length).length !== count + 1) {
+    throw new TlvError('non-minimal-length', '', 'a length that is not in its shortest form');
+  }
+  return length;
+}
+
+function byteAt(bytes: Uint8Array, position: number): number {
+  const byte = bytes[position];
+  if (byte === undefined) throw new TlvError('truncated', '', 'the bytes end inside it');
+  return byte;
+}
+
+function encodeTag(tag: number): Uint8Array {
+  return tag > 0xff ? Uint8Array.of(tag >> 8, tag & 0xff) : Uint8Array.of(tag);
+}
+
+function encodeLength(length: number): Uint8Array {
+  if (length < 0x80) return Uint8Array.of(length);
+  if (length <= 0xff) return Uint8Array.of(0x81, length);
+  if (length <= 0xffff) return Uint8Array.of(0x82, length >> 8, length & 0xff);
+  if (length > 0xffffff) throw outOfBounds('content of more than 16,777,215 bytes');
+  return Uint8Array.of(0x83, length >> 16, (length >> 8) & 0xff, length & 0xff);
+}
+
+export function outOfBounds(detail: string): TlvError {
+  return new TlvError('out-of-bounds', '', detail);
+}
+
+export function badValue(detail: string): TlvError {
+  return new TlvError('bad-value', '', detail);
+}
+
+export function trailing(count: number): TlvError {
+  return new TlvError('trailing-bytes', '', `${count} bytes behind the last element`);
+}
+
+export function unexpectedTag(found: number, expected: number): TlvError {
+  return new TlvError('unexpected-tag', '', `${hexTag(found)} instead of ${hexTag(expected)}`);
+}
+
+export function hexTag(tag: number): string {
+  return tag.toString(16).toUpperCase().padStart(2, '0');
+}
