@@ -1,0 +1,50 @@
+/** Quotes, the ledger's books, and what the network said; part of `Store`. */
+import type { StationName, UserName } from '../../applet-spec/names.ts';
+
+// Quotes and acceptances
+
+export interface QuoteRow {
+  readonly digest: Uint8Array;
+  readonly payer: UserName;
+  /** The signed quote and acceptance. */
+  readonly quote: Uint8Array;
+  readonly acceptance: Uint8Array;
+  readonly expirySeconds: bigint;
+}
+
+// Books
+
+/** A transfer moves an amount from one account to another: debit = credit by construction. */
+export interface Transfer {
+  readonly number: bigint;
+  readonly debit: string;
+  readonly credit: string;
+  readonly amount: bigint;
+  readonly kind: string;
+  /** Payment ID, order ID or reference that it follows from. */
+  readonly reference: Uint8Array;
+  readonly timeMs: number;
+}
+
+export interface BookStore {
+  putQuotes(quotes: readonly QuoteRow[]): Promise<void>;
+  quote(digest: Uint8Array): Promise<QuoteRow | undefined>;
+  /** Forgets quotes that expired before; a paid quote is inside its payment. */
+  dropQuotes(expiredBeforeSeconds: bigint, limit: number): Promise<number>;
+  /** Sum of debits less sum of credits, by account. */
+  balances(): Promise<ReadonlyMap<string, bigint>>;
+  transfers(after: bigint, limit: number): Promise<readonly Transfer[]>;
+}
+
+// What the network said
+
+export interface NetworkStore {
+  putAnnouncement(station: StationName, sequence: bigint, bytes: Uint8Array): Promise<void>;
+  announcements(): Promise<readonly Uint8Array[]>;
+  /** An announcement of our own, by the first 16 bytes of its digest: what a bill line names. */
+  putOwnAnnouncement(name: Uint8Array, sequence: bigint, bytes: Uint8Array): Promise<void>;
+  ownAnnouncement(name: Uint8Array): Promise<Uint8Array | undefined>;
+  nextSequence(): Promise<bigint>;
+  putCrl(number: bigint, bytes: Uint8Array): Promise<void>;
+  crl(): Promise<Uint8Array | undefined>;
+}

@@ -1,0 +1,43 @@
+/** Users' certificates, each kept once, sealed, by its hash (design §4). */
+import type { Primitives } from '../../applet-spec/primitives.ts';
+import type { SqliteDatabase, Statement } from './database.ts';
+import type { Sealer, SealedPlace } from './sealing.ts';
+
+export class CertificateRows {
+  readonly #primitives: Primitives;
+  readonly #sealer: Sealer;
+  readonly #known: Statement<[Uint8Array], { readonly known: bigint }>;
+  readonly #insert: Statement<[Uint8Array, Uint8Array]>;
+  readonly #sealed: Statement<[Uint8Array], { readonly sealed: Uint8Array }>;
+
+  constructor(parts: {
+    readonly database: SqliteDatabase;
+    readonly primitives: Primitives;
+    readonly sealer: Sealer;
+  }) {
+    this.#primitives = parts.primitives;
+    this.#sealer = parts.sealer;
+    const { database } = parts;
+    this.#known = database.prepare('SELECT 1 AS known FROM certificate WHERE hash = ?');
+    this.#insert = database.prepare('INSERT INTO certificate (hash, sealed) VALUES (?, ?)');
+    this.#sealed = database.prepare('SELECT sealed FROM certificate WHERE hash = ?');
+  }
+
+  /** Inside a transaction; returns the SHA-256. */
+  put(certificate: Uint8Array): Uint8Array {
+    const hash = this.#primitives.sha256(certificate);
+    if (this.#known.get(hash) === undefined) {
+      this.#insert.run(hash, this.#sealer.seal(placeOf(hash), certificate));
+    }
+    return hash;
+  }
+
+  get(hash: Uint8Array): Uint8Array | undefined {
+    const row = this.#sealed.get(hash);
+    return row && this.#sealer.open(placeOf(hash), row.sealed);
+  }
+}
+
+function placeOf(hash: Uint8Array): SealedPlace {
+  return { table: 'certificate', row: hash, version: 1, state: 'kept' };
+}

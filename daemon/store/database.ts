@@ -1,0 +1,291 @@
+/**
+ * SQLite as the store needs it: one connection that writes, calls grouped into few commits,
+ * checkpoints kept off the writer. The one file of `daemon/` that imports better-sqlite3.
+ */
+import { statSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { StoreError, type StoreErrorCode } from './store-error.ts';
+
+/** Prepared SQL. BLOBs are bound as plain `Uint8Array`s; integers are read as `bigint`. */
+export interface Statement<P extends unknown[], R = unknown> {
+  run(...values: P): { readonly changes: number; readonly lastInsertRowid: number | bigint };
+  get(...values: P): R | undefined;
+  all(...values: P): R[];
+}
+
+const busyTimeoutMs = 5_000;
+/** Calls that share one commit. */
+const groupCallsMost = 64;
+
+/** What keeps the write-ahead log short; told after each commit. */
+export interface Checkpoints {
+  /** True where the log has grown beyond what reading checkpoints can do. */
+  committed(): boolean;
+  restarted(): void;
+  close(): Promise<void>;
+}
+
+interface Call {
+  readonly run: () => void;
+  readonly settle: () => void;
+  readonly fail: (fault: unknown) => void;
+}
+
+export class SqliteDatabase {
+  readonly #connection: Database.Database;
+  readonly #beforeEnd: (() => void)[] = [];
+  readonly #afterRollback: (() => void)[] = [];
+  readonly #begin: Statement<[]>;
+  readonly #commit: Statement<[]>;
+  #queue: Call[] = [];
+  #turn: Promise<void> | undefined;
+  #checkpoints: Checkpoints | undefined;
+  #closed = false;
+  /** A checkpoint that failed: the disk is not to be trusted with another write (failure 41). */
+  #fault: unknown;
+
+  /** `:memory:` for a database that is gone when closed. Throws StoreError. */
+  constructor(file: string) {
+    this.#connection = connect(file);
+    this.#begin = this.#connection.prepare('BEGIN IMMEDIATE');
+    this.#commit = this.#connection.prepare('COMMIT');
+  }
+
+  get inMemory(): boolean {
+    return this.#connection.memory;
+  }
+
+  useCheckpoints(checkpoints: Checkpoints): void {
+    this.#checkpoints = checkpoints;
+  }
+
+  /** Prepared once, by whoever runs it. */
+  prepare<P extends unknown[], R = unknown>(sql: string): Statement<P, R> {
+    return this.#connection.prepare<P, R>(sql);
+  }
+
+  /** Many statements without values: migrations. */
+  execute(sql: string): void {
+    guarded(() => this.#connection.exec(sql));
+  }
+
+  schemaVersion(): number {
+    return Number(this.#connection.pragma('user_version', { simple: true }));
+  }
+
+  /** Runs at the end of each call, still inside its transaction: running totals. */
+  beforeEnd(run: () => void): void {
+    this.#beforeEnd.push(run);
+  }
+
+  /** Runs after a call was rolled back: caches forget what never was. */
+  afterRollback(run: () => void): void {
+    this.#afterRollback.push(run);
+  }
+
+  /** One transaction now, outside any group; for opening a store. */
+  writeNow<T>(run: () => T): T {
+    return guarded(() => {
+      this.#begin.run();
+      try {
+        const value = run();
+        this.#commit.run();
+        return value;
+      } catch (fault) {
+        this.#rollBack();
+        throw fault;
+      }
+    });
+  }
+
+  /**
+   * One atomic call, durable once resolved. Calls of one turn of the event loop, at most 64, share
+   * a commit; each has its own savepoint, so a fault rolls back its own call only. `run` must not
+   * await.
+   */
+  write<T>(run: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closed) {
+        reject(new StoreError('closed', 'the store is closed'));
+        return;
+      }
+      if (this.#fault !== undefined) {
+        reject(toStoreError(this.#fault));
+        return;
+      }
+      let value: { readonly of: T } | undefined;
+      this.#queue.push({
+        run: () => {
+          value = { of: run() };
+        },
+        settle: () => {
+          if (value !== undefined) resolve(value.of);
+        },
+        fail: (fault) => {
+          reject(toStoreError(fault));
+        },
+      });
+      this.#turn ??= new Promise((done) => {
+        setImmediate(() => {
+          this.#runGroup();
+          done();
+        });
+      });
+    });
+  }
+
+  read<T>(run: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      try {
+        if (this.#closed) throw new StoreError('closed', 'the store is closed');
+        resolve(run());
+      } catch (fault) {
+        reject(toStoreError(fault));
+      }
+    });
+  }
+
+  /** Ends what was asked before, then closes; calls from now on are refused. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    while (this.#turn !== undefined) await this.#turn;
+    try {
+      await this.#checkpoints?.close();
+    } finally {
+      guarded(() => {
+        if (!this.inMemory) this.#connection.pragma('wal_checkpoint(TRUNCATE)');
+        this.#connection.close();
+      });
+    }
+  }
+
+  #runGroup(): void {
+    const calls = this.#queue.slice(0, groupCallsMost);
+    this.#queue = this.#queue.slice(groupCallsMost);
+    this.#turn =
+      this.#queue.length === 0
+        ? undefined
+        : new Promise((done) => {
+            setImmediate(() => {
+              this.#runGroup();
+              done();
+            });
+          });
+    const good: Call[] = [];
+    try {
+      this.#begin.run();
+      for (const call of calls) if (this.#runCall(call, calls.length > 1)) good.push(call);
+      this.#commit.run();
+    } catch (fault) {
+      this.#rollBack();
+      for (const call of calls) call.fail(fault);
+      return;
+    }
+    for (const call of good) call.settle();
+    this.#afterCommit();
+  }
+
+  /** Throws where SQLite has given up the whole transaction, or the only call failed. */
+  #runCall(call: Call, amongOthers: boolean): boolean {
+    if (!amongOthers) {
+      call.run();
+      for (const run of this.#beforeEnd) run();
+      return true;
+    }
+    this.#connection.exec('SAVEPOINT call');
+    try {
+      call.run();
+      for (const run of this.#beforeEnd) run();
+    } catch (fault) {
+      if (!this.#connection.inTransaction) throw fault;
+      this.#connection.exec('ROLLBACK TO call; RELEASE call');
+      for (const run of this.#afterRollback) run();
+      call.fail(fault);
+      return false;
+    }
+    this.#connection.exec('RELEASE call');
+    return true;
+  }
+
+  #rollBack(): void {
+    if (this.#connection.inTransaction) this.#connection.exec('ROLLBACK');
+    for (const run of this.#afterRollback) run();
+  }
+
+  #afterCommit(): void {
+    if (this.#checkpoints?.committed() !== true) return;
+    try {
+      const held = this.#connection.pragma('wal_checkpoint(RESTART)', { simple: true });
+      // Another connection read or checkpointed all the while: again after the next commit.
+      if (held === 0n) this.#checkpoints.restarted();
+    } catch (fault) {
+      this.#fault = fault;
+    }
+  }
+}
+
+/** A connection that only copies the log into the database, for the checkpoint worker. */
+export class CheckpointConnection {
+  readonly #connection: Database.Database;
+
+  constructor(file: string) {
+    this.#connection = connect(file);
+  }
+
+  passive(): void {
+    this.#connection.pragma('wal_checkpoint(PASSIVE)');
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+}
+
+/** 0 where there is none. */
+export function walBytes(file: string): number {
+  return statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function connect(file: string): Database.Database {
+  return guarded(() => {
+    const connection = new Database(file, { timeout: busyTimeoutMs });
+    connection.defaultSafeIntegers(true);
+    connection.pragma('journal_mode = WAL');
+    connection.pragma('synchronous = FULL');
+    connection.pragma('foreign_keys = ON');
+    connection.pragma('secure_delete = ON');
+    connection.pragma('wal_autocheckpoint = 0');
+    connection.pragma('cache_size = -65536');
+    connection.pragma('journal_size_limit = 2097152');
+    return connection;
+  });
+}
+
+function guarded<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (fault) {
+    throw toStoreError(fault);
+  }
+}
+
+const codes: readonly (readonly [prefix: string, StoreErrorCode])[] = [
+  ['SQLITE_BUSY', 'busy'],
+  ['SQLITE_LOCKED', 'busy'],
+  ['SQLITE_FULL', 'disk-full'],
+  ['SQLITE_IOERR', 'io'],
+  ['SQLITE_CANTOPEN', 'io'],
+  ['SQLITE_READONLY', 'io'],
+  ['SQLITE_CORRUPT', 'corrupt'],
+  ['SQLITE_NOTADB', 'corrupt'],
+  ['SQLITE_CONSTRAINT_TRIGGER', 'wrong-state'],
+];
+
+function toStoreError(fault: unknown): Error {
+  if (!(fault instanceof Database.SqliteError)) {
+    return fault instanceof Error ? fault : new StoreError('defect', 'not an error', fault);
+  }
+  const code = codes.find(([prefix]) => fault.code.startsWith(prefix))?.[1] ?? 'defect';
+  return new StoreError(code, `${fault.code}: ${fault.message}`, fault);
+}

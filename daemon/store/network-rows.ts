@@ -1,0 +1,82 @@
+import type { SqliteDatabase } from './database.ts';
+import { bytesOf } from './row-values.ts';
+import { StoreError } from './store-error.ts';
+import type { NetworkStore } from './book-store.ts';
+
+interface Bytes {
+  readonly bytes: Uint8Array;
+}
+
+/** Announcements and the revocation list: the newest of each stays. */
+export class NetworkRows implements NetworkStore {
+  readonly #database: SqliteDatabase;
+  readonly #sql: ReturnType<typeof prepareNetwork>;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+    this.#sql = prepareNetwork(database);
+  }
+
+  readonly putAnnouncement: NetworkStore['putAnnouncement'] = (station, sequence, bytes) =>
+    this.#database.write(() => {
+      this.#sql.put.run(station, sequence, bytes);
+    });
+
+  readonly announcements: NetworkStore['announcements'] = () =>
+    this.#database.read(() => this.#sql.all.all().map(({ bytes }) => bytesOf(bytes)));
+
+  readonly putOwnAnnouncement: NetworkStore['putOwnAnnouncement'] = (name, sequence, bytes) =>
+    this.#database.write(() => {
+      this.#sql.putOwn.run(name, sequence, bytes);
+    });
+
+  readonly ownAnnouncement: NetworkStore['ownAnnouncement'] = (name) =>
+    this.#database.read(() => {
+      const row = this.#sql.own.get(name);
+      return row && bytesOf(row.bytes);
+    });
+
+  readonly nextSequence: NetworkStore['nextSequence'] = () =>
+    this.#database.write(() => {
+      const row = this.#sql.nextSequence.get();
+      if (row === undefined) throw new StoreError('defect', 'a counter gave no number');
+      return row.value;
+    });
+
+  readonly putCrl: NetworkStore['putCrl'] = (number, bytes) =>
+    this.#database.write(() => {
+      this.#sql.putCrl.run(number, bytes);
+    });
+
+  readonly crl: NetworkStore['crl'] = () =>
+    this.#database.read(() => {
+      const row = this.#sql.crl.get();
+      return row && bytesOf(row.bytes);
+    });
+}
+
+function prepareNetwork(database: SqliteDatabase) {
+  return {
+    put: database.prepare<[string, bigint, Uint8Array]>(
+      `INSERT INTO announcement (station, sequence, bytes) VALUES (?, ?, ?)
+       ON CONFLICT (station) DO UPDATE SET sequence = excluded.sequence, bytes = excluded.bytes
+       WHERE excluded.sequence > announcement.sequence`,
+    ),
+    all: database.prepare<[], Bytes>('SELECT bytes FROM announcement ORDER BY station'),
+    putOwn: database.prepare<[Uint8Array, bigint, Uint8Array]>(
+      `INSERT INTO own_announcement (name, sequence, bytes) VALUES (?, ?, ?)
+       ON CONFLICT (name) DO NOTHING`,
+    ),
+    own: database.prepare<[Uint8Array], Bytes>('SELECT bytes FROM own_announcement WHERE name = ?'),
+    nextSequence: database.prepare<[], { readonly value: bigint }>(
+      `INSERT INTO counter (name, value) VALUES ('announcement', 1)
+       ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value`,
+    ),
+    putCrl: database.prepare<[bigint, Uint8Array]>(
+      `INSERT INTO crl (single, number, bytes) VALUES (1, ?, ?)
+       ON CONFLICT (single) DO UPDATE SET number = excluded.number, bytes = excluded.bytes
+       WHERE excluded.number > crl.number`,
+    ),
+    crl: database.prepare<[], Bytes>('SELECT bytes FROM crl'),
+  };
+}

@@ -1,0 +1,145 @@
+import type { SqliteDatabase, Statement } from './database.ts';
+import { heldPlace } from './payment-acceptance.ts';
+import { paymentRow, wholePayment, type PaymentRows, type StoredPayment } from './payment-rows.ts';
+import { bytesOf } from './row-values.ts';
+import { StoreError } from './store-error.ts';
+import type { StoreParts } from './store-parts.ts';
+import type { PaymentStore } from './store.ts';
+
+/** Reading payments, and the two marks that carry no money. */
+export class PaymentQueries implements Pick<
+  PaymentStore,
+  | 'payments'
+  | 'paymentByQuote'
+  | 'heldSecret'
+  | 'openPayments'
+  | 'unconcluded'
+  | 'markConcluded'
+  | 'markOffered'
+  | 'paymentsOf'
+  | 'eachPayment'
+> {
+  readonly #parts: StoreParts;
+  readonly #payments: PaymentRows;
+  readonly #sql: ReturnType<typeof prepareQueries>;
+
+  constructor(parts: StoreParts, payments: PaymentRows) {
+    this.#parts = parts;
+    this.#payments = payments;
+    this.#sql = prepareQueries(parts.database);
+  }
+
+  readonly payments: PaymentStore['payments'] = (paymentIds) =>
+    this.#parts.database.read(() =>
+      paymentIds.map((paymentId) => {
+        const number = this.#payments.find(paymentId);
+        return number === undefined ? undefined : this.#payments.row(number);
+      }),
+    );
+
+  readonly paymentByQuote: PaymentStore['paymentByQuote'] = (quoteDigest) =>
+    this.#parts.database.read(() => {
+      const row = this.#sql.byQuote.get(quoteDigest);
+      return row && paymentRow(row);
+    });
+
+  readonly heldSecret: PaymentStore['heldSecret'] = (paymentId) =>
+    this.#parts.database.read(() => {
+      const number = this.#payments.find(paymentId);
+      const row = number === undefined ? undefined : this.#sql.secret.get(number);
+      return row && this.#parts.sealer.open(heldPlace(paymentId), bytesOf(row.sealed));
+    });
+
+  readonly openPayments: PaymentStore['openPayments'] = (role, limit, after) =>
+    this.#parts.database.read(() =>
+      this.#sql.open
+        .all(role, after?.deliveryDeadline ?? -1n, after?.paymentId ?? new Uint8Array(0), limit)
+        .map(paymentRow),
+    );
+
+  readonly unconcluded: PaymentStore['unconcluded'] = (user) =>
+    this.#parts.database.read(() => this.#sql.unconcluded.all(user, user).map(paymentRow));
+
+  readonly markConcluded: PaymentStore['markConcluded'] = (paymentIds) =>
+    this.#parts.database.write(() => {
+      for (const paymentId of paymentIds) {
+        const number = this.#payments.find(paymentId);
+        if (number === undefined) throw new StoreError('unknown', 'no such payment');
+        if (this.#sql.conclude.run(number).changes === 1) continue;
+        if (this.#payments.row(number).decidedMs === undefined) {
+          throw new StoreError('wrong-state', 'a card concludes what is decided');
+        }
+      }
+    });
+
+  readonly markOffered: PaymentStore['markOffered'] = (paymentIds) =>
+    this.#parts.database.write(() => {
+      for (const paymentId of paymentIds) {
+        const number = this.#payments.find(paymentId);
+        if (number === undefined) throw new StoreError('unknown', 'no such payment');
+        if (this.#payments.head(number).role !== 'last') {
+          throw new StoreError('wrong-state', 'only the last station offers');
+        }
+        this.#payments.advance(number, 'held', 'offered');
+      }
+    });
+
+  readonly paymentsOf: PaymentStore['paymentsOf'] = (user, since, limit) =>
+    this.#parts.database.read(() => {
+      const rows = [
+        ...this.#sql.ofPayer.all(user, since, limit),
+        ...this.#sql.ofPayee.all(user, since, limit),
+      ]
+        .sort((a, b) => (a.change < b.change ? -1 : 1))
+        .slice(0, limit);
+      return { rows: rows.map(paymentRow), next: rows.at(-1)?.change ?? since };
+    });
+
+  readonly eachPayment: PaymentStore['eachPayment'] = (after, limit) =>
+    this.#parts.database.read(() => {
+      const number = after === undefined ? 0n : this.#payments.find(after);
+      if (number === undefined) throw new StoreError('unknown', 'no such payment');
+      return this.#sql.each.all(number, limit).map(paymentRow);
+    });
+}
+
+function prepareQueries(database: SqliteDatabase): {
+  readonly byQuote: Statement<[Uint8Array], StoredPayment>;
+  readonly secret: Statement<[bigint], { readonly sealed: Uint8Array }>;
+  readonly open: Statement<[string, bigint, Uint8Array, number], StoredPayment>;
+  readonly unconcluded: Statement<[string, string], StoredPayment>;
+  readonly conclude: Statement<[bigint]>;
+  readonly ofPayer: Statement<[string, bigint, number], StoredPayment>;
+  readonly ofPayee: Statement<[string, bigint, number], StoredPayment>;
+  readonly each: Statement<[bigint, number], StoredPayment>;
+} {
+  const changedOf = (user: string, role: string): string =>
+    `${wholePayment} WHERE p.${user} = ? AND p.role = '${role}' AND p.change > ?
+     ORDER BY p.change LIMIT ?`;
+  const toConclude = (user: string, role: string): string =>
+    `SELECT number FROM payment
+     WHERE ${user} = ? AND role = '${role}' AND decided_ms IS NOT NULL AND card_concluded = 0`;
+  return {
+    byQuote: database.prepare(
+      `${wholePayment} WHERE p.role = 'issuer' AND p.quote_digest = ?
+       AND p.bucket IN (SELECT bucket FROM payment_bucket) ORDER BY p.number DESC LIMIT 1`,
+    ),
+    secret: database.prepare('SELECT sealed FROM held_secret WHERE number = ?'),
+    open: database.prepare(
+      `${wholePayment} WHERE p.role = ?
+       AND p.state IN ('admitted', 'relayed', 'held', 'forwarded', 'offered')
+       AND (p.delivery_deadline, p.payment_id) > (?, ?)
+       ORDER BY p.delivery_deadline, p.payment_id LIMIT ?`,
+    ),
+    unconcluded: database.prepare(
+      `${wholePayment} WHERE p.number IN (${toConclude('payer', 'issuer')} UNION ALL
+       ${toConclude('payee', 'last')}) ORDER BY p.number`,
+    ),
+    conclude: database.prepare(
+      'UPDATE payment SET card_concluded = 1 WHERE number = ? AND decided_ms IS NOT NULL',
+    ),
+    ofPayer: database.prepare(changedOf('payer', 'issuer')),
+    ofPayee: database.prepare(changedOf('payee', 'last')),
+    each: database.prepare(`${wholePayment} WHERE p.number > ? ORDER BY p.number LIMIT ?`),
+  };
+}

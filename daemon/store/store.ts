@@ -1,0 +1,376 @@
+/**
+ * A station's durable memory, in domain words (design §9). Methods take arrays; one call is one
+ * transaction. A refusal is an outcome per item; a fault rejects and nothing of the call is kept.
+ * Everything is idempotent by its ID. Secrets and certificates are sealed at rest by the
+ * implementation. `Uint8Array` IDs are compared by content.
+ */
+import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
+import type { CardKeys } from '../../applet-spec/scp03-keys.ts';
+import type { Reason, Verdict } from '../../applet-spec/receipt.ts';
+import type { KeyLedger } from '../qkd/key-ledger.ts';
+import type { BookStore, NetworkStore } from './book-store.ts';
+import type { SettlementStore } from './settlement-store.ts';
+
+export type { BookStore, NetworkStore, QuoteRow, Transfer } from './book-store.ts';
+
+export interface Store
+  extends
+    KeyLedger,
+    UserStore,
+    CardStore,
+    CoinStore,
+    PaymentStore,
+    BookStore,
+    NetworkStore,
+    SettlementStore {
+  /** How many QKD keys this station has ever used. */
+  usedKeys(): Promise<number>;
+  close(): Promise<void>;
+}
+
+// Users and cards
+
+export interface UserRecord {
+  readonly user: UserName;
+  /** SHA-256 of the certificate in force; absent until the card is enrolled. */
+  readonly certificateHash?: Uint8Array;
+  readonly balance: bigint;
+  readonly currency: Currency;
+}
+
+export interface UserStore {
+  addUser(user: UserName, currency: Currency): Promise<'created' | 'exists'>;
+  user(user: UserName): Promise<UserRecord | undefined>;
+  users(): Promise<readonly UserRecord[]>;
+  /** Kept once, sealed, by hash. */
+  putCertificates(certificates: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
+  certificate(hash: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Operator's cash in: account credited, idempotent by reference. */
+  topUp(
+    user: UserName,
+    amount: bigint,
+    reference: string,
+    nowMs: number,
+  ): Promise<'created' | 'exists' | 'exists-with-different-amount' | 'unknown-user'>;
+  /** Operator's cash out. */
+  payOut(
+    user: UserName,
+    amount: bigint,
+    reference: string,
+    nowMs: number,
+  ): Promise<
+    'created' | 'exists' | 'exists-with-different-amount' | 'unknown-user' | 'balance-too-low'
+  >;
+}
+
+export interface CardRecord {
+  readonly serial: Uint8Array;
+  readonly user: UserName;
+  readonly state: 'awaiting-enrolment' | 'enrolled' | 'frozen';
+  /** The key version and keys that card and station share now. */
+  readonly keyVersion: number;
+  readonly keys: CardKeys;
+  /** Keys sent to the card by PUT KEY, not yet known to be in force. */
+  readonly nextKeyVersion?: number;
+  readonly nextKeys?: CardKeys;
+  readonly handle?: Uint8Array;
+  readonly nextHandle?: Uint8Array;
+  readonly paymentLimit: bigint;
+  readonly dayLimit: bigint;
+}
+
+export interface CardStore {
+  putCard(card: CardRecord): Promise<void>;
+  /** By serial number, present handle or next handle. */
+  cardByIdentifier(identifier: Uint8Array): Promise<CardRecord | undefined>;
+  cardOf(user: UserName): Promise<CardRecord | undefined>;
+  /** Enrolment's last step: certificate kept and named by the user, card enrolled. */
+  enrolCard(serial: Uint8Array, certificate: Uint8Array): Promise<void>;
+}
+
+// Coins
+
+export type CoinState =
+  | 'reserved'
+  | 'loading'
+  | 'unspent'
+  | 'pending'
+  | 'spent'
+  | 'burned'
+  | 'retiring'
+  | 'refunded'
+  | 'exchanged'
+  | 'expired';
+
+/** A coin that this station issued. */
+export interface CoinRecord {
+  readonly coinId: Uint8Array;
+  readonly owner: UserName;
+  readonly value: bigint;
+  readonly expirySeconds: bigint;
+  readonly state: CoinState;
+  readonly commitment: Uint8Array;
+  /** The public part, signed. */
+  readonly coin: Uint8Array;
+  /** The order that made it; for a burned coin's successor the first 16 bytes of the payment ID. */
+  readonly orderId: Uint8Array;
+  /** The payment that spends, spent or burned it. */
+  readonly paymentId?: Uint8Array;
+  /** For a burned coin's successor: the coin that it replaces. */
+  readonly replaces?: Uint8Array;
+}
+
+export interface NewCoin extends Omit<
+  CoinRecord,
+  'state' | 'paymentId' | 'owner' | 'orderId' | 'replaces'
+> {
+  readonly secret: Uint8Array;
+}
+
+export interface CoinStore {
+  /** S1: debits the account and reserves the coins. The same order ID again is the same order. */
+  reserveCoins(order: {
+    readonly orderId: Uint8Array;
+    readonly user: UserName;
+    readonly lines: readonly { readonly value: bigint; readonly count: number }[];
+    readonly coins: readonly NewCoin[];
+    readonly nowMs: number;
+  }): Promise<'created' | 'exists' | 'order-conflict' | 'account-too-low' | 'unknown-user'>;
+  coins(coinIds: readonly Uint8Array[]): Promise<readonly (CoinRecord | undefined)[]>;
+  coinsOfOrder(orderId: Uint8Array): Promise<readonly CoinRecord[]>;
+  /** Coins of a user in some states, by coin ID, behind `after`, at most `limit`. */
+  coinsOf(
+    user: UserName,
+    states: readonly CoinState[],
+    after: Uint8Array | undefined,
+    limit: number,
+  ): Promise<readonly CoinRecord[]>;
+  /** The successors of burned coins, in the order asked. */
+  replacements(burned: readonly Uint8Array[]): Promise<readonly (CoinRecord | undefined)[]>;
+  /** Coins not used, given back or expired, whether or not the card has them yet. */
+  outstanding(user: UserName): Promise<{ readonly coins: number; readonly value: bigint }>;
+  /** Opens the sealed secrets; only for loading a card and for S35. */
+  coinSecrets(coinIds: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
+  /** reserved → loading before the card is told; loading → unspent once it said so under MAC. */
+  markLoading(coinIds: readonly Uint8Array[]): Promise<void>;
+  markLoaded(coinIds: readonly Uint8Array[]): Promise<void>;
+  /**
+   * unspent → retiring, for a refund or an exchange. An exchange's new coins wait with the order.
+   */
+  retire(order: {
+    readonly orderId: Uint8Array;
+    readonly user: UserName;
+    readonly operation: 'refund' | 'exchange';
+    readonly coinIds: readonly Uint8Array[];
+    readonly replacements: readonly NewCoin[];
+    readonly nowMs: number;
+  }): Promise<'created' | 'exists' | 'order-conflict' | 'coin-not-unspent' | 'sums-differ'>;
+  /**
+   * The card holds them as retired: retiring → refunded | exchanged, money moved, secrets erased.
+   * An exchange's new coins are from now on coins, `reserved`, of this order.
+   */
+  finishRetirement(orderId: Uint8Array, nowMs: number): Promise<void>;
+  /** The card never authorised it: retiring → unspent, replacements dropped. */
+  cancelRetirement(orderId: Uint8Array): Promise<void>;
+  /** Retirements begun and not finished, for the next time the card is there. */
+  openRetirements(user: UserName): Promise<
+    readonly {
+      readonly orderId: Uint8Array;
+      readonly operation: 'refund' | 'exchange';
+      readonly coinIds: readonly Uint8Array[];
+    }[]
+  >;
+  /** reserved, loading and unspent coins past their expiry → expired, value back to the account. */
+  expireCoins(nowSeconds: bigint, limit: number): Promise<number>;
+}
+
+// Payments
+
+export type PaymentRole = 'issuer' | 'relay' | 'last';
+
+/** States per role: see `daemon/relay/payment-machine.ts`. */
+export type PaymentState =
+  | 'admitted'
+  | 'relayed'
+  | 'held'
+  | 'forwarded'
+  | 'offered'
+  | 'delivered'
+  | 'undelivered'
+  | 'refused';
+
+export interface PaymentRow {
+  readonly paymentId: Uint8Array;
+  readonly role: PaymentRole;
+  readonly state: PaymentState;
+  /** Without the certificate; `certificate(hash)` has that. */
+  readonly payment: Uint8Array;
+  readonly admission?: Uint8Array;
+  readonly receipt?: Uint8Array;
+  readonly refusal?: Uint8Array;
+  readonly payer: UserName;
+  readonly payee: UserName;
+  readonly issuer: StationName;
+  readonly coinId: Uint8Array;
+  readonly value: bigint;
+  /** This station's line of the bill. */
+  readonly fee: bigint;
+  readonly quoteDigest: Uint8Array;
+  readonly previous?: StationName;
+  readonly next?: StationName;
+  readonly deliveryDeadline: bigint;
+  readonly resolutionDeadline: bigint;
+  readonly storedMs: number;
+  /** When this station had the verdict, or refused. */
+  readonly decidedMs?: number;
+  /** Issuer and last station: whether the user's card has the verdict. */
+  readonly cardConcluded: boolean;
+}
+
+/** What a station stores of a payment when it first accepts it. */
+export interface NewPayment extends Omit<
+  PaymentRow,
+  'state' | 'receipt' | 'refusal' | 'decidedMs' | 'cardConcluded'
+> {
+  /** Every line of the bill: what the issuer will owe. */
+  readonly bill: readonly { readonly station: StationName; readonly fee: bigint }[];
+  readonly payerCertificate: Uint8Array;
+  /** The record for the next hop, as `Links.protect` made it; the last station has none. */
+  readonly outbox?: Uint8Array;
+  /** The last station keeps the coin secret, sealed, until it has decided. */
+  readonly secret?: Uint8Array;
+}
+
+export type AcceptOutcome =
+  | { readonly outcome: 'created'; readonly outboxRow?: bigint }
+  /** The same payment is here already; the first stored wins. */
+  | { readonly outcome: 'exists'; readonly row: PaymentRow }
+  /** This coin was accepted for another payment: evidence of double spending (I13). */
+  | { readonly outcome: 'coin-used'; readonly by: Uint8Array }
+  /** `unknown` also where the coin is not the payer's, or not of this value. */
+  | { readonly outcome: 'coin-not-unspent'; readonly state: CoinState | 'unknown' }
+  /** The last station decided before the payment came: its receipt (failure 15). */
+  | { readonly outcome: 'entombed'; readonly receipt: Uint8Array };
+
+export interface Decision {
+  readonly paymentId: Uint8Array;
+  readonly verdict: Verdict;
+  readonly reason?: Reason;
+  readonly receipt: Uint8Array;
+  /** The receipt's record, from `Links.protect`, for the station that it goes on to, if any. */
+  readonly outbox?: { readonly peer: StationName; readonly record: Uint8Array };
+  /** At the issuer, for an undelivered payment: the coin that replaces the burned one. */
+  readonly replacement?: NewCoin;
+  readonly nowMs: number;
+}
+
+export type DecideOutcome =
+  | { readonly outcome: 'decided'; readonly outboxRow?: bigint }
+  | { readonly outcome: 'exists'; readonly row: PaymentRow }
+  | { readonly outcome: 'unknown-payment' };
+
+/** What may be sent without new state: a verdict again, a relay's advice. */
+export interface NewOutboxRow {
+  readonly peer: StationName;
+  readonly paymentId: Uint8Array;
+  readonly record: Uint8Array;
+}
+
+export interface OutboxRow {
+  readonly rowId: bigint;
+  readonly peer: StationName;
+  /** Words about payments (receipts, refusals) go before payments. */
+  readonly carries: 'word' | 'payment';
+  readonly record: Uint8Array;
+  readonly paymentId: Uint8Array;
+}
+
+export interface PaymentStore {
+  /** Q1, S34–S36: coin unspent → pending, payment, ledger and outbox row in one transaction. */
+  admit(payments: readonly NewPayment[]): Promise<readonly AcceptOutcome[]>;
+  /** Q2 … Qn: the payment and its outbox row (or, at the last station, its sealed secret). */
+  hold(payments: readonly NewPayment[]): Promise<readonly AcceptOutcome[]>;
+  /**
+   * Q1 before admission: signed, sticky refusal; coin burned and replaced. Without a replacement
+   * the coin is left as it is: somebody else's word must not burn it.
+   */
+  refuse(
+    refusals: readonly {
+      readonly payment: NewPayment;
+      readonly refusal: Uint8Array;
+      readonly replacement: NewCoin | undefined;
+    }[],
+  ): Promise<readonly AcceptOutcome[]>;
+  /** held → offered at the last station, before the card is told. */
+  markOffered(paymentIds: readonly Uint8Array[]): Promise<void>;
+  /**
+   * The verdict, for every role: at the last station it is the decision itself; elsewhere it was
+   * learnt from a verified receipt. Ledger rows, coin state, replacement, erasure of the secret and
+   * the outbox row towards the issuer go with it.
+   */
+  decide(decisions: readonly Decision[]): Promise<readonly DecideOutcome[]>;
+  /**
+   * A tombstone for a payment that never came (issuer asked): blocks any later `hold` (failure 14).
+   */
+  entomb(
+    stones: readonly { readonly paymentId: Uint8Array; readonly receipt: Uint8Array }[],
+  ): Promise<readonly ('created' | 'exists' | 'payment-known')[]>;
+  /**
+   * Q1, resolution deadline passed without a verdict: the coin is burned and replaced at the
+   * station's own risk; the payment stays open and its verdict is still taken (I26).
+   */
+  makeWhole(
+    items: readonly {
+      readonly paymentId: Uint8Array;
+      readonly replacement: NewCoin;
+      readonly nowMs: number;
+    }[],
+  ): Promise<readonly ('created' | 'exists' | 'already-decided' | 'unknown-payment')[]>;
+  tombstone(paymentId: Uint8Array): Promise<Uint8Array | undefined>;
+  payments(paymentIds: readonly Uint8Array[]): Promise<readonly (PaymentRow | undefined)[]>;
+  paymentByQuote(quoteDigest: Uint8Array): Promise<PaymentRow | undefined>;
+  /** The coin secret of a payment that the last station has not decided; undefined once erased. */
+  heldSecret(paymentId: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Not decided yet, oldest deadline first; for recovery after a restart and for deadlines. */
+  openPayments(
+    role: PaymentRole,
+    limit: number,
+    after?: Pick<PaymentRow, 'deliveryDeadline' | 'paymentId'>,
+  ): Promise<readonly PaymentRow[]>;
+  /** A user's payments whose card has not the verdict yet. */
+  unconcluded(user: UserName): Promise<readonly PaymentRow[]>;
+  markConcluded(paymentIds: readonly Uint8Array[]): Promise<void>;
+  /** A user's payments changed after `since` (a number of the store's own), oldest first. */
+  paymentsOf(
+    user: UserName,
+    since: bigint,
+    limit: number,
+  ): Promise<{ readonly rows: readonly PaymentRow[]; readonly next: bigint }>;
+  /** All stored payments in the order of storing, behind the one named; for audit. */
+  eachPayment(after: Uint8Array | undefined, limit: number): Promise<readonly PaymentRow[]>;
+  /** Unconfirmed rows for a peer, words before payments, oldest first, behind `after`. */
+  outbox(
+    peer: StationName,
+    limit: number,
+    after?: Pick<OutboxRow, 'rowId' | 'carries'>,
+  ): Promise<readonly OutboxRow[]>;
+  /** Words to send, of which nothing else follows: rows for the outbox. */
+  enqueue(rows: readonly NewOutboxRow[]): Promise<readonly bigint[]>;
+  /** Confirmed by this peer: its rows deleted; admitted → relayed, held → forwarded. */
+  confirmOutbox(peer: StationName, rowIds: readonly bigint[]): Promise<void>;
+  /**
+   * A relay's advice on the way back to the issuer, kept as evidence; once, however often it comes.
+   */
+  putAdvice(
+    advice: readonly {
+      readonly paymentId: Uint8Array;
+      readonly refusal: Uint8Array;
+      readonly outbox?: { readonly peer: StationName; readonly record: Uint8Array };
+    }[],
+  ): Promise<readonly (bigint | undefined)[]>;
+  /** Advice, and whatever else contradicts or explains a payment, oldest first. */
+  evidence(paymentId: Uint8Array): Promise<readonly Uint8Array[]>;
+  putEvidence(
+    items: readonly { readonly paymentId: Uint8Array; readonly bytes: Uint8Array }[],
+  ): Promise<void>;
+}

@@ -1,0 +1,224 @@
+import { describe, expect, it } from 'vitest';
+import { trialBalance } from '../../daemon/ledger/trial-balance.ts';
+import { describeStoreCoins } from './store-coins.ts';
+import { addUser, alice, bytesFrom, carol, euro, q1, q2, startMs } from './store-fixture.ts';
+import { describeStorePayments } from './store-payments.ts';
+import { describeStoreSettlement } from './store-settlement.ts';
+import { benchPerTest, type OpenStore } from './store-subject.ts';
+import { describeStoreVerdicts } from './store-verdicts.ts';
+
+/** What every engine must do alike (design §9). */
+export function describeStore(name: string, open: OpenStore): void {
+  describe(`store: ${name}`, () => {
+    describeAccounts(open);
+    describeCards(open);
+    describeKeyUses(open);
+    describeNetworkMemory(open);
+    describeQuotes(open);
+    describeStoreCoins(open);
+    describeStorePayments(open);
+    describeStoreVerdicts(open);
+    describeStoreSettlement(open);
+  });
+}
+
+function describeAccounts(open: OpenStore): void {
+  describe('accounts', () => {
+    const { store, reopen } = benchPerTest(open);
+
+    it('are made once, in the station’s currency', async () => {
+      expect(await store().addUser(alice, euro)).toBe('created');
+      expect(await store().addUser(alice, euro)).toBe('exists');
+      expect(await store().user(alice)).toEqual({ user: alice, balance: 0n, currency: 'EUR' });
+      expect(await store().user(carol)).toBeUndefined();
+      expect(await store().users()).toHaveLength(1);
+    });
+
+    it('are topped up once per reference', async () => {
+      await store().addUser(alice, euro);
+      expect(await store().topUp(alice, 500n, 'slip 1', startMs)).toBe('created');
+      expect(await store().topUp(alice, 500n, 'slip 1', startMs)).toBe('exists');
+      expect(await store().topUp(alice, 501n, 'slip 1', startMs)).toBe(
+        'exists-with-different-amount',
+      );
+      expect(await store().topUp(carol, 1n, 'slip 2', startMs)).toBe('unknown-user');
+      expect((await (await reopen()).user(alice))?.balance).toBe(500n);
+    });
+
+    it('are never overdrawn by a pay-out', async () => {
+      await addUser(store(), alice, 100n);
+      expect(await store().payOut(alice, 101n, 'out 1', startMs)).toBe('balance-too-low');
+      expect(await store().payOut(alice, 60n, 'out 1', startMs)).toBe('created');
+      expect(await store().payOut(alice, 60n, 'out 1', startMs)).toBe('exists');
+      expect(await store().payOut(alice, 41n, 'out 2', startMs)).toBe('balance-too-low');
+      expect(Object.fromEntries(await store().balances())).toEqual({
+        cash: 40n,
+        [`user:${alice}`]: -40n,
+      });
+    });
+
+    it('show every transfer, in order, and balance', async () => {
+      await addUser(store(), alice, 100n);
+      await store().payOut(alice, 30n, 'out', startMs + 5);
+      const [first, second] = await store().transfers(0n, 10);
+      expect(first).toMatchObject({ debit: 'cash', credit: `user:${alice}`, amount: 100n });
+      expect(second).toMatchObject({ credit: 'cash', kind: 'pay-out', timeMs: startMs + 5 });
+      expect(await store().transfers(first?.number ?? 0n, 10)).toEqual([second]);
+      expect(trialBalance(await store().balances())).toBe(0n);
+    });
+
+    it('refuse amounts beyond the database’s integers, and keep nothing of them', async () => {
+      await store().addUser(alice, euro);
+      await expect(store().topUp(alice, 2n ** 63n, 'too much', startMs)).rejects.toThrow(
+        RangeError,
+      );
+      await expect(store().topUp(alice, -1n, 'too little', startMs)).rejects.toThrow();
+      expect(await store().transfers(0n, 10)).toEqual([]);
+      expect(await store().topUp(alice, 2n ** 62n, 'too much', startMs)).toBe('created');
+    });
+  });
+}
+
+function card(serial: string, handle?: string) {
+  const key = (use: string): Uint8Array => bytesFrom('card key', serial, use);
+  return {
+    serial: bytesFrom('serial', serial).slice(0, 16),
+    user: alice,
+    state: 'awaiting-enrolment',
+    keyVersion: 1,
+    keys: { enc: key('enc'), mac: key('mac'), dek: key('dek'), hostLink: key('host') },
+    ...(handle !== undefined && { handle: bytesFrom('handle', handle).slice(0, 16) }),
+    paymentLimit: 1_000n,
+    dayLimit: 5_000n,
+  } as const;
+}
+
+function describeCards(open: OpenStore): void {
+  describe('cards', () => {
+    const { store, reopen } = benchPerTest(open);
+
+    it('are found by serial number and by both handles', async () => {
+      await store().addUser(alice, euro);
+      const first = card('1', 'now');
+      const nextHandle = bytesFrom('next').slice(0, 16);
+      const whole = { ...first, nextHandle, nextKeys: card('2').keys, nextKeyVersion: 2 };
+      await store().putCard(whole);
+      const again = await reopen();
+      for (const identifier of [first.serial, whole.handle, nextHandle]) {
+        if (identifier === undefined) throw new Error('a card without a handle');
+        expect(await again.cardByIdentifier(identifier)).toEqual(whole);
+      }
+      expect(await again.cardOf(alice)).toEqual(whole);
+      await again.putCard(first);
+      expect(await again.cardByIdentifier(nextHandle)).toBeUndefined();
+    });
+
+    it('are enrolled with their user’s certificate', async () => {
+      await store().addUser(alice, euro);
+      await store().putCard(card('1'));
+      const certificate = bytesFrom('certificate');
+      await store().enrolCard(card('1').serial, certificate);
+      expect((await store().cardOf(alice))?.state).toBe('enrolled');
+      const { certificateHash } = (await store().user(alice)) ?? {};
+      expect(certificateHash && (await store().certificate(certificateHash))).toEqual(certificate);
+      await expect(store().enrolCard(card('9').serial, certificate)).rejects.toThrow('no card');
+    });
+
+    it('that are frozen stand behind the one in use', async () => {
+      await store().addUser(alice, euro);
+      await store().putCard({ ...card('old'), state: 'enrolled' });
+      await store().putCard({ ...card('new'), state: 'frozen' });
+      expect((await store().cardOf(alice))?.serial).toEqual(card('old').serial);
+      await expect(store().enrolCard(card('new').serial, bytesFrom('c'))).rejects.toThrow('frozen');
+    });
+  });
+}
+
+function describeKeyUses(open: OpenStore): void {
+  describe('QKD key uses', () => {
+    const { store, reopen } = benchPerTest(open);
+    const keyId = '01234567-89ab-4def-8123-456789abcdef';
+    const use = { keyId, peer: q2, direction: 'send', purpose: 'pad' } as const;
+
+    it('are recorded once for ever, whatever peer, direction or purpose', async () => {
+      expect(await store().recordUse([use, use])).toEqual(['recorded', 'already-used']);
+      const other = { keyId, peer: 'q9', direction: 'receive', purpose: 'mac' } as const;
+      const fresh = { ...use, keyId: keyId.replace('0', 'f') };
+      expect(await (await reopen()).recordUse([other, fresh])).toEqual([
+        'already-used',
+        'recorded',
+      ]);
+      expect(await store().usedKeys()).toBe(2);
+    });
+
+    it('know a key ID in capitals and one that is no UUID', async () => {
+      await store().recordUse([use]);
+      expect(await store().recordUse([{ ...use, keyId: keyId.toUpperCase() }])).toEqual([
+        'already-used',
+      ]);
+      const odd = { ...use, keyId: 'vendor/key/7' };
+      expect(await store().recordUse([odd, odd])).toEqual(['recorded', 'already-used']);
+    });
+  });
+}
+
+function describeNetworkMemory(open: OpenStore): void {
+  describe('what the network said', () => {
+    const { store, reopen } = benchPerTest(open);
+
+    it('keeps the newest announcement of each station', async () => {
+      await store().putAnnouncement(q1, 5n, bytesFrom('q1 5'));
+      await store().putAnnouncement(q1, 4n, bytesFrom('q1 4'));
+      await store().putAnnouncement(q2, 1n, bytesFrom('q2 1'));
+      await store().putAnnouncement(q2, 2n, bytesFrom('q2 2'));
+      expect(await (await reopen()).announcements()).toEqual([
+        bytesFrom('q1 5'),
+        bytesFrom('q2 2'),
+      ]);
+    });
+
+    it('keeps every announcement of its own, by name', async () => {
+      const name = bytesFrom('name').slice(0, 16);
+      await store().putOwnAnnouncement(name, 1n, bytesFrom('own'));
+      expect(await store().ownAnnouncement(name)).toEqual(bytesFrom('own'));
+      expect(await store().ownAnnouncement(bytesFrom('x').slice(0, 16))).toBeUndefined();
+    });
+
+    it('counts on across restarts', async () => {
+      expect(await store().nextSequence()).toBe(1n);
+      expect(await store().nextSequence()).toBe(2n);
+      expect(await (await reopen()).nextSequence()).toBe(3n);
+    });
+
+    it('never goes back to an older revocation list', async () => {
+      expect(await store().crl()).toBeUndefined();
+      await store().putCrl(7n, bytesFrom('seven'));
+      await store().putCrl(6n, bytesFrom('six'));
+      expect(await store().crl()).toEqual(bytesFrom('seven'));
+    });
+  });
+}
+
+function describeQuotes(open: OpenStore): void {
+  describe('quotes', () => {
+    const { store } = benchPerTest(open);
+    const row = (name: string, expirySeconds: bigint) => ({
+      digest: bytesFrom('digest', name),
+      payer: alice,
+      quote: bytesFrom('quote', name),
+      acceptance: bytesFrom('acceptance', name),
+      expirySeconds,
+    });
+
+    it('are found by digest, and forgotten when long expired', async () => {
+      const early = row('early', 10_000n);
+      const late = row('late', 90_000n);
+      await store().putQuotes([early, late, early]);
+      expect(await store().quote(early.digest)).toEqual(early);
+      expect(await store().quote(bytesFrom('other'))).toBeUndefined();
+      expect(await store().dropQuotes(90_000n, 10)).toBe(1);
+      expect(await store().quote(early.digest)).toBeUndefined();
+      expect(await store().quote(late.digest)).toEqual(late);
+    });
+  });
+}
