@@ -1,0 +1,129 @@
+import { connect, type Socket } from 'node:net';
+import {
+  agentGreeting,
+  agentReply,
+  agentSocketPath,
+  readLines,
+  sendLine,
+} from './agent-messages.ts';
+import { ErrandError, toErrandError } from './errand-error.ts';
+import {
+  errandSchemas,
+  type ErrandName,
+  type ErrandParams,
+  type ErrandProgress,
+  type ErrandResult,
+  type ErrandRunner,
+} from './errands.ts';
+import { HostError } from './host-error.ts';
+
+interface Waiting {
+  readonly name: ErrandName;
+  readonly onProgress: (progress: ErrandProgress) => void;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: ErrandError) => void;
+}
+
+/** A command's end of the agent's socket. */
+export class AgentClient implements ErrandRunner {
+  readonly #socket: Socket;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /**
+   * undefined where no agent serves the wallet. Throws ErrandError for one that is of another
+   * version.
+   */
+  static async connect(walletFolder: string): Promise<AgentClient | undefined> {
+    const socket = connect(agentSocketPath(walletFolder));
+    const client = new AgentClient(socket);
+    return new Promise((resolve, reject) => {
+      let greeted = false;
+      socket.on('error', () => {
+        socket.destroy();
+      });
+      socket.on('close', () => {
+        client.#end();
+        resolve(undefined);
+      });
+      readLines(socket, (line) => {
+        if (greeted) {
+          client.#take(line);
+          return;
+        }
+        greeted = true;
+        if (agentGreeting.safeParse(line).success) {
+          resolve(client);
+          return;
+        }
+        const detail = 'the running agent is of another version of this program';
+        reject(toErrandError(new HostError('agent-unreachable', detail)));
+        socket.destroy();
+      });
+    });
+  }
+
+  async run<N extends ErrandName>(
+    name: N,
+    params: ErrandParams<N>,
+    options: {
+      readonly pin?: string;
+      readonly onProgress?: (progress: ErrandProgress) => void;
+    } = {},
+  ): Promise<ErrandResult<N>> {
+    const id = this.#nextId++;
+    const { pin, onProgress = () => undefined } = options;
+    const result = await new Promise((resolve, reject) => {
+      this.#waiting.set(id, { name, onProgress, resolve, reject });
+      if (this.#socket.destroyed) this.#end();
+      else sendLine(this.#socket, { id, errand: name, params, ...(pin !== undefined && { pin }) });
+    });
+    const read = errandSchemas[name].result.safeParse(result);
+    if (read.success) return read.data;
+    throw toErrandError(new HostError('agent-unreachable', 'the agent answered out of place'));
+  }
+
+  close(): Promise<void> {
+    this.#socket.destroy();
+    return Promise.resolve();
+  }
+
+  #take(line: unknown): void {
+    const reply = agentReply.parse(line);
+    const waiting = this.#waiting.get(reply.id);
+    if (waiting === undefined) return;
+    if ('progress' in reply) {
+      waiting.onProgress(reply.progress);
+      return;
+    }
+    this.#waiting.delete(reply.id);
+    if ('failure' in reply) waiting.reject(new ErrandError(reply.failure));
+    else waiting.resolve(reply.result);
+  }
+
+  #end(): void {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { name, reject } of waiting) {
+      const outcome = changing.has(name) ? 'unknown' : 'fault';
+      const message = `the agent ended before "${name}" was done`;
+      reject(new ErrandError({ outcome, code: 'agent-ended', message }));
+    }
+  }
+}
+
+/** Cut short, these may have been carried out all the same. */
+const changing: ReadonlySet<ErrandName> = new Set([
+  'card-init',
+  'pin-change',
+  'pin-unblock',
+  'buy',
+  'exchange',
+  'refund',
+  'pay',
+  'erase-key',
+]);

@@ -1,0 +1,66 @@
+/**
+ * What commands and the agent say to each other over the Unix socket in the wallet's folder: one
+ * JSON object a line. The agent greets first. Only the wallet's owner can open the socket (mode
+ * 0600).
+ */
+import type { Socket } from 'node:net';
+import { z } from 'zod';
+import { errandFailure, errandProgress } from './errands.ts';
+import { HostError } from './host-error.ts';
+
+/**
+ * Raised with every change of an errand's words: an old agent and a new command refuse each other.
+ */
+export const agentProtocol = 1;
+/** One line; the longest holds a message between users in base64. */
+export const agentLineBytesMost = 8 * 1024 * 1024;
+
+export const agentGreeting = z.object({ keytollAgent: z.literal(agentProtocol) });
+
+export const agentRequest = z.object({
+  id: z.int().min(0),
+  errand: z.string().max(64),
+  params: z.unknown(),
+  pin: z.string().max(64).optional(),
+});
+
+export const agentReply = z.union([
+  z.object({ id: z.int(), progress: errandProgress }),
+  z.object({ id: z.int(), failure: errandFailure }),
+  z.object({ id: z.int(), result: z.unknown() }),
+]);
+
+export function agentSocketPath(walletFolder: string): string {
+  return `${walletFolder}/agent.sock`;
+}
+
+export function sendLine(socket: Socket, message: unknown): void {
+  if (!socket.destroyed) socket.write(`${JSON.stringify(message)}\n`);
+}
+
+/** Calls `onLine` for each whole line. A line without end, or of no JSON, ends the connection. */
+export function readLines(socket: Socket, onLine: (message: unknown) => void): void {
+  let parts: Buffer[] = [];
+  let length = 0;
+  socket.on('data', (chunk: Buffer) => {
+    let rest = chunk;
+    for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a)) {
+      parts.push(rest.subarray(0, end));
+      const line = Buffer.concat(parts).toString('utf8');
+      parts = [];
+      length = 0;
+      rest = rest.subarray(end + 1);
+      try {
+        onLine(JSON.parse(line));
+      } catch {
+        socket.destroy(new HostError('agent-unreachable', 'a line that is no message'));
+        return;
+      }
+    }
+    parts.push(rest);
+    length += rest.length;
+    if (length > agentLineBytesMost) {
+      socket.destroy(new HostError('agent-unreachable', 'a message that does not end'));
+    }
+  });
+}

@@ -1,0 +1,118 @@
+import { chmodSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import {
+  agentProtocol,
+  agentRequest,
+  agentSocketPath,
+  readLines,
+  sendLine,
+} from './agent-messages.ts';
+import { toErrandError } from './errand-error.ts';
+import { HostError } from './host-error.ts';
+import type { HostRunner } from './host-runner.ts';
+
+/** Requests of one command that may run at once. */
+const requestsMost = 16;
+/** `sun_path` of unix(7), less its final zero. */
+const socketPathBytesMost = 107;
+
+/** The agent's end of the socket: runs what commands ask, on the host that the agent holds. */
+export class AgentServer {
+  readonly path: string;
+  readonly #server: Server;
+  readonly #clients = new Set<Socket>();
+
+  private constructor(path: string, server: Server) {
+    this.path = path;
+    this.#server = server;
+  }
+
+  /**
+   * Throws HostError `agent-running` where another agent serves the wallet, `agent-unreachable`.
+   */
+  static async listen(walletFolder: string, runner: HostRunner): Promise<AgentServer> {
+    const path = agentSocketPath(walletFolder);
+    if (Buffer.byteLength(path) > socketPathBytesMost) {
+      throw new HostError(
+        'agent-unreachable',
+        `${path} is too long for a socket: choose a wallet folder with a shorter path`,
+      );
+    }
+    if (await answers(path)) {
+      throw new HostError('agent-running', `an agent serves ${walletFolder} already`);
+    }
+    // What nobody answers at is left over from an agent that was killed.
+    rmSync(path, { force: true });
+    const server = createServer();
+    const agent = new AgentServer(path, server);
+    server.on('connection', (socket) => {
+      agent.#serve(socket, runner);
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => {
+        reject(new HostError('agent-unreachable', `${path}: ${error.message}`));
+      });
+      server.listen(path, resolve);
+    });
+    chmodSync(path, 0o600);
+    return agent;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => {
+        resolve();
+      });
+    });
+    for (const client of this.#clients) client.destroy();
+    await closed;
+  }
+
+  #serve(socket: Socket, runner: HostRunner): void {
+    this.#clients.add(socket);
+    let running = 0;
+    socket.on('close', () => {
+      this.#clients.delete(socket);
+    });
+    socket.on('error', () => {
+      socket.destroy();
+    });
+    sendLine(socket, { keytollAgent: agentProtocol });
+    readLines(socket, (line) => {
+      const { id, errand, params, pin } = agentRequest.parse(line);
+      if (running >= requestsMost) throw new HostError('agent-unreachable', 'too many requests');
+      running += 1;
+      const onProgress = (progress: unknown): void => {
+        sendLine(socket, { id, progress });
+      };
+      runner
+        .runUnchecked(errand, params, { onProgress, ...(pin !== undefined && { pin }) })
+        .then((result) => {
+          sendLine(socket, { id, result });
+        })
+        .catch((error: unknown) => {
+          sendLine(socket, { id, failure: toErrandError(error).failure });
+        })
+        .finally(() => {
+          running -= 1;
+        });
+    });
+  }
+}
+
+/** Whether somebody listens at the path. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    const settle = (running: boolean): void => {
+      probe.destroy();
+      resolve(running);
+    };
+    probe.once('connect', () => {
+      settle(true);
+    });
+    probe.once('error', () => {
+      settle(false);
+    });
+  });
+}

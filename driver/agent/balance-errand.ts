@@ -1,0 +1,28 @@
+import type { ErrandResult } from './errands.ts';
+import { matchPool } from './catch-up.ts';
+import { granted } from './granted.ts';
+import type { Host } from './host.ts';
+import { held } from './order-errands.ts';
+
+/** Account, coins and room for coins, as station and card say now. */
+export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
+  const desk = await host.desk();
+  await matchPool(host, desk);
+  const account = granted(await desk.link.account());
+  const { coinsCapacity } = await desk.card.applicationInfo();
+  const values = held(host).map(({ coin }) => coin.body.value);
+  const counts = new Map<bigint, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  const denominations = [...counts]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([value, count]) => ({ value: value.toString(), count }));
+  return {
+    user: desk.home.user,
+    currency: desk.home.currency,
+    account: account.balance.toString(),
+    coins: values.length,
+    coinsValue: values.reduce((sum, value) => sum + value, 0n).toString(),
+    coinsCapacity,
+    denominations,
+  };
+}

@@ -1,0 +1,171 @@
+import { toHex } from '../../applet-spec/bytes.ts';
+import type { ApplicationInfo } from '../../applet-spec/card-objects.ts';
+import { parseCertificate } from '../../applet-spec/certificate.ts';
+import { CardError } from '../card/card-error.ts';
+import type { CardSession } from '../card/card-session.ts';
+import { DeskError } from '../desk/desk-error.ts';
+import { DeskLink } from '../desk/desk-link.ts';
+import type { ErrandParams, ErrandResult } from './errands.ts';
+import { granted } from './granted.ts';
+import { hostSocket, type HomeDesk } from './home-desk.ts';
+import type { Host } from './host.ts';
+import { HostError } from './host-error.ts';
+
+/** Making a key pair on a card takes seconds; the whole enrolment, this long at most. */
+const enrolmentMs = 180_000;
+
+export async function cardInfo(host: Host): Promise<ErrandResult<'card-info'>> {
+  const session = await host.card();
+  const info = await session.applicationInfo();
+  const known = host.hasPin && info.lifeCycle === 'enrolled';
+  return { ...describe(host, info), ...(known && { owner: await ownerOf(host) }) };
+}
+
+export async function changePin(
+  host: Host,
+  { oldPin, newPin }: ErrandParams<'pin-change'>,
+): Promise<Record<string, never>> {
+  const session = await host.card();
+  await session.changePin(oldPin, newPin);
+  host.givePin(newPin);
+  return {};
+}
+
+export async function unblockPin(
+  host: Host,
+  { puk, newPin }: ErrandParams<'pin-unblock'>,
+): Promise<Record<string, never>> {
+  const session = await host.card();
+  await session.unblockPin(puk, newPin);
+  host.givePin(newPin);
+  return {};
+}
+
+/** First PIN and PUK, then enrolment at the station's desk, then a first ordinary connection. */
+export async function initialiseCard(
+  host: Host,
+  params: ErrandParams<'card-init'>,
+): Promise<ErrandResult<'card-init'>> {
+  const rootCertificate = new Uint8Array(Buffer.from(params.rootCertificate, 'base64'));
+  const root = parseCertificate(rootCertificate);
+  if (!root.isCa) throw new HostError('bad-params', 'the CA file is not the certificate of a CA');
+  const session = await host.card();
+  const { lifeCycle } = await session.applicationInfo();
+  if (lifeCycle === 'blank') await setReferences(session, params);
+  host.givePin(params.newPin);
+  await host.verifiedCard();
+  host.wallet.saveStation({ stationUrl: params.stationUrl, rootCertificate });
+  const enrolled = lifeCycle !== 'enrolled';
+  if (enrolled) await enrol(host, session, params.stationUrl);
+  return { ...describeDesk(host, await host.desk(), await balanceOf(host)), enrolled };
+}
+
+export async function connect(host: Host): Promise<ErrandResult<'connect'>> {
+  return describeDesk(host, await host.desk(), await balanceOf(host));
+}
+
+/** A blank card may have been torn between its two references: what is set already stays. */
+async function setReferences(
+  session: CardSession,
+  { newPin, newPuk }: ErrandParams<'card-init'>,
+): Promise<void> {
+  for (const [reference, value] of [
+    ['PIN', newPin],
+    ['PUK', newPuk],
+  ] as const) {
+    try {
+      await session.setFirst(reference, value);
+    } catch (error) {
+      if (!(error instanceof CardError) || error.code !== 'reference-set-already') throw error;
+    }
+  }
+}
+
+/** The station drives the card; the host only carries, and waits for its word that all is done. */
+async function enrol(host: Host, card: CardSession, stationUrl: string): Promise<void> {
+  const { primitives, entropy, clock } = host;
+  const socket = await hostSocket(host, stationUrl);
+  const done = new DeskError('closed', 'the enrolment is over');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const cancel = clock.after(enrolmentMs, () => {
+        reject(new DeskError('no-answer', 'the station has not enrolled the card in time'));
+      });
+      const end = (settle: () => void): void => {
+        cancel();
+        settle();
+      };
+      const onNotice = ({ kind }: { readonly kind: string }): void => {
+        if (kind === 'enrolled') end(resolve);
+      };
+      DeskLink.establish({ socket, card, primitives, entropy, clock, onNotice })
+        .then(async (link) => {
+          // The first sealed record tells the station that the card's owner is there.
+          link.account().catch(() => undefined);
+          throw await link.closed;
+        })
+        .catch((error: unknown) => {
+          end(() => {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          });
+        });
+    });
+  } finally {
+    socket.close(done);
+  }
+  const { lifeCycle } = await card.applicationInfo();
+  if (lifeCycle === 'enrolled') return;
+  throw new DeskError('protocol', 'the station says that the card is enrolled; the card is not');
+}
+
+async function ownerOf(host: Host): Promise<NonNullable<ErrandResult<'card-info'>['owner']>> {
+  const owner = await (await host.verifiedCard()).owner();
+  const { user, homeStation, network, currency } = owner;
+  return {
+    user,
+    homeStation,
+    network,
+    currency,
+    paymentLimit: owner.paymentLimit.toString(),
+    dayLimit: owner.dayLimit.toString(),
+  };
+}
+
+function describe(host: Host, info: ApplicationInfo): ErrandResult<'card-info'> {
+  return {
+    reader: host.readerName,
+    lifeCycle: info.lifeCycle,
+    identifier: toHex(info.identifier),
+    pinTries: info.pinTries,
+    pukTries: info.pukTries,
+    coins: info.coins,
+    coinsCapacity: info.coinsCapacity,
+    peerKeys: info.peerKeys,
+    peerKeysCapacity: info.peerKeysCapacity,
+  };
+}
+
+async function balanceOf(host: Host): Promise<bigint> {
+  return granted(await (await host.desk()).link.account()).balance;
+}
+
+function describeDesk(host: Host, desk: HomeDesk, balance: bigint): ErrandResult<'connect'> {
+  const { station, user, network, currency } = desk.home;
+  return {
+    station,
+    url: host.wallet.requireSettings().stationUrl,
+    user,
+    network,
+    currency,
+    balance: balance.toString(),
+    coinsOnCard: host.wallet.coins.onCard().length,
+    checks: [
+      'card and station have authenticated each other (SCP03)',
+      'records are sealed under keys that the card derived',
+      `document certificate of ${station}: signed by the pinned CA, valid, not revoked`,
+      `coin certificate of ${station}: signed by the pinned CA, valid, not revoked`,
+      "document key is the card's own",
+      'user, network and currency agree between card and station',
+    ],
+  };
+}

@@ -1,0 +1,70 @@
+import { toHex } from '../../applet-spec/bytes.ts';
+import { invalid } from '../desk/host-trust.ts';
+import type { WalletOrder } from '../wallet/wallet-orders.ts';
+import { granted } from './granted.ts';
+import type { HomeDesk } from './home-desk.ts';
+import type { Host } from './host.ts';
+import { carryOutOrder } from './order.ts';
+
+/**
+ * After every connection: what happened while the wallet was away, what the card holds, and what
+ * was asked and never answered. Orders are repeated under their old IDs (failures 2 and 4).
+ */
+export async function catchUp(host: Host, desk: HomeDesk): Promise<void> {
+  await fetchPayments(host, desk);
+  await resolvePending(host, desk);
+  await matchPool(host, desk);
+  for (const order of host.wallet.orders.pending()) await finishOrder(host, desk, order);
+  const nowMs = host.clock.nowMs();
+  // A minute's grace: the station's clock may be that far behind.
+  host.wallet.quotes.lapse(BigInt(Math.floor(nowMs / 1_000)) - 60n, nowMs);
+}
+
+/** The card says which coins it has; the station gives the public parts that the wallet lacks. */
+export async function matchPool(host: Host, desk: HomeDesk): Promise<void> {
+  const onCard = await desk.card.listCoins();
+  if (host.wallet.coins.match(onCard).unknown.length === 0) return;
+  for (let after: Uint8Array | undefined; ;) {
+    const page = granted(await desk.link.coins(after));
+    desk.keepCoins(page.coins);
+    const last = page.coins.at(-1)?.body.coinId;
+    if (page.more === 0) break;
+    if (last === undefined || (after && toHex(last) <= toHex(after))) {
+      throw invalid('pages of coins that do not go on');
+    }
+    after = last;
+  }
+  host.wallet.coins.match(onCard);
+}
+
+async function fetchPayments(host: Host, desk: HomeDesk): Promise<void> {
+  let since = host.wallet.requireSettings().paymentsCursor;
+  for (;;) {
+    const page = granted(await desk.link.payments(since));
+    for (const record of page.records) desk.keepRecord(record);
+    if (page.next < since) throw invalid('pages of payments that go back');
+    if (page.more !== 0 && page.next === since) throw invalid('pages of payments that stay');
+    since = page.next;
+    host.wallet.savePaymentsCursor(since);
+    if (page.more === 0) return;
+  }
+}
+
+/** Keys on the card, and payments of the wallet, whose verdict the other side may know by now. */
+async function resolvePending(host: Host, desk: HomeDesk): Promise<void> {
+  const { payments } = host.wallet;
+  const open = new Map(payments.undecided().map((one) => [toHex(one.paymentId), one.paymentId]));
+  for (const { paymentId } of await desk.card.listPeerKeys()) {
+    if (payments.find(paymentId) === undefined) open.set(toHex(paymentId), paymentId);
+  }
+  for (const paymentId of open.values()) {
+    const answer = await desk.link.payment(paymentId);
+    if (answer.outcome === 'done') desk.keepRecord(answer.content.record);
+  }
+}
+
+async function finishOrder(host: Host, desk: HomeDesk, order: WalletOrder): Promise<void> {
+  const answer = await carryOutOrder(host, desk, order);
+  // What the desk refuses now is recorded with its words; the connection is none the worse.
+  if (answer.outcome === 'done') await matchPool(host, desk);
+}

@@ -1,0 +1,101 @@
+import type { Host } from './host.ts';
+import { HostError } from './host-error.ts';
+import { toErrandError } from './errand-error.ts';
+import {
+  errands,
+  errandSchemas,
+  type ErrandName,
+  type ErrandParams,
+  type ErrandProgress,
+  type ErrandResult,
+  type ErrandRunner,
+} from './errands.ts';
+import { balance } from './balance-errand.ts';
+import { cardInfo, changePin, connect, initialiseCard, unblockPin } from './card-errands.ts';
+import { eraseKey, keys, receive, send } from './key-errands.ts';
+import { buy, exchange, refund } from './order-errands.ts';
+import { pay, payments, quote, showQuote } from './payment-errands.ts';
+
+type Carry = {
+  readonly [N in ErrandName]: (
+    host: Host,
+    params: ErrandParams<N>,
+    onProgress: (progress: ErrandProgress) => void,
+  ) => ErrandResult<N> | Promise<ErrandResult<N>>;
+};
+
+const carry: Carry = {
+  'card-info': cardInfo,
+  'card-init': initialiseCard,
+  'pin-change': changePin,
+  'pin-unblock': unblockPin,
+  connect,
+  balance,
+  buy,
+  exchange,
+  refund,
+  quote,
+  'show-quote': showQuote,
+  pay,
+  payments,
+  keys,
+  'erase-key': eraseKey,
+  send,
+  receive,
+};
+
+/** Runs errands on a host of this process. The host stays its owner's. */
+export class HostRunner implements ErrandRunner {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  async run<N extends ErrandName>(
+    name: N,
+    params: ErrandParams<N>,
+    options: {
+      readonly pin?: string;
+      readonly onProgress?: (progress: ErrandProgress) => void;
+    } = {},
+  ): Promise<ErrandResult<N>> {
+    try {
+      if (options.pin !== undefined) this.#host.givePin(options.pin);
+      return await carry[name](this.#host, params, options.onProgress ?? (() => undefined));
+    } catch (error) {
+      throw toErrandError(error);
+    }
+  }
+
+  /** From a message whose parts nobody has checked. */
+  async runUnchecked(
+    name: string,
+    params: unknown,
+    options: {
+      readonly pin?: string;
+      readonly onProgress: (progress: ErrandProgress) => void;
+    },
+  ): Promise<unknown> {
+    if (!isErrandName(name)) throw toErrandError(new HostError('bad-params', `no errand ${name}`));
+    return this.#runParsed(name, params, options);
+  }
+
+  close(): Promise<void> {
+    return this.#host.close();
+  }
+
+  async #runParsed<N extends ErrandName>(
+    name: N,
+    params: unknown,
+    options: { readonly pin?: string; readonly onProgress: (progress: ErrandProgress) => void },
+  ): Promise<ErrandResult<N>> {
+    const read = errandSchemas[name].params.safeParse(params);
+    if (read.success) return this.run(name, read.data, options);
+    throw toErrandError(new HostError('bad-params', read.error.issues[0]?.message ?? 'bad'));
+  }
+}
+
+function isErrandName(name: string): name is ErrandName {
+  return Object.hasOwn(errands, name);
+}

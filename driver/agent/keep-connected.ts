@@ -1,0 +1,58 @@
+import type { Host } from './host.ts';
+import { toErrandError, type ErrandError } from './errand-error.ts';
+
+const firstDelayMs = 500;
+const longestDelayMs = 30_000;
+
+export interface KeptConnection {
+  /** No further attempts; a connection that stands stays. */
+  stop(): void;
+}
+
+/**
+ * Connects to the station, and again whenever the link or the card is gone: at growing intervals
+ * with jitter, so that a station that comes back is not met by all its users at once. `onFailure`
+ * hears of each attempt that failed.
+ */
+export function keepConnected(
+  host: Host,
+  onFailure: (error: ErrandError) => void = () => undefined,
+): KeptConnection {
+  let stopped = false;
+  let failures = 0;
+  let cancel: () => void = () => undefined;
+
+  const attempt = (): void => {
+    if (stopped) return;
+    host.desk().then(
+      async ({ closed }) => {
+        failures = 0;
+        await closed;
+        again();
+      },
+      (error: unknown) => {
+        if (stopped) return;
+        onFailure(toErrandError(error));
+        failures += 1;
+        again();
+      },
+    );
+  };
+  const again = (): void => {
+    if (stopped) return;
+    cancel = host.clock.after(delayMs(failures, host.entropy.randomBytes(1)[0] ?? 0), attempt);
+  };
+  attempt();
+  return {
+    stop: () => {
+      stopped = true;
+      cancel();
+    },
+  };
+}
+
+/** Doubling up to the longest, of which a random half is taken away. */
+function delayMs(failures: number, random: number): number {
+  const whole = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(failures, 16));
+  return Math.round(whole * (1 - random / 512));
+}

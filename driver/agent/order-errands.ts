@@ -1,0 +1,147 @@
+import { toHex } from '../../applet-spec/bytes.ts';
+import type { Retirement } from '../../applet-spec/card-objects.ts';
+import { limits } from '../../applet-spec/limits.ts';
+import type { OrderLine } from '../../applet-spec/desk-messages.ts';
+import type { WalletCoin } from '../wallet/wallet-coins.ts';
+import type { OrderRequest } from '../wallet/wallet-orders.ts';
+import { matchPool } from './catch-up.ts';
+import { coinsOfLines, coinsWorth } from './coin-choice.ts';
+import type { ErrandParams, ErrandProgress, ErrandResult } from './errands.ts';
+import { granted } from './granted.ts';
+import type { HomeDesk } from './home-desk.ts';
+import type { Host } from './host.ts';
+import { HostError } from './host-error.ts';
+import { carryOutOrder } from './order.ts';
+
+type Progress = (progress: ErrandProgress) => void;
+const orderIdBytes = 16;
+const moneyMost = 2n ** 64n - 1n;
+
+/** S1: coins for money from the account. */
+export function buy(
+  host: Host,
+  params: ErrandParams<'buy'>,
+  onProgress: Progress,
+): Promise<ErrandResult<'buy'>> {
+  return host.inTurn(async () => {
+    const desk = await host.desk();
+    const orderId = host.entropy.randomBytes(orderIdBytes);
+    const lines = toLines(params.lines);
+    return placeOrder(host, desk, { orderId, kind: 'buy', lines }, onProgress);
+  });
+}
+
+/**
+ * Coins for coins of the same sum; what the coins given exceed the wish by comes back as one more
+ * coin.
+ */
+export function exchange(
+  host: Host,
+  params: ErrandParams<'exchange'>,
+  onProgress: Progress,
+): Promise<ErrandResult<'exchange'>> {
+  return host.inTurn(async () => {
+    const desk = await host.desk();
+    return exchangeFor(host, desk, toLines(params.lines), onProgress);
+  });
+}
+
+/** For callers that have their turn already. */
+export async function exchangeFor(
+  host: Host,
+  desk: HomeDesk,
+  wanted: readonly OrderLine[],
+  onProgress: Progress = () => undefined,
+): Promise<ErrandResult<'exchange'>> {
+  const { given, change } = coinsWorth(held(host), sumOf(wanted));
+  const lines = change === 0n ? wanted : [...wanted, { value: change, count: 1 }];
+  if (lines.length > limits.orderLines) {
+    throw new HostError('bad-params', `an exchange has at most ${limits.orderLines} lines`);
+  }
+  const retirement = retire(host, 'exchange', given);
+  const order = { orderId: retirement.orderId, kind: 'exchange', lines, retirement } as const;
+  return placeOrder(host, desk, order, onProgress);
+}
+
+/** S1 refund: money for coins of the denominations named. */
+export function refund(
+  host: Host,
+  params: ErrandParams<'refund'>,
+): Promise<ErrandResult<'refund'>> {
+  return host.inTurn(async () => {
+    const desk = await host.desk();
+    const given = coinsOfLines(held(host), toLines(params.lines));
+    const retirement = retire(host, 'refund', given);
+    const order = { orderId: retirement.orderId, kind: 'refund', lines: [], retirement } as const;
+    const result = await placeOrder(host, desk, order, () => undefined);
+    const value = given.reduce((sum, { coin }) => sum + coin.body.value, 0n);
+    return { ...result, coins: given.length, value: value.toString() };
+  });
+}
+
+/** Unspent coins on the card that have not expired. */
+export function held(host: Host): readonly WalletCoin[] {
+  const nowSeconds = BigInt(Math.floor(host.clock.nowMs() / 1_000));
+  return host.wallet.coins
+    .onCard()
+    .filter(({ state, coin }) => state === 'held' && coin.body.expiry > nowSeconds);
+}
+
+async function placeOrder(
+  host: Host,
+  desk: HomeDesk,
+  order: OrderRequest,
+  onProgress: Progress,
+): Promise<ErrandResult<'buy'>> {
+  const orderName = toHex(order.orderId);
+  const forget = host.watch((event) => {
+    if (event.kind !== 'coins-loaded' || toHex(event.orderId) !== orderName) return;
+    onProgress({ loaded: Number(event.loaded), of: Number(event.of) });
+  });
+  try {
+    const answer = await carryOutOrder(host, desk, order);
+    if (answer.outcome === 'refused') {
+      throw new HostError('desk-refused', answer.message, answer.code);
+    }
+  } finally {
+    forget();
+  }
+  await matchPool(host, desk);
+  const { balance, currency } = granted(await desk.link.account());
+  const coins = host.wallet.coins.ofOrder(order.orderId);
+  const value = coins.reduce((sum, coin) => sum + coin.body.value, 0n);
+  return {
+    orderId: orderName,
+    coins: coins.length,
+    value: value.toString(),
+    currency,
+    balance: balance.toString(),
+  };
+}
+
+function retire(
+  host: Host,
+  operation: Retirement['operation'],
+  given: readonly WalletCoin[],
+): Retirement {
+  const orderId = host.entropy.randomBytes(orderIdBytes);
+  return { orderId, operation, coinIds: given.map(({ coin }) => coin.body.coinId) };
+}
+
+function toLines(
+  lines: readonly { readonly value: string; readonly count: number }[],
+): OrderLine[] {
+  const read = lines.map(({ value, count }) => ({ value: BigInt(value), count }));
+  const total = read.reduce((sum, line) => sum + line.count, 0);
+  if (total > limits.orderCoins) {
+    throw new HostError('bad-params', `an order is for at most ${limits.orderCoins} coins`);
+  }
+  if (read.some((line) => line.value === 0n || line.value > moneyMost)) {
+    throw new HostError('bad-params', 'a coin is worth 1 to 2^64 - 1 minor units');
+  }
+  return read;
+}
+
+function sumOf(lines: readonly OrderLine[]): bigint {
+  return lines.reduce((sum, { value, count }) => sum + value * BigInt(count), 0n);
+}

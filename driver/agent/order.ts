@@ -1,0 +1,34 @@
+import { retirementDigest, retirement } from '../../applet-spec/card-objects.ts';
+import { DeskError } from '../desk/desk-error.ts';
+import type { DeskRefusal } from '../desk/desk-requests.ts';
+import type { OrderRequest } from '../wallet/wallet-orders.ts';
+import type { HomeDesk } from './home-desk.ts';
+import type { Host } from './host.ts';
+
+export type OrderOutcome = { readonly outcome: 'done' } | DeskRefusal;
+
+/**
+ * S1: coins for money, coins for coins, money for coins. The order is in the wallet before it
+ * leaves, and stays open there when the answer is lost; the station knows it again by its ID.
+ * Throws DeskError: `outcome-unknown` also where the card failed on the way.
+ */
+export async function carryOutOrder(
+  host: Host,
+  desk: HomeDesk,
+  order: OrderRequest,
+): Promise<OrderOutcome> {
+  host.wallet.orders.open(order, host.clock.nowMs());
+  const answer = await ask(host, desk, order);
+  if (answer.outcome === 'done') host.wallet.orders.end(order.orderId, 'done');
+  else if (answer.code === 'card-fault') throw new DeskError('outcome-unknown', answer.message);
+  else host.wallet.orders.end(order.orderId, 'refused', answer.message);
+  return answer;
+}
+
+async function ask(host: Host, desk: HomeDesk, order: OrderRequest): Promise<OrderOutcome> {
+  const given = order.retirement;
+  if (given === undefined) return desk.link.buy(order.orderId, order.lines);
+  const digest = retirementDigest(host.primitives, retirement.encode(given));
+  await desk.card.authorise(given.operation, digest);
+  return order.kind === 'refund' ? desk.link.refund(given) : desk.link.exchange(given, order.lines);
+}

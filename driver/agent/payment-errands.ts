@@ -1,0 +1,195 @@
+import { equalBytes, fromHex, toHex } from '../../applet-spec/bytes.ts';
+import { billTotal, type BillLine } from '../../applet-spec/quote.ts';
+import { DeskError } from '../desk/desk-error.ts';
+import { checkQuote } from '../desk/quote-check.ts';
+import type { WalletPayment } from '../wallet/wallet-payments.ts';
+import type { WalletQuote } from '../wallet/wallet-quotes.ts';
+import type { ErrandParams, ErrandResult } from './errands.ts';
+import { granted } from './granted.ts';
+import type { HomeDesk } from './home-desk.ts';
+import type { Host } from './host.ts';
+import { HostError } from './host-error.ts';
+import { keepConnected } from './keep-connected.ts';
+import { exchangeFor, held } from './order-errands.ts';
+
+/** S22 to S24: the station's offer, checked before anybody sees it. */
+export async function quote(
+  host: Host,
+  asked: ErrandParams<'quote'>,
+): Promise<ErrandResult<'quote'>> {
+  const desk = await host.desk();
+  const reply = granted(await desk.link.quote(asked));
+  const { user: payer, network, currency } = desk.home;
+  const wish = { payer, network, currency, ...asked };
+  const offered = checkQuote(reply, wish, desk.trust);
+  requireFresh(host, offered.quote.body.expiry);
+  return describeQuote(host, host.wallet.quotes.keep(offered, host.clock.nowMs()));
+}
+
+export function showQuote(
+  host: Host,
+  { quoteId }: ErrandParams<'show-quote'>,
+): ErrandResult<'show-quote'> {
+  return describeQuote(host, requireQuote(host, quoteId));
+}
+
+/**
+ * S31 to S39: authorises the quote on the card, has the desk pay it, and waits for the verdict.
+ * Repeated for the same quote it is the same payment.
+ */
+export async function pay(
+  host: Host,
+  { quoteId, exchange, waitMs }: ErrandParams<'pay'>,
+): Promise<ErrandResult<'pay'>> {
+  const admitted = await host.inTurn(async () => {
+    const desk = await host.desk();
+    const found = requireQuote(host, quoteId);
+    const before = host.wallet.payments.ofQuote(found.quoteDigest);
+    return before ?? authoriseAndPay(host, desk, found, exchange);
+  });
+  return describePayment(await awaitVerdict(host, admitted, waitMs));
+}
+
+export function payments(host: Host): ErrandResult<'payments'> {
+  return { payments: host.wallet.payments.all().map(describePayment) };
+}
+
+export function decided({ standing }: WalletPayment): boolean {
+  return standing !== 'admitted' && standing !== 'relayed';
+}
+
+async function authoriseAndPay(
+  host: Host,
+  desk: HomeDesk,
+  found: WalletQuote,
+  exchange: boolean,
+): Promise<WalletPayment> {
+  const { quoteDigest } = found;
+  const terms = found.quote.body;
+  // Authorised before, the card may have signed already; then only the station can tell.
+  if (found.state !== 'authorised') {
+    requireFresh(host, terms.expiry);
+    await requireCoin(host, desk, billTotal(terms.bill), exchange);
+  }
+  host.wallet.quotes.authorise(quoteDigest, host.clock.nowMs());
+  await desk.card.authorise('pay', quoteDigest);
+  const answer = await desk.link.pay(quoteDigest);
+  if (answer.outcome === 'refused') {
+    // The card may have signed before it failed: the quote stays authorised, and is never replaced.
+    if (answer.code === 'card-fault') throw new DeskError('outcome-unknown', answer.message);
+    host.wallet.quotes.refuse(quoteDigest, answer.message, host.clock.nowMs());
+    throw new HostError('desk-refused', answer.message, answer.code);
+  }
+  return desk.keepRecord(answer.content.record);
+}
+
+/** S32 needs a coin of exactly the total; an exchange makes one where that is allowed. */
+async function requireCoin(
+  host: Host,
+  desk: HomeDesk,
+  total: bigint,
+  exchange: boolean,
+): Promise<void> {
+  const coins = held(host);
+  if (coins.some(({ coin }) => coin.body.value === total)) return;
+  if (exchange) {
+    await exchangeFor(host, desk, [{ value: total, count: 1 }]);
+    return;
+  }
+  const values = [...new Set(coins.map(({ coin }) => coin.body.value))].sort((a, b) =>
+    a < b ? -1 : 1,
+  );
+  const list = values.length === 0 ? 'none' : `coins of ${values.join(', ')}`;
+  throw new HostError(
+    'no-matching-coin',
+    `no coin of exactly ${total} minor units; the card holds ${list}`,
+  );
+}
+
+/** Whatever is known at the deadline: a payment without verdict goes on without us. */
+async function awaitVerdict(
+  host: Host,
+  admitted: WalletPayment,
+  waitMs: number,
+): Promise<WalletPayment> {
+  if (decided(admitted) || waitMs === 0) return admitted;
+  return new Promise((resolve) => {
+    const finish = (payment: WalletPayment): void => {
+      cancel();
+      forget();
+      kept.stop();
+      host.ending.removeEventListener('abort', giveUp);
+      resolve(payment);
+    };
+    const latest = (): WalletPayment => host.wallet.payments.find(admitted.paymentId) ?? admitted;
+    const forget = host.watch((event) => {
+      if (event.kind !== 'concluded') return;
+      if (equalBytes(event.payment.paymentId, admitted.paymentId)) finish(event.payment);
+    });
+    // Should the link go, the verdict waits at the station; a new connection fetches it.
+    const kept = keepConnected(host);
+    const cancel = host.clock.after(waitMs, () => {
+      finish(latest());
+    });
+    const giveUp = (): void => finish(latest());
+    host.ending.addEventListener('abort', giveUp, { once: true });
+    const now = latest();
+    if (decided(now)) finish(now);
+  });
+}
+
+function requireQuote(host: Host, quoteId: string): WalletQuote {
+  const found = host.wallet.quotes.find(fromHex(quoteId));
+  if (found !== undefined) return found;
+  throw new HostError('quote-unknown', `this wallet holds no quote ${quoteId}`);
+}
+
+function requireFresh(host: Host, expiry: bigint): void {
+  if (BigInt(Math.floor(host.clock.nowMs() / 1_000)) <= expiry) return;
+  throw new HostError('quote-expired', `the quote expired at ${isoTime(expiry)}`);
+}
+
+function describeQuote(host: Host, found: WalletQuote): ErrandResult<'quote'> {
+  const terms = found.quote.body;
+  const total = billTotal(terms.bill);
+  return {
+    quoteId: toHex(terms.quoteId),
+    payer: terms.payer,
+    payee: terms.payee,
+    bill: describeBill(terms.bill),
+    total: total.toString(),
+    currency: terms.currency,
+    minimumSuite: terms.minimumSuite,
+    expires: isoTime(terms.expiry),
+    deliveryDeadline: isoTime(terms.deliveryDeadline),
+    matchingCoins: held(host).filter(({ coin }) => coin.body.value === total).length,
+  };
+}
+
+function describePayment(kept: WalletPayment): ErrandResult<'pay'> {
+  const { quote: terms, coin } = kept.payment;
+  const reason = kept.receipt?.body.reason ?? kept.refusal?.body.reason;
+  return {
+    paymentId: toHex(kept.paymentId),
+    role: kept.role,
+    payer: terms.payer,
+    payee: terms.payee,
+    bill: describeBill(terms.bill),
+    total: billTotal(terms.bill).toString(),
+    currency: terms.currency,
+    coinValue: coin.body.value.toString(),
+    standing: kept.standing,
+    ...(reason !== undefined && { reason }),
+    time: isoTime(terms.time),
+  };
+}
+
+function describeBill(bill: readonly BillLine[]): { station: string; fee: string }[] {
+  return bill.map(({ station, fee }) => ({ station, fee: fee.toString() }));
+}
+
+/** Unix seconds beyond what a date can say are shown as the last moment that it can. */
+function isoTime(seconds: bigint): string {
+  const most = 8_640_000_000_000n;
+  return new Date(Number(seconds > most ? most : seconds) * 1_000).toISOString();
+}

@@ -1,0 +1,271 @@
+import type { CommandApdu, ResponseApdu } from '../../applet-spec/apdu.ts';
+import {
+  applicationInfo,
+  authorisation,
+  coinPage,
+  hostLinkAnswer,
+  owner,
+  peerKeyPage,
+  trafficAnswer,
+  trafficRequest,
+  type ApplicationInfo,
+  type CoinEntry,
+  type HostLinkAnswer,
+  type Operation,
+  type Owner,
+  type PeerKeyEntry,
+  type TrafficAnswer,
+} from '../../applet-spec/card-objects.ts';
+import { concatBytes, toUtf8, wipe } from '../../applet-spec/bytes.ts';
+import {
+  appletId,
+  changeReference,
+  commands,
+  dataObjects,
+  pinReference,
+  pukReference,
+  trafficDirections,
+  type CommandName,
+} from '../../applet-spec/commands.ts';
+import { limits } from '../../applet-spec/limits.ts';
+import { statusWords } from '../../applet-spec/status-words.ts';
+import { decodeElement, type Element } from '../../applet-spec/tlv.ts';
+import { TlvError } from '../../applet-spec/tlv-error.ts';
+import { CardError, referenceError, statusError } from './card-error.ts';
+
+/** What the session needs of a connected card: `driver/reader/apdu-exchange.ts` has it. */
+export interface CardChannel {
+  /** One logical command; chaining and GET RESPONSE are done below. Throws the reader's errors. */
+  transmit(command: CommandApdu): Promise<ResponseApdu>;
+  /** A whole command APDU of the station's to the card, and the card's whole answer. */
+  transmitWhole(apdu: Uint8Array): Promise<Uint8Array>;
+}
+
+const none = new Uint8Array(0);
+const answerMost = 256;
+const appletNotHere: readonly number[] = [
+  statusWords['application-not-found'],
+  statusWords['instruction-not-supported'],
+  statusWords['class-not-supported'],
+  statusWords['function-not-supported'],
+];
+
+/**
+ * The host's side of one card whose applet is selected (design §6): everything in the clear that a
+ * host may ask. The station's secure commands pass through it whole, ununderstood. Throws CardError
+ * for what the card refuses and the reader's errors for what never reached it or came to nothing.
+ */
+export class CardSession {
+  readonly #channel: CardChannel;
+  #pinVerified = false;
+
+  private constructor(channel: CardChannel) {
+    this.#channel = channel;
+  }
+
+  /**
+   * Selects the applet (ISO/IEC 7816-4 §11.2.2); a station session that was open on the card ends.
+   */
+  static async open(channel: CardChannel): Promise<CardSession> {
+    const session = new CardSession(channel);
+    const { sw } = await session.#send('select', 0x04, 0x00, appletId, answerMost);
+    if (appletNotHere.includes(sw)) {
+      throw new CardError('applet-not-found', 'this card has no Keytoll applet', {
+        statusWord: sw,
+      });
+    }
+    requireDone(sw, 'SELECT');
+    return session;
+  }
+
+  /** Whether this session has verified the PIN since it was opened. */
+  get pinVerified(): boolean {
+    return this.#pinVerified;
+  }
+
+  async applicationInfo(): Promise<ApplicationInfo> {
+    return this.#getData(dataObjects.applicationInfo, applicationInfo, 'application information');
+  }
+
+  /** Who the card belongs to, where, and within which limits; after the PIN. */
+  async owner(): Promise<Owner> {
+    return this.#getData(dataObjects.owner, owner, 'owner');
+  }
+
+  /** VERIFY. A wrong PIN costs one of three tries; `pin-wrong` says how many are left. */
+  async verifyPin(pin: string): Promise<void> {
+    this.#pinVerified = false;
+    const sw = await this.#present('verify', 0x00, pinReference, [pin]);
+    if (sw !== statusWords.done) throw referenceError(sw, 'PIN');
+    this.#pinVerified = true;
+  }
+
+  async changePin(oldPin: string, newPin: string): Promise<void> {
+    const parts = [oldPin, newPin];
+    const p1 = changeReference.exchange;
+    const sw = await this.#present('changeReferenceData', p1, pinReference, parts);
+    if (sw !== statusWords.done) throw referenceError(sw, 'PIN');
+  }
+
+  async changePuk(oldPuk: string, newPuk: string): Promise<void> {
+    const parts = [oldPuk, newPuk];
+    const p1 = changeReference.exchange;
+    const sw = await this.#present('changeReferenceData', p1, pukReference, parts);
+    if (sw !== statusWords.done) throw referenceError(sw, 'PUK');
+  }
+
+  /** The first PIN and PUK of a blank card; each only where none is set yet. */
+  async setFirst(reference: 'PIN' | 'PUK', value: string): Promise<void> {
+    const p2 = reference === 'PIN' ? pinReference : pukReference;
+    const sw = await this.#present('changeReferenceData', changeReference.first, p2, [value]);
+    if (sw === statusWords.done) return;
+    if (sw === statusWords['conditions-of-use-not-satisfied']) {
+      throw new CardError('reference-set-already', `a ${reference} is already set on this card`, {
+        statusWord: sw,
+      });
+    }
+    throw referenceError(sw, reference);
+  }
+
+  /** RESET RETRY COUNTER: the PUK gives a new PIN and all tries back. */
+  async unblockPin(puk: string, newPin: string): Promise<void> {
+    const sw = await this.#present('resetRetryCounter', 0x00, pinReference, [puk, newPin]);
+    if (sw !== statusWords.done) throw referenceError(sw, 'PUK');
+  }
+
+  /**
+   * One operation with one digest, used up by the station's next matching command (design §6.2).
+   */
+  async authorise(operation: Operation, digest: Uint8Array): Promise<void> {
+    const data = authorisation.encode({ operation, digest });
+    const { sw } = await this.#send('authorise', 0, 0, data);
+    requireDone(sw, 'AUTHORISE');
+  }
+
+  /** The keys that seal host–desk records; needs the PIN and an open station session. */
+  async deriveHostLink(hostNonce: Uint8Array): Promise<HostLinkAnswer> {
+    const { data, sw } = await this.#send('deriveHostLink', 0, 0, hostNonce, answerMost);
+    requireDone(sw, 'DERIVE HOST LINK');
+    return decodeAnswer(hostLinkAnswer, data, 'host-link keys');
+  }
+
+  async listCoins(): Promise<readonly CoinEntry[]> {
+    const entries: CoinEntry[] = [];
+    for (;;) {
+      const [p1, p2] = [entries.length >> 8, entries.length & 0xff];
+      const { data, sw } = await this.#send('listCoins', p1, p2, none, answerMost);
+      requireDone(sw, 'LIST COINS');
+      const page = decodeAnswer(coinPage, data, 'list of coins');
+      entries.push(...page.entries);
+      if (entries.length >= page.total) return entries;
+      requireProgress(page.entries.length, 'coins');
+    }
+  }
+
+  async listPeerKeys(): Promise<readonly PeerKeyEntry[]> {
+    const entries: PeerKeyEntry[] = [];
+    for (;;) {
+      const { data, sw } = await this.#send('listPeerKeys', entries.length, 0, none, answerMost);
+      requireDone(sw, 'LIST PEER KEYS');
+      const page = decodeAnswer(peerKeyPage, data, 'list of peer keys');
+      entries.push(...page.entries);
+      if (entries.length >= page.total) return entries;
+      requireProgress(page.entries.length, 'peer keys');
+    }
+  }
+
+  async erasePeerKey(paymentId: Uint8Array): Promise<void> {
+    const { sw } = await this.#send('erasePeerKey', 0, 0, paymentId);
+    requireDone(sw, 'ERASE PEER KEY');
+  }
+
+  /** S4. For sending, the card advances and returns its epoch; it never gives one twice. */
+  async deriveSendTraffic(paymentId: Uint8Array): Promise<TrafficAnswer> {
+    return this.#deriveTraffic(trafficDirections.send, trafficRequest.encode({ paymentId }));
+  }
+
+  /** S4. For receiving, the record's header names the epoch. */
+  async deriveReceiveTraffic(paymentId: Uint8Array, epoch: bigint): Promise<TrafficAnswer> {
+    const request = trafficRequest.encode({ paymentId, epoch });
+    return this.#deriveTraffic(trafficDirections.receive, request);
+  }
+
+  /** The station's command, whole and ununderstood; the card's answer, whole. */
+  async passThrough(apdu: Uint8Array): Promise<Uint8Array> {
+    return this.#channel.transmitWhole(apdu);
+  }
+
+  async #deriveTraffic(p1: number, request: Uint8Array): Promise<TrafficAnswer> {
+    const { data, sw } = await this.#send('deriveTraffic', p1, 0, request, answerMost);
+    requireDone(sw, 'DERIVE TRAFFIC');
+    return decodeAnswer(trafficAnswer, data, 'traffic key');
+  }
+
+  async #getData<T>(object: number, of: Element<T>, what: string): Promise<T> {
+    const { data, sw } = await this.#send('getData', object >> 8, object & 0xff, none, answerMost);
+    requireDone(sw, 'GET DATA');
+    return decodeAnswer(of, data, what);
+  }
+
+  /**
+   * A command whose data is one or two references, joined as ISO/IEC 7816-4 §11.6.7 and §11.6.10
+   * say.
+   */
+  async #present(
+    name: CommandName,
+    p1: number,
+    p2: number,
+    references: readonly string[],
+  ): Promise<number> {
+    const data = concatBytes(...references.map(referenceBytes));
+    try {
+      return (await this.#send(name, p1, p2, data)).sw;
+    } finally {
+      wipe(data);
+    }
+  }
+
+  async #send(
+    name: CommandName,
+    p1: number,
+    p2: number,
+    data: Uint8Array,
+    ne?: number,
+  ): Promise<ResponseApdu> {
+    const { cla, ins } = commands[name];
+    return this.#channel.transmit({ cla, ins, p1, p2, data, ...(ne !== undefined && { ne }) });
+  }
+}
+
+function referenceBytes(reference: string): Uint8Array {
+  const bytes = toUtf8(reference);
+  if (bytes.length < limits.pinBytesLeast || bytes.length > limits.pinBytesMost) {
+    throw new CardError(
+      'reference-length',
+      `a PIN or PUK has ${limits.pinBytesLeast} to ${limits.pinBytesMost} characters`,
+    );
+  }
+  return bytes;
+}
+
+function requireDone(sw: number, command: string): void {
+  if (sw !== statusWords.done) throw statusError(sw, command);
+}
+
+/** A card that stops before its own total would keep the host asking for ever. */
+function requireProgress(entries: number, what: string): void {
+  if (entries === 0) {
+    throw new CardError('malformed-answer', `the card lists fewer ${what} than it says it has`);
+  }
+}
+
+function decodeAnswer<T>(of: Element<T>, data: Uint8Array, what: string): T {
+  try {
+    return decodeElement(of, data, what);
+  } catch (error) {
+    if (!(error instanceof TlvError)) throw error;
+    throw new CardError('malformed-answer', `the card's ${what} is not as specified`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * What a person can do about an error, by its code; half a sentence behind the error's own words.
+ */
+const advice: Readonly<Record<string, string>> = {
+  'pin-blocked': '`keytoll card pin unblock` sets a new one with the PUK',
+  'puk-blocked': 'this card cannot be unblocked any more: ask your station for a new one',
+  'pin-not-set': '`keytoll card init` sets the first PIN and PUK',
+  'pin-required': 'give the PIN with --pin, --pin-file or KEYTOLL_PIN',
+  'applet-not-found': 'insert a quantum key card, or name another reader with --reader',
+  'card-not-enrolled': '`keytoll card init --station URL --ca FILE` enrols it',
+  'not-enrolled': '`keytoll card init --station URL --ca FILE` enrols it',
+  'card-of-another': 'insert your own card, or name its wallet with --wallet',
+  'no-card': 'insert the card, or name its reader with --reader',
+  'no-matching-coin': '`--exchange` or `keytoll exchange` makes one, `keytoll buy` buys one',
+  'coins-too-few': '`keytoll balance` shows the coins that there are, `keytoll buy` gets more',
+  'account-too-low': "ask your station's operator to top the account up",
+  'payee-absent': 'ask them to run `keytoll agent`, and try again',
+  'payee-unknown': 'check the name; it is name@station',
+  'no-route': 'try again later, or with fewer --avoid or a lower --minimum-suite',
+  'no-keys': 'the network is short of quantum keys: try again later',
+  'quote-unknown': '`keytoll quote PAYEE` asks for a new one',
+  'quote-expired': '`keytoll quote PAYEE` asks for a new one',
+  'key-unknown': '`keytoll keys` lists the keys there are, `keytoll pay PEER` makes one',
+  'key-provisional': '`keytoll connect` asks the station for the verdict',
+  'peer-keys-full': '`keytoll keys --erase PAYMENTID` makes room',
+  'station-unreachable': 'is the station running, and its address right? Try again later',
+  'link-lost': 'try again',
+  'no-answer': 'try again later',
+  'evidence-invalid': 'do not go on: tell the operator of your station',
+  'record-refused': 'somebody may be between you and your station: tell its operator',
+  'outcome-unknown':
+    '`keytoll connect` finds out; repeating the same quote or order never pays twice',
+  'wallet-not-set-up': '`keytoll card init --station URL --ca FILE` sets it up',
+  'wallet-newer': 'use the newer version of keytoll that wrote it',
+  'wallet-busy': 'end the other program and try again',
+  'agent-running': 'commands use it by themselves; end it with Ctrl-C where it runs',
+  'agent-ended': 'start it again with `keytoll agent`',
+};
+
+/** One line: what is wrong and, where there is something, what to do. */
+export function withAdvice(code: string, message: string): string {
+  const words = advice[code];
+  return words === undefined ? message : `${message.replace(/[.\s]+$/, '')}: ${words}`;
+}

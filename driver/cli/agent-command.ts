@@ -1,0 +1,71 @@
+import type { Command } from 'commander';
+import { toHex } from '../../applet-spec/bytes.ts';
+import { AgentServer } from '../agent/agent-server.ts';
+import type { Host, HostEvent } from '../agent/host.ts';
+import { HostRunner } from '../agent/host-runner.ts';
+import { keepConnected } from '../agent/keep-connected.ts';
+import type { CommandSetting } from './command-setting.ts';
+import { withAdvice } from './advice.ts';
+import type { Cli } from './program.ts';
+import { untilInterrupted } from './signals.ts';
+
+export function addAgentCommand(cli: Cli): void {
+  cli.program
+    .command('agent')
+    .description('hold card and station connected, so that keys arrive; until Ctrl-C')
+    .action((_options, command: Command) => cli.perform(command, serve));
+}
+
+async function serve(setting: CommandSetting): Promise<undefined> {
+  const host = await setting.openHost();
+  host.givePin(
+    setting.givenPin() ??
+      (await setting.askSecret('PIN of the card', '--pin, --pin-file or KEYTOLL_PIN')),
+  );
+  const server = await AgentServer.listen(setting.walletFolder, new HostRunner(host));
+  const ended = untilInterrupted();
+  tellOf(host, setting, server.path);
+  let lastFailure = '';
+  const kept = keepConnected(host, ({ code, message }) => {
+    const words = withAdvice(code, message);
+    // The same fault again and again is news once.
+    if (words !== lastFailure) setting.terminal.note(`keytoll: ${words}`);
+    lastFailure = words;
+  });
+  await ended;
+  kept.stop();
+  await server.close();
+}
+
+/** Standard output has one line, once everything stands; what follows goes to standard error. */
+function tellOf(host: Host, setting: CommandSetting, socket: string): void {
+  let ready = false;
+  host.watch((event) => {
+    if (event.kind === 'connected' && !ready) {
+      ready = true;
+      const { station, user } = event;
+      setting.print({ socket, station, user }, () => `Ready: ${user} at ${station}.`);
+      return;
+    }
+    const words = wordsOf(event);
+    if (words !== undefined) setting.terminal.note(words);
+  });
+}
+
+function wordsOf(event: HostEvent): string | undefined {
+  switch (event.kind) {
+    case 'connected':
+      return `Connected to ${event.station}.`;
+    case 'disconnected':
+      return `Disconnected: ${event.reason.message}`;
+    case 'card-gone':
+      return `Card: ${event.detail}`;
+    case 'coins-loaded':
+      return `Coins: ${event.loaded} of ${event.of}`;
+    case 'concluded': {
+      const { paymentId, role, standing, payment } = event.payment;
+      const peer = role === 'payer' ? payment.quote.payee : payment.quote.payer;
+      return `Payment ${toHex(paymentId)} with ${peer}: ${standing}`;
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import type { Command } from 'commander';
+import type { ErrandResult } from '../agent/errands.ts';
+import type { ReaderEvent } from '../reader/connection.ts';
+import { PcscReader } from '../reader/pcsc-reader.ts';
+import { readBytesFile, type CommandSetting } from './command-setting.ts';
+import { formatMoney } from './money.ts';
+import { pemToDer } from './pem.ts';
+import type { Cli } from './program.ts';
+import { untilInterrupted } from './signals.ts';
+
+interface InitOptions {
+  readonly station: string;
+  readonly ca: string;
+  readonly newPin?: string;
+  readonly newPuk?: string;
+}
+
+interface NewPinOptions {
+  readonly newPin?: string;
+  readonly puk?: string;
+}
+
+export function addCardCommands(cli: Cli): void {
+  const card = cli.program.command('card').description('the quantum key card');
+  card
+    .command('info')
+    .description('what the card in the reader is')
+    .action((_options, command: Command) => cli.perform(command, showInfo));
+  card
+    .command('init')
+    .description("set a new card's PIN and PUK, and enrol it at a station")
+    .requiredOption('--station <url>', "the station's desk, ws://host:port")
+    .requiredOption('--ca <file>', "the CA's root certificate, PEM or DER")
+    .option('--new-pin <pin>', 'the first PIN, 4 to 16 characters (or --pin)')
+    .option('--new-puk <puk>', 'the first PUK, 4 to 16 characters (KEYTOLL_PUK)')
+    .action((options: InitOptions, command: Command) =>
+      cli.perform(command, (setting) => initialise(setting, options)),
+    );
+  addPinCommands(cli, card);
+  card
+    .command('list')
+    .description('the readers of this machine')
+    .action((_options, command: Command) => cli.perform(command, listReaders));
+  card
+    .command('watch')
+    .description('tell of cards that come and go, until Ctrl-C')
+    .action((_options, command: Command) => cli.perform(command, watch));
+}
+
+function addPinCommands(cli: Cli, card: Command): void {
+  const pin = card.command('pin').description('the PIN of the card');
+  pin
+    .command('change')
+    .description('a new PIN for the old one (--pin)')
+    .option('--new-pin <pin>', 'the new PIN')
+    .action((options: NewPinOptions, command: Command) =>
+      cli.perform(command, async (setting) => {
+        const oldPin = setting.givenPin() ?? (await setting.askSecret('Old PIN', '--pin'));
+        const newPin = options.newPin ?? (await setting.askSecret('New PIN', '--new-pin'));
+        await setting.run('pin-change', { oldPin, newPin });
+        setting.print({ changed: true }, () => 'The PIN has been changed.');
+        return undefined;
+      }),
+    );
+  pin
+    .command('unblock')
+    .description('a new PIN and all tries back, for the PUK')
+    .option('--puk <puk>', 'the PUK (KEYTOLL_PUK)')
+    .option('--new-pin <pin>', 'the new PIN')
+    .action((options: NewPinOptions, command: Command) =>
+      cli.perform(command, async (setting) => {
+        const puk =
+          options.puk ??
+          setting.givenPuk() ??
+          (await setting.askSecret('PUK', '--puk or KEYTOLL_PUK'));
+        const newPin = options.newPin ?? (await setting.askSecret('New PIN', '--new-pin'));
+        await setting.run('pin-unblock', { puk, newPin });
+        setting.print({ unblocked: true }, () => 'The PIN has been set anew.');
+        return undefined;
+      }),
+    );
+}
+
+async function showInfo(setting: CommandSetting): Promise<undefined> {
+  const info = await setting.run('card-info', {});
+  setting.print(info, () => infoWords(info));
+}
+
+async function initialise(setting: CommandSetting, options: InitOptions): Promise<undefined> {
+  const rootCertificate = pemToDer(readBytesFile(options.ca, "the CA's root certificate"));
+  const newPin =
+    options.newPin ??
+    setting.givenPin() ??
+    (await setting.askSecret('PIN for the card', '--new-pin or --pin'));
+  const newPuk =
+    options.newPuk ??
+    setting.givenPuk() ??
+    (await setting.askSecret('PUK for the card', '--new-puk or KEYTOLL_PUK'));
+  const result = await setting.run('card-init', {
+    newPin,
+    newPuk,
+    stationUrl: options.station,
+    rootCertificate: Buffer.from(rootCertificate).toString('base64'),
+  });
+  setting.print(result, () =>
+    result.enrolled
+      ? `The card is ${result.user}'s now, at ${result.station} (network ${result.network}).`
+      : `The card was enrolled already: ${result.user} at ${result.station}.`,
+  );
+}
+
+/** For PC/SC every reader of the service; else the one that --reader names. */
+async function listReaders(setting: CommandSetting): Promise<undefined> {
+  const reader = await setting.openReader();
+  if (reader instanceof PcscReader && reader.unavailable !== undefined) throw reader.unavailable;
+  const readers =
+    reader instanceof PcscReader
+      ? reader.readers.map(({ name, cardPresent }) => ({ name, cardPresent }))
+      : [{ name: reader.name, cardPresent: reader.cardPresent }];
+  setting.print({ readers }, () =>
+    readers.length === 0
+      ? 'No reader is plugged in.'
+      : readers
+          .map(({ name, cardPresent }) => `${cardPresent ? 'card ' : 'empty'}  ${name}`)
+          .join('\n'),
+  );
+}
+
+async function watch(setting: CommandSetting): Promise<undefined> {
+  const reader = await setting.openReader();
+  const tell = (event: ReaderEvent): void => {
+    setting.print(
+      { reader: reader.name, event: event.kind },
+      () => `${reader.name}: ${event.kind}`,
+    );
+  };
+  const forget = reader.watch(tell);
+  if (reader.cardPresent) tell({ kind: 'card-inserted' });
+  await untilInterrupted();
+  forget();
+}
+
+function infoWords(info: ErrandResult<'card-info'>): string {
+  const lines = [
+    `Reader      ${info.reader}`,
+    `State       ${info.lifeCycle}`,
+    `Identifier  ${info.identifier}`,
+    `PIN, PUK    ${info.pinTries} and ${info.pukTries} tries left`,
+    `Coins       ${info.coins} of ${info.coinsCapacity}`,
+    `Peer keys   ${info.peerKeys} of ${info.peerKeysCapacity}`,
+  ];
+  const { owner } = info;
+  if (owner === undefined) return lines.join('\n');
+  const { currency } = owner;
+  const once = formatMoney(owner.paymentLimit, currency);
+  const daily = formatMoney(owner.dayLimit, currency);
+  const limits = `Limits      ${once} a payment, ${daily} a day`;
+  return [...lines, `Owner       ${owner.user}, network ${owner.network}`, limits].join('\n');
+}

@@ -1,0 +1,107 @@
+import type { Command } from 'commander';
+import type { ErrandProgress, ErrandResult } from '../agent/errands.ts';
+import type { CommandSetting } from './command-setting.ts';
+import { formatMoney, parseOrderLine, type LineWords } from './money.ts';
+import type { Cli } from './program.ts';
+import { UsageError } from './usage-error.ts';
+
+export function addMoneyCommands(cli: Cli): void {
+  const { program } = cli;
+  const lines = 'COUNTxVALUE, the value in minor units: 20x30 is twenty coins of 30';
+  program
+    .command('connect')
+    .description('connect to the station, check it, and catch up')
+    .action((_options, command: Command) => cli.perform(command, connect));
+  program
+    .command('balance')
+    .description('account and coins')
+    .action((_options, command: Command) => cli.perform(command, balance));
+  program
+    .command('buy')
+    .description('buy coins from the account')
+    .argument('<lines...>', lines)
+    .action((given: string[], _options, command: Command) =>
+      cli.perform(command, (setting) => order(setting, 'buy', given)),
+    );
+  program
+    .command('exchange')
+    .description('exchange coins on the card for coins of these values')
+    .argument('<lines...>', lines)
+    .action((given: string[], _options, command: Command) =>
+      cli.perform(command, (setting) => order(setting, 'exchange', given)),
+    );
+  program
+    .command('refund')
+    .description('give coins of these values back to the account')
+    .argument('<lines...>', lines)
+    .action((given: string[], _options, command: Command) =>
+      cli.perform(command, (setting) => order(setting, 'refund', given)),
+    );
+}
+
+const orderWords = { buy: 'Bought', exchange: 'Exchanged for', refund: 'Gave back' } as const;
+
+async function order(
+  setting: CommandSetting,
+  kind: keyof typeof orderWords,
+  given: readonly string[],
+): Promise<undefined> {
+  const lines = parseLines(given);
+  const bar = setting.terminal.progressBar('coins');
+  const onProgress = (progress: ErrandProgress): void => {
+    bar.update(progress);
+  };
+  let result: ErrandResult<'buy'>;
+  try {
+    result = await setting.run(kind, { lines }, onProgress);
+  } finally {
+    bar.stop();
+  }
+  setting.print(result, () => {
+    const value = formatMoney(result.value, result.currency);
+    const account = formatMoney(result.balance, result.currency);
+    return `${orderWords[kind]} ${countOf(result.coins)} worth ${value}; account ${account}.`;
+  });
+}
+
+async function connect(setting: CommandSetting): Promise<undefined> {
+  const result = await setting.run('connect', {});
+  const { user, station, url, network } = result;
+  const account = formatMoney(result.balance, result.currency);
+  setting.print(result, () =>
+    [
+      `${user} is connected to ${station} at ${url}, network ${network}.`,
+      ...result.checks.map((check) => `  ok  ${check}`),
+      `Account ${account}, ${countOf(result.coinsOnCard)} on the card.`,
+    ].join('\n'),
+  );
+}
+
+async function balance(setting: CommandSetting): Promise<undefined> {
+  const result = await setting.run('balance', {});
+  const { currency, coinsCapacity } = result;
+  const value = formatMoney(result.coinsValue, currency);
+  setting.print(result, () =>
+    [
+      `Account  ${formatMoney(result.account, currency)}`,
+      `Coins    ${value} in ${countOf(result.coins)}, room for ${coinsCapacity}`,
+      ...result.denominations.map(
+        ({ value, count }) => `  ${String(count).padStart(5)} of ${formatMoney(value, currency)}`,
+      ),
+    ].join('\n'),
+  );
+}
+
+function parseLines(given: readonly string[]): LineWords[] {
+  return given.map((text) => {
+    const line = parseOrderLine(text);
+    if (line !== undefined) return line;
+    throw new UsageError(
+      `"${text}" is no order line: expected COUNTxVALUE such as 20x30, the value in minor units`,
+    );
+  });
+}
+
+function countOf(coins: number): string {
+  return coins === 1 ? '1 coin' : `${coins} coins`;
+}

@@ -1,0 +1,61 @@
+import { confirm, password } from '@inquirer/prompts';
+import { SingleBar } from 'cli-progress';
+import type { ErrandProgress } from '../agent/errands.ts';
+
+/**
+ * What commands say to people and programs: results on standard output, all else on standard error.
+ */
+export interface Terminal {
+  readonly interactive: boolean;
+  print(text: string): void;
+  printBytes(bytes: Uint8Array): void;
+  note(text: string): void;
+  askSecret(question: string): Promise<string>;
+  confirm(question: string): Promise<boolean>;
+  progressBar(what: string): ProgressBar;
+}
+
+export interface ProgressBar {
+  update(progress: ErrandProgress): void;
+  stop(): void;
+}
+
+export const processTerminal: Terminal = {
+  get interactive() {
+    return process.stdin.isTTY && process.stderr.isTTY;
+  },
+  print: (text) => {
+    process.stdout.write(`${text}\n`);
+  },
+  printBytes: (bytes) => {
+    process.stdout.write(bytes);
+    // A terminal's next line begins at its start; a pipe gets the bytes and no more.
+    if (process.stdout.isTTY && bytes.at(-1) !== 0x0a) process.stdout.write('\n');
+  },
+  note: (text) => {
+    process.stderr.write(`${text}\n`);
+  },
+  askSecret: (question) =>
+    password({ message: question, mask: '*' }, { output: process.stderr, clearPromptOnDone: true }),
+  confirm: (question) => confirm({ message: question, default: false }, { output: process.stderr }),
+  progressBar: (what) => {
+    if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
+    const bar = new SingleBar({
+      format: `${what} [{bar}] {value}/{total}`,
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: true,
+    });
+    let started = false;
+    return {
+      update: ({ loaded, of }) => {
+        if (!started) bar.start(of, loaded);
+        else bar.update(loaded);
+        started = true;
+      },
+      stop: () => {
+        bar.stop();
+      },
+    };
+  },
+};

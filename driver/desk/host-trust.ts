@@ -1,0 +1,84 @@
+import {
+  parseCertificate,
+  validateCertificate,
+  type Certificate,
+  type CertificateRole,
+} from '../../applet-spec/certificate.ts';
+import type { Clock } from '../../applet-spec/clock.ts';
+import { newerCrl, parseCrl, verifyCrl, type Crl } from '../../applet-spec/crl.ts';
+import type { StationName } from '../../applet-spec/names.ts';
+import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
+import { DeskError } from './desk-error.ts';
+
+/** Where the newest CRL is kept, so that no restart lets an older one in: the wallet. */
+export interface CrlKeeper {
+  crl(): Uint8Array | undefined;
+  saveCrl(der: Uint8Array): void;
+}
+
+/**
+ * Which stations' certificates the host believes: the pinned root and the newest CRL seen (design
+ * §5).
+ */
+export class HostTrust {
+  readonly #primitives: Primitives;
+  readonly #clock: Clock;
+  readonly #root: Certificate;
+  readonly #keeper: CrlKeeper;
+  #crl: Crl | undefined;
+
+  /** `root` is DER. Throws CertificateError where it is no certificate. */
+  constructor(primitives: Primitives, clock: Clock, root: Uint8Array, keeper: CrlKeeper) {
+    this.#primitives = primitives;
+    this.#clock = clock;
+    this.#root = parseCertificate(root);
+    this.#keeper = keeper;
+    const kept = keeper.crl();
+    this.#crl = kept === undefined ? undefined : this.#readCrl(kept);
+  }
+
+  /** Takes a list unless it is older than the one in force. Throws DeskError `evidence-invalid`. */
+  learnCrl(der: Uint8Array): void {
+    const found = this.#readCrl(der);
+    if (!newerCrl(this.#crl, found)) return;
+    this.#crl = found;
+    this.#keeper.saveCrl(der);
+  }
+
+  /** The key of a station's valid certificate. Throws DeskError `evidence-invalid`. */
+  keyOf(der: Uint8Array, role: CertificateRole, station: StationName): VerifyingKey {
+    const what = `the ${role} certificate of ${station}`;
+    const certificate = parsed(what, () => parseCertificate(der));
+    const verdict = validateCertificate(this.#primitives, {
+      certificate,
+      root: this.#root,
+      crl: this.#crl,
+      nowSeconds: BigInt(Math.floor(this.#clock.nowMs() / 1_000)),
+      role,
+      name: station,
+    });
+    if (!verdict.ok) throw invalid(`${what}: ${verdict.detail}`);
+    return parsed(what, () => this.#primitives.verifyingKey(certificate.publicKey));
+  }
+
+  #readCrl(der: Uint8Array): Crl {
+    const found = parsed('the CRL', () => parseCrl(der));
+    if (!verifyCrl(this.#primitives, found, this.#root)) {
+      throw invalid('the CRL is not signed by the pinned CA');
+    }
+    return found;
+  }
+}
+
+function parsed<T>(what: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new DeskError('evidence-invalid', `${what} does not parse`, { cause });
+  }
+}
+
+/** The error of every statement that does not hold. */
+export function invalid(detail: string): DeskError {
+  return new DeskError('evidence-invalid', detail);
+}

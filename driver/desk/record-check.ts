@@ -1,0 +1,130 @@
+import { equalBytes } from '../../applet-spec/bytes.ts';
+import type { Role } from '../../applet-spec/card-objects.ts';
+import { coin, type Coin } from '../../applet-spec/coin.ts';
+import type { PaymentRecord } from '../../applet-spec/desk-messages.ts';
+import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
+import { paymentIdOf } from '../../applet-spec/payment.ts';
+import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
+import { billTotal, quote } from '../../applet-spec/quote.ts';
+import { admission, receipt, refusal } from '../../applet-spec/receipt.ts';
+import { invalid } from './host-trust.ts';
+
+/** The user's own station, its certificates checked for this connection. */
+export interface HomeStation {
+  readonly station: StationName;
+  readonly documentKey: VerifyingKey;
+  readonly coinKey: VerifyingKey;
+  readonly user: UserName;
+  readonly network: string;
+  readonly currency: Currency;
+}
+
+/**
+ * Public parts on arrival (S1): the issuer's signature, the issuer, network and currency. Throws
+ * DeskError `evidence-invalid`.
+ */
+export function checkCoins(coins: readonly Coin[], home: HomeStation): void {
+  for (const one of coins) {
+    const { issuer, network, currency } = one.body;
+    require(issuer === home.station, 'a coin: its issuer is another station');
+    require(network === home.network, 'a coin: it is of another network');
+    require(currency === home.currency, 'a coin: it is of another currency');
+    require(coin.verify(one, home.coinKey), "a coin: its issuer's signature does not verify");
+  }
+}
+
+/**
+ * A payment's record on arrival: all its parts are about one payment of this user's, and what
+ * stations say in it carries their signatures. What a payee cannot check (the payer's station's
+ * words) its own station and card have. Returns the user's role. Throws DeskError
+ * `evidence-invalid`.
+ */
+export function checkRecord(
+  record: PaymentRecord,
+  home: HomeStation,
+  primitives: Primitives,
+): { readonly role: Role; readonly paymentId: Uint8Array } {
+  const { payment } = record;
+  const terms = payment.quote;
+  const paymentId = paymentIdOf(primitives, payment.transactionBytes);
+  const role = terms.payer === home.user ? 'payer' : 'payee';
+  require(role === 'payer' || terms.payee === home.user, "a payment: it is another user's");
+  requirePaymentAdds(record, primitives);
+  require(terms.network === home.network, 'a payment: it is of another network');
+  const ends = { payer: terms.bill[0]?.station, payee: terms.bill.at(-1)?.station };
+  require(ends[role] === home.station, 'a payment: its route does not pass our station');
+  if (role === 'payer') requireIssuersWords(record, paymentId, home, primitives);
+  else {
+    const ours = equalBytes(terms.payeeStationKey, home.documentKey.publicKey);
+    require(ours, "a payment: its payee station's key is not our station's");
+  }
+  requireVerdict(record, paymentId, primitives);
+  return { role, paymentId };
+}
+
+function requirePaymentAdds({ payment }: PaymentRecord, primitives: Primitives): void {
+  const { transaction } = payment;
+  const paid = payment.coin.body;
+  const quoteDigest = quote.digest(primitives, payment.quoteBytes);
+  require(equalBytes(transaction.quoteDigest, quoteDigest), 'a payment: it is for another quote');
+  require(equalBytes(transaction.coinId, paid.coinId), 'a payment: it names another coin');
+  require(equalBytes(transaction.commitment, paid.commitment), 'a payment: its commitment differs');
+  const total = billTotal(payment.quote.bill);
+  const adds = transaction.coinValue === paid.value && paid.value === total;
+  require(adds, "a payment: the coin's value is not the bill's sum");
+}
+
+/** Admission and refusal come from the issuer, which is the payer's own station. */
+function requireIssuersWords(
+  record: PaymentRecord,
+  paymentId: Uint8Array,
+  home: HomeStation,
+  primitives: Primitives,
+): void {
+  const { admission: admitted, refusal: refused } = record;
+  const signed = coin.verify(record.payment.coin, home.coinKey);
+  require(signed, "a payment: the issuer's signature on its coin does not verify");
+  if (admitted !== undefined) {
+    require(equalBytes(admitted.body.paymentId, paymentId), 'an admission: of another payment');
+    require(admitted.body.issuer === home.station, 'an admission: of another issuer');
+    const holds = admission.verify(primitives, admitted, home.documentKey);
+    require(holds, 'an admission: its signature does not verify');
+  }
+  if (refused !== undefined) {
+    require(equalBytes(refused.body.paymentId, paymentId), 'a refusal: of another payment');
+    require(refused.body.station === home.station, 'a refusal: of another station');
+    const holds = refusal.verify(refused, home.documentKey);
+    require(holds, 'a refusal: its signature does not verify');
+  }
+}
+
+/** The receipt stands under the key that the quote named for the last station. */
+function requireVerdict(
+  record: PaymentRecord,
+  paymentId: Uint8Array,
+  primitives: Primitives,
+): void {
+  const { receipt: verdict, standing, payment } = record;
+  if (verdict !== undefined) {
+    const { body } = verdict;
+    const last = payment.quote.bill.at(-1)?.station;
+    require(equalBytes(body.paymentId, paymentId), 'a receipt: of another payment');
+    require(body.station === last, 'a receipt: not of the last station');
+    const key = primitives.verifyingKey(payment.quote.payeeStationKey);
+    const holds = receipt.verify(primitives, verdict, key);
+    require(holds, 'a receipt: its signature does not verify');
+  }
+  const says = verdict?.body.verdict;
+  if (standing === 'delivered' || standing === 'undelivered') {
+    require(says === standing, `a payment: called ${standing} without such a receipt`);
+  } else {
+    require(says === undefined, `a payment: called ${standing}, though it has a receipt`);
+  }
+  if (standing === 'refused') {
+    require(record.refusal !== undefined, 'a payment: called refused without a signed refusal');
+  }
+}
+
+function require(holds: boolean, what: string): void {
+  if (!holds) throw invalid(`the station sent ${what}`);
+}

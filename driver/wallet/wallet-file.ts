@@ -1,0 +1,127 @@
+/**
+ * The one importer of better-sqlite3 on the user's machine: opening, numbered migrations, faults.
+ */
+import Database from 'better-sqlite3';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { walletMigrations } from './wallet-migrations.ts';
+import { WalletError } from './wallet-error.ts';
+
+export type SqlValue = string | number | bigint | Uint8Array | null;
+export type SqlRow = Readonly<Record<string, unknown>>;
+
+const busyTimeoutMs = 5_000;
+
+/** A wallet's database: what it runs is durable when the call returns (`synchronous=FULL`). */
+export class WalletFile {
+  readonly #database: Database.Database;
+  readonly #statements = new Map<string, Database.Statement>();
+
+  private constructor(database: Database.Database) {
+    this.#database = database;
+  }
+
+  /** Makes the folder (0700) and the file (0600) where they are not. Throws WalletError. */
+  static open(path: string): WalletFile {
+    return guard(path, () => {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      const database = new Database(path, { timeout: busyTimeoutMs });
+      try {
+        chmodSync(path, 0o600);
+        database.pragma('journal_mode = WAL');
+        database.pragma('synchronous = FULL');
+        database.pragma('foreign_keys = ON');
+        database.defaultSafeIntegers(true);
+        migrate(database, path);
+        return new WalletFile(database);
+      } catch (error) {
+        database.close();
+        throw error;
+      }
+    });
+  }
+
+  /** Changes made; throws WalletError. */
+  run(sql: string, ...values: readonly SqlValue[]): number {
+    return guard(this.#database.name, () => this.#statement(sql).run(...values).changes);
+  }
+
+  all(sql: string, ...values: readonly SqlValue[]): readonly SqlRow[] {
+    return guard(this.#database.name, () =>
+      this.#statement(sql)
+        .all(...values)
+        .map(toRow),
+    );
+  }
+
+  first(sql: string, ...values: readonly SqlValue[]): SqlRow | undefined {
+    const row = guard(this.#database.name, () => this.#statement(sql).get(...values));
+    return row === undefined ? undefined : toRow(row);
+  }
+
+  /** All of `work` or, when it throws, nothing of it. */
+  atomically<T>(work: () => T): T {
+    return guard(this.#database.name, () => this.#database.transaction(work).immediate());
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #statement(sql: string): Database.Statement {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.#database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+function migrate(database: Database.Database, path: string): void {
+  const version = Number(database.pragma('user_version', { simple: true }));
+  if (version > walletMigrations.length) {
+    throw new WalletError(
+      'wallet-newer',
+      `${path} is of version ${version}, this program knows ${walletMigrations.length}`,
+    );
+  }
+  database
+    .transaction(() => {
+      // Read again under the lock: another program may have migrated meanwhile.
+      const from = Number(database.pragma('user_version', { simple: true }));
+      for (const sql of walletMigrations.slice(from)) database.exec(sql);
+      database.pragma(`user_version = ${walletMigrations.length}`);
+    })
+    .immediate();
+}
+
+function toRow(row: unknown): SqlRow {
+  if (typeof row !== 'object' || row === null) throw new TypeError('a row is no object');
+  return { ...row };
+}
+
+function guard<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Database.SqliteError) throw sqliteFault(path, error);
+    if (isSystemError(error)) {
+      throw new WalletError('wallet-unreachable', `${path}: ${error.message}`, error);
+    }
+    throw error;
+  }
+}
+
+function sqliteFault(path: string, error: Error & { readonly code: string }): WalletError {
+  if (error.code.startsWith('SQLITE_BUSY')) {
+    return new WalletError('wallet-busy', `${path} is held by another program`, error);
+  }
+  if (error.code === 'SQLITE_NOTADB' || error.code.startsWith('SQLITE_CORRUPT')) {
+    return new WalletError('wallet-damaged', `${path} is no wallet, or a damaged one`, error);
+  }
+  return new WalletError('wallet-unreachable', `${path}: ${error.message}`, error);
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}

@@ -1,0 +1,244 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AgentServer } from '../../../driver/agent/agent-server.ts';
+import { runKeytoll } from '../../../driver/cli/program.ts';
+import type { Terminal } from '../../../driver/cli/terminal.ts';
+import { HostBench, pin } from '../desk/host-bench.ts';
+
+/** What a person would see, and type. */
+class TestTerminal implements Terminal {
+  readonly interactive: boolean;
+  readonly out: string[] = [];
+  readonly notes: string[] = [];
+  readonly questions: string[] = [];
+  readonly #answers: string[];
+
+  constructor(...answers: string[]) {
+    this.interactive = answers.length > 0;
+    this.#answers = answers;
+  }
+
+  print(text: string): void {
+    this.out.push(text);
+  }
+  printBytes(bytes: Uint8Array): void {
+    this.out.push(new TextDecoder().decode(bytes));
+  }
+  note(text: string): void {
+    this.notes.push(text);
+  }
+  async askSecret(question: string): Promise<string> {
+    this.questions.push(question);
+    return this.#answers.shift() ?? '';
+  }
+  async confirm(question: string): Promise<boolean> {
+    this.questions.push(question);
+    return this.#answers.shift() === 'y';
+  }
+  progressBar() {
+    return { update: () => undefined, stop: () => undefined };
+  }
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'keytoll-cli-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function keytoll(args: string[], terminal = new TestTerminal(), environment = {}) {
+  const exitCode = await runKeytoll(['--wallet', folder, ...args], terminal, environment);
+  return { exitCode, terminal };
+}
+
+describe('a command line that says something impossible ends with 2 and one line', () => {
+  it.each([
+    [['nothing'], /unknown command 'nothing'/],
+    [['buy'], /missing required argument 'lines'/],
+    [['buy', '20'], /"20" is no order line: expected COUNTxVALUE such as 20x30/],
+    [['buy', '0x30'], /no order line/],
+    [['quote', 'bob'], /"bob" is no user name: expected name@station, such as bob@q3/],
+    [['quote', 'bob@q3', '--avoid', 'Q 2'], /"Q 2" is no station name/],
+    [['quote', 'bob@q3', '--minimum-suite', 'none'], /Allowed choices are aes, otp-secret, otp/],
+    [['pay'], /name either a payee or, with --quote, a quote/],
+    [['pay', 'bob@q3', '--quote', '00'.repeat(16)], /name either/],
+    [['pay', 'bob@q3'], /use --yes/],
+    [['pay', '--quote', 'x', '--yes'], /"x" is no quote ID: expected 32 hexadecimal digits/],
+    [['pay', 'bob@q3', '--yes', '--wait', 'long'], /--wait takes 0 to 86400 seconds/],
+    [['send', 'bob'], /"bob" is no user name/],
+    [['send', '--message', 'hi'], /name a peer or, with --key, a payment/],
+    [['send', '--key', '12', '--message', 'hi'], /"12" is no payment ID: expected 64/],
+    [['send', 'bob@q3', '--message', 'a', '--in', 'b'], /--message and --in exclude each other/],
+    [['receive', '--message', 'not base64!'], /this is no sealed text/],
+    [['receive', '--in', '/nonexistent'], /the message cannot be read from \/nonexistent/],
+    [['keys', '--pin-file', '/nonexistent'], /the PIN cannot be read from/],
+    [['keys', '--reader', 'abacus'], /"abacus" names no reader; expected pcsc/],
+    [['card', 'init', '--station', 'ws://x'], /required option '--ca <file>' not specified/],
+    [['card', 'pin', 'unblock'], /PUK is needed and this is no terminal: use --puk/],
+    [['card', 'pin', 'change'], /Old PIN is needed and this is no terminal: use --pin/],
+    [['agent', '--reader', 'virtual:127.0.0.1:0'], /use --pin, --pin-file or KEYTOLL_PIN/],
+  ])('%j', async (args, words) => {
+    const { exitCode, terminal } = await keytoll(args);
+    expect(exitCode).toBe(2);
+    expect(terminal.notes).toHaveLength(1);
+    expect(terminal.notes[0]).toMatch(words);
+    expect(terminal.out).toEqual([]);
+  });
+
+  it('and names a CA file without certificate', async () => {
+    const ca = join(folder, 'ca.pem');
+    writeFileSync(ca, 'nothing of use');
+    const init = ['card', 'init', '--station', 'ws://127.0.0.1:1', '--ca', ca];
+    const { exitCode, terminal } = await keytoll([...init, '--new-pin', '1234']);
+    expect(exitCode).toBe(2);
+    expect(terminal.notes[0]).toMatch(/the CA file holds no certificate/);
+  });
+
+  it('prints errors as one JSON object, too, where JSON is asked for', async () => {
+    const { terminal } = await keytoll(['quote', 'bob', '--json']);
+    expect(terminal.out).toHaveLength(1);
+    expect(JSON.parse(terminal.out[0] ?? '')).toMatchObject({ error: { code: 'usage' } });
+  });
+});
+
+describe('help', () => {
+  it('tells commands, global options and exit codes', async () => {
+    const { exitCode, terminal } = await keytoll(['--help']);
+    expect(exitCode).toBe(0);
+    expect(terminal.out.join('\n')).toMatch(/Exit codes: 0 done; 1 fault; 2 usage; 3 refused/);
+  });
+});
+
+describe('commands with an agent', () => {
+  let bench: HostBench;
+  let server: AgentServer;
+
+  beforeEach(async () => {
+    bench = await HostBench.open();
+    await bench.enrol();
+    server = await AgentServer.listen(bench.folder, bench.runner);
+  });
+  afterEach(async () => {
+    await server.close();
+    await bench.close();
+  });
+
+  const run = (args: string[], terminal = new TestTerminal(), environment = {}) =>
+    keytoll(['--wallet', bench.folder, ...args], terminal, environment);
+
+  it('buy, quote, pay and list, in words with major units', async () => {
+    const bought = await run(['buy', '2x30']);
+    expect(bought.terminal.out).toEqual(['Bought 2 coins worth EUR 0.60; account EUR 100.00.']);
+    const paid = await run(['pay', 'bob@q2', '--yes']);
+    expect(paid.exitCode).toBe(0);
+    expect(paid.terminal.notes.join('\n')).toMatch(
+      /q1 +EUR 0\.20\n +q2 +EUR 0\.10\n +total +EUR 0\.30/,
+    );
+    expect(paid.terminal.out[0]).toMatch(/^Delivered: you and bob@q2 share the key of payment/);
+    const listed = await run(['payments']);
+    expect(listed.terminal.out[0]).toMatch(/delivered +EUR 0\.30 +to bob@q2/);
+    const held = await run(['balance']);
+    expect(held.terminal.out[0]).toMatch(/Coins +EUR 0\.30 in 1 coin/);
+  });
+
+  it('print JSON of minor units and nothing else', async () => {
+    await run(['buy', '1x30', '--json']);
+    const { terminal } = await run(['pay', 'bob@q2', '--yes', '--json']);
+    expect(terminal.notes).toEqual([]);
+    expect(terminal.out).toHaveLength(1);
+    expect(JSON.parse(terminal.out[0] ?? '')).toMatchObject({
+      standing: 'delivered',
+      total: '30',
+      bill: [
+        { station: 'q1', fee: '20' },
+        { station: 'q2', fee: '10' },
+      ],
+    });
+  });
+
+  it('ask before they pay, and take a no for a no', async () => {
+    await run(['buy', '1x30']);
+    const asked = await run(['pay', 'bob@q2'], new TestTerminal('n'));
+    expect(asked.exitCode).toBe(3);
+    expect(asked.terminal.questions).toEqual(['Pay?']);
+    expect(bench.desk.records).toEqual([]);
+    const agreed = await run(['pay', 'bob@q2'], new TestTerminal('y'));
+    expect(agreed.exitCode).toBe(0);
+  });
+
+  it('say what to do where no coin fits', async () => {
+    await run(['buy', '1x40']);
+    const { exitCode, terminal } = await run(['pay', 'bob@q2', '--yes']);
+    expect(exitCode).toBe(3);
+    expect(terminal.notes.at(-1)).toMatch(
+      /no coin of exactly 30 minor units; the card holds coins of 40: `--exchange` or/,
+    );
+  });
+
+  it('end with 4 where the outcome is unknown, and with 3 where no key was delivered', async () => {
+    await run(['buy', '3x30']);
+    bench.desk.script.cut.set('pay', 'after');
+    const unknown = await run(['pay', 'bob@q2', '--yes']);
+    expect(unknown.exitCode).toBe(4);
+    expect(unknown.terminal.notes.at(-1)).toMatch(/`keytoll connect` finds out/);
+    bench.desk.script.cut.clear();
+    bench.desk.script.verdict = 'undelivered';
+    const undelivered = await run(['pay', 'bob@q2', '--yes']);
+    expect(undelivered.exitCode).toBe(3);
+    expect(undelivered.terminal.out[0]).toMatch(/Not delivered \(deadline-passed\)/);
+  });
+
+  it('end with 1 where the station is down', async () => {
+    await bench.desk.close();
+    const gone = await bench.host.desk().then(
+      (desk) => desk.closed,
+      () => undefined,
+    );
+    expect(gone).toBeDefined();
+    const { exitCode, terminal } = await run(['balance']);
+    expect(exitCode).toBe(1);
+    expect(terminal.notes[0]).toMatch(/^keytoll: ws:.*Try again later$/);
+  });
+
+  it('seal and open messages through files and standard output', async () => {
+    await run(['buy', '1x30']);
+    await run(['pay', 'bob@q2', '--yes']);
+    const out = join(folder, 'sealed.txt');
+    const sent = await run(['send', 'bob@q2', '--message', 'hello', '--out', out, '--json']);
+    expect(JSON.parse(sent.terminal.out[0] ?? '')).toMatchObject({ peer: 'bob@q2', epoch: '1' });
+    // Alice's own message is not one to Alice.
+    const { exitCode, terminal } = await run(['receive', '--in', out]);
+    expect(exitCode).toBe(3);
+    expect(terminal.notes[0]).toMatch(/does not open under its key/);
+  });
+
+  it('take the PIN from a file, from the environment and from a person', async () => {
+    await server.close();
+    await bench.restart();
+    server = await AgentServer.listen(bench.folder, bench.runner);
+    const none = await run(['keys']);
+    expect(none.exitCode).toBe(2);
+    expect(none.terminal.notes[0]).toMatch(/use --pin, --pin-file or KEYTOLL_PIN/);
+    const wrong = await run(['keys'], new TestTerminal(), { KEYTOLL_PIN: '0000' });
+    expect(wrong.exitCode).toBe(3);
+    expect(wrong.terminal.notes[0]).toBe('keytoll: wrong PIN, 2 tries left');
+    const asked = await run(['keys'], new TestTerminal(pin));
+    expect(asked.exitCode).toBe(0);
+    expect(asked.terminal.questions).toEqual(['PIN of the card']);
+    const pinFile = join(folder, 'pin');
+    writeFileSync(pinFile, `${pin}\n`);
+    await expect(run(['keys', '--pin-file', pinFile])).resolves.toMatchObject({ exitCode: 0 });
+  });
+
+  it('show the card, and change its PIN', async () => {
+    const shown = await run(['card', 'info']);
+    expect(shown.terminal.out[0]).toMatch(/State +enrolled[\s\S]*Owner +alice@q1, network test/);
+    const changed = await run(['card', 'pin', 'change', '--pin', pin, '--new-pin', '1357']);
+    expect(changed.terminal.out).toEqual(['The PIN has been changed.']);
+    await expect(run(['keys'])).resolves.toMatchObject({ exitCode: 0 });
+  });
+});

@@ -1,0 +1,159 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ApduExchange } from '../../../driver/reader/apdu-exchange.ts';
+import { cardInserted } from '../../../driver/reader/card-presence.ts';
+import { PcscReader } from '../../../driver/reader/pcsc-reader.ts';
+import { PrivatePcscd, privatePcscdSocket } from '../../../emulator/card/private-pcscd.ts';
+import { VpcdClient } from '../../../emulator/card/vpcd-client.ts';
+import { systemClock } from '../../../emulator/clock.ts';
+import { EchoCard, echoInstructions } from '../../contract/echo-card.ts';
+import { pcscChildPath, pcscdMissing, pcscdTestMissing } from '../../contract/pcscd-presence.ts';
+import { seen } from '../../contract/vpcd-bench.ts';
+
+const clock = systemClock;
+const echo = {
+  cla: 0x80,
+  ins: echoInstructions.echo,
+  p1: 0,
+  p2: 0,
+  data: new Uint8Array(300).fill(7),
+  ne: 65_536,
+};
+
+if (pcscdMissing !== undefined) {
+  pcscdTestMissing('PcscReader');
+} else {
+  describe('PcscReader', () => {
+    let folder: string;
+    const undo: (() => Promise<void>)[] = [];
+
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'keytoll-pcsc-'));
+      process.env['PCSCLITE_CSOCK_NAME'] = privatePcscdSocket(folder);
+    });
+    afterEach(async () => {
+      for (const step of undo.splice(0).reverse()) await step();
+      delete process.env['PCSCLITE_CSOCK_NAME'];
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    async function startPcscd(): Promise<PrivatePcscd> {
+      const pcscd = await PrivatePcscd.start(folder, clock);
+      undo.push(() => pcscd.stop());
+      return pcscd;
+    }
+
+    async function openReader(name?: string): Promise<PcscReader> {
+      const reader = await PcscReader.open({
+        clock,
+        childPath: pcscChildPath,
+        ...(name !== undefined && { reader: name }),
+      });
+      undo.push(() => reader.close());
+      return reader;
+    }
+
+    function plug(pcscd: PrivatePcscd, slot: 0 | 1, card = new EchoCard()): void {
+      const address = { host: '127.0.0.1', port: pcscd.ports[slot] };
+      const client = new VpcdClient({ address, card, clock });
+      client.insert();
+      undo.push(() => client.remove());
+    }
+
+    it('says what to install where pcsclite is not', async () => {
+      // The child, away from node_modules.
+      const dist = dirname(dirname(dirname(pcscChildPath)));
+      for (const part of ['driver', 'applet-spec']) {
+        cpSync(join(dist, part), join(folder, part), { recursive: true });
+      }
+      writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+      const childPath = join(folder, 'driver/reader/pcsc-child.js');
+      const refused = PcscReader.open({ clock, childPath });
+      await expect(refused).rejects.toMatchObject({ code: 'not-installed', retryable: false });
+      await expect(refused).rejects.toThrow(
+        /^[^\n]*libpcsclite-dev[^\n]*npm rebuild pcsclite[^\n]*$/,
+      );
+    });
+
+    it('reports a child that cannot start, and does not hang', async () => {
+      const childPath = join(folder, 'no-such-file.js');
+      await expect(PcscReader.open({ clock, childPath })).rejects.toMatchObject({
+        code: 'service-lost',
+      });
+    });
+
+    it('says that pcscd is not running, and finds it once it is', async () => {
+      const reader = await openReader();
+      const refused = reader.connect();
+      await expect(refused).rejects.toMatchObject({ code: 'service-absent', retryable: true });
+      await expect(refused).rejects.toThrow('pcscd');
+      const inserted = cardInserted(reader).come;
+      const pcscd = await startPcscd();
+      plug(pcscd, 0);
+      await inserted;
+      const exchange = new ApduExchange(await reader.connect(), { clock });
+      expect((await exchange.transmit(echo)).data).toEqual(echo.data);
+    });
+
+    it('names the readers that there are where the one asked for is not', async () => {
+      await startPcscd();
+      const reader = await openReader('Omnikey');
+      const refused = reader.connect();
+      await expect(refused).rejects.toMatchObject({ code: 'no-reader' });
+      await expect(refused).rejects.toThrow('Virtual PCD 00 00, Virtual PCD 00 01');
+    });
+
+    it('takes the reader that holds a card where none is named', async () => {
+      const pcscd = await startPcscd();
+      plug(pcscd, 1);
+      const reader = await openReader();
+      await cardInserted(reader).come;
+      expect(reader.name).toBe('Virtual PCD 00 01');
+      expect((await reader.connect()).reader).toBe('Virtual PCD 00 01');
+    });
+
+    it('names the program that holds the card, and outlives its own child', async () => {
+      const pcscd = await startPcscd();
+      plug(pcscd, 0);
+      const [holder, other] = [await openReader(), await openReader()];
+      await Promise.all([cardInserted(holder).come, cardInserted(other).come]);
+      const connection = await holder.connect();
+      const refusal = await other.connect().then(String, String);
+      expect(refusal).toMatch(/another program holds the card/);
+      const pid = Number(/keytoll-pcsc \((\d+)\)/.exec(refusal)?.[1]);
+
+      process.kill(pid, 'SIGKILL');
+      expect(await connection.closed).toMatchObject({
+        reason: 'service-lost',
+        detail: "the reader's process ended (SIGKILL)",
+      });
+      await cardInserted(holder).come;
+      const again = new ApduExchange(await holder.connect(), { clock });
+      expect((await again.transmit(echo)).sw).toBe(0x9000);
+    });
+
+    it('recovers from every stop and crash of pcscd', { timeout: 60_000 }, async () => {
+      const pcscd = await startPcscd();
+      plug(pcscd, 0);
+      const reader = await openReader();
+      for (let round = 0; round < 6; round++) {
+        await cardInserted(reader).come;
+        const connection = await reader.connect();
+        const exchange = new ApduExchange(connection, { clock });
+        expect((await exchange.transmit(echo)).data).toEqual(echo.data);
+        const lost = seen(reader, 'reader-lost');
+        await (round % 2 === 0 ? pcscd.stop() : pcscd.kill());
+        await lost;
+        expect((await connection.closed).reason).toBe('service-lost');
+        await expect(exchange.transmit(echo)).rejects.toMatchObject({
+          code: 'service-lost',
+          retryable: true,
+        });
+        await expect(reader.connect()).rejects.toMatchObject({ code: 'service-absent' });
+        await pcscd.resume();
+      }
+    });
+  });
+}
