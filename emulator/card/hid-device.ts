@@ -25,7 +25,9 @@ import { CtaphidError } from '../../applet-spec/ctaphid-error.ts';
 import type { HidDevice, HidDeviceInfo, HidLibrary } from '../../driver/reader/node-hid.ts';
 import type { SoftwareCard } from '../../driver/reader/software-card.ts';
 
-/** CTAP 2.1 §11.2.5.2: the next packet of a message comes within this, or the message is dropped. */
+/**
+ * CTAP 2.1 §11.2.5.2: the next packet of a message comes within this, or the message is dropped.
+ */
 const PACKET_TIMEOUT_MS = 500;
 /** §11.2.9.1.5: how often a device at work says so. */
 const KEEPALIVE_EVERY_MS = 100;

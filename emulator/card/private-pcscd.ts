@@ -12,7 +12,10 @@ const vpcdDriver = '/usr/lib/pcsc/drivers/serial/libifdvpcd.so';
 const START_TIMEOUT_MS = 10_000;
 const PROBE_EVERY_MS = 20;
 
-/** What is missing for a private pcscd and how to install it, in one line; undefined where nothing is. */
+/**
+ * What is missing for a private pcscd and how to install it, in one line; undefined where nothing
+ * is.
+ */
 export function privatePcscdMissing(): string | undefined {
   const missing = [
     ...(existsSync(pcscdProgram) ? [] : ['pcscd']),
@@ -29,9 +32,9 @@ export function privatePcscdSocket(folder: string): string {
 }
 
 /**
- * The real pcscd with Debian's virtual readers, away from the system's own: its socket is seen only by
- * those who set PCSCLITE_CSOCK_NAME. Cards plug into `ports` as vpcd clients. Linux only; without root it
- * needs user namespaces.
+ * The real pcscd with Debian's virtual readers, away from the system's own: its socket is seen only
+ * by those who set PCSCLITE_CSOCK_NAME. Cards plug into `ports` as vpcd clients. Linux only;
+ * without root it needs user namespaces.
  */
 export class PrivatePcscd {
   /** For the environment of every PC/SC client: PCSCLITE_CSOCK_NAME. */
@@ -51,7 +54,9 @@ export class PrivatePcscd {
     this.socketPath = privatePcscdSocket(folder);
   }
 
-  /** `folder` is an empty one of the caller's, who removes it. Throws Error saying what went wrong. */
+  /**
+   * `folder` is an empty one of the caller's, who removes it. Throws Error saying what went wrong.
+   */
   static async start(folder: string, clock: Clock): Promise<PrivatePcscd> {
     const missing = privatePcscdMissing();
     if (missing !== undefined) throw new Error(missing);
@@ -76,8 +81,11 @@ export class PrivatePcscd {
     for (const file of ['pcscd.comm', 'pcscd.pid']) {
       rmSync(join(this.#folder, 'sock', file), { force: true });
     }
-    const script =
-      'mount --bind "$1/sock" /run/pcscd && exec "$2" --foreground --config "$1/readers"';
+    const script = [
+      'mount --bind "$1/sock" /run/pcscd',
+      // The daemon ends with the program that started it, however that ends.
+      'exec setpriv --pdeathsig TERM "$2" --foreground --config "$1/readers"',
+    ].join(' && ');
     const asUser = process.getuid?.() === 0 ? [] : ['--map-root-user'];
     const daemon = spawn(
       'unshare',

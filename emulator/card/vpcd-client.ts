@@ -29,11 +29,15 @@ export type VpcdClientState =
   | { readonly kind: 'unreachable'; readonly cause: Error };
 
 /**
- * pcscd looks for a card every 400 ms; one that is back sooner than it was missed stays unseen for ever.
- * Whoever pulls a card by hand and puts in another waits until the reader has told of the removal.
+ * pcscd looks for a card every 400 ms; one that is back sooner than it was missed stays unseen for
+ * ever. Whoever pulls a card by hand and puts in another waits until the reader has told of the
+ * removal.
  */
 const BACK_AFTER_MS = 500;
-/** A pcscd that sees a card powers it after its second get ATR; one that goes on asking has missed it. */
+/**
+ * A pcscd that sees a card powers it after its second get ATR; one that goes on asking has missed
+ * it.
+ */
 const ATRS_BEFORE_POWER = 4;
 /** While no reader listens: 50 ms, then twice as long each time, up to 2 s. */
 const FIRST_RETRY_MS = 50;
@@ -53,7 +57,10 @@ export class VpcdClient {
     this.#options = options;
   }
 
-  /** Starts connecting; `onState` tells how it goes. Does nothing while the card is in or on its way. */
+  /**
+   * Starts connecting; `onState` tells how it goes. Does nothing while the card is in or on its
+   * way.
+   */
   insert(): void {
     this.#wanted = true;
     if (this.#socket === undefined && this.#cancelRetry === undefined) this.#connect();

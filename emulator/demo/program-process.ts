@@ -70,7 +70,7 @@ export class Programs {
         cancel();
         resolve(parsed(program, args, line));
       };
-      child.stdout?.on('data', look);
+      child.stdout.on('data', look);
       child.once('exit', (code, signal) => {
         cancel();
         reject(failed(program, args, code ?? signal ?? 'gone', errors()));

@@ -1,0 +1,205 @@
+/** `keytolld account …` and `keytolld enrol`: users and their cards for the operator. */
+import { readFileSync } from 'node:fs';
+import { InvalidArgumentError, type Command } from 'commander';
+import { decodeDelivery } from '../../applet-spec/card-delivery.ts';
+import { homeStation, toUserName, type UserName } from '../../applet-spec/names.ts';
+import { systemClock } from '../clock.ts';
+import { systemEntropy } from '../entropy.ts';
+import { readStationConfig, type StationConfig } from '../station/config.ts';
+import { StationError } from '../station/station-error.ts';
+import { openStationStore } from '../station/station-store.ts';
+import type { Store } from '../store/store.ts';
+import { print, reporting } from './report.ts';
+
+interface AccountOptions {
+  readonly config: string;
+  readonly reference?: string;
+  readonly json?: boolean;
+}
+
+interface EnrolOptions extends AccountOptions {
+  readonly delivery: string;
+  readonly paymentLimit: bigint;
+  readonly dayLimit: bigint;
+}
+
+export function registerAccountCommands(program: Command): void {
+  const account = program.command('account').description('users of this station and their money');
+  onAccount(account, 'add', 'open an account').action(
+    (user: UserName, options: AccountOptions, command: Command) =>
+      withStore(command, options, async (store, config) => {
+        requireOwn(config, user);
+        const outcome = await store.addUser(user, config.currency);
+        print(command, options, { user, outcome }, [
+          outcome === 'created' ? `Account of ${user} opened.` : `${user} has an account already.`,
+        ]);
+      }),
+  );
+  onAccount(account, 'show', 'balance and coins outstanding').action(
+    (user: UserName, options: AccountOptions, command: Command) =>
+      withStore(command, options, (store, config) => show(store, config, user, options, command)),
+  );
+  for (const [name, what] of [
+    ['top-up', 'cash in: credit the account'],
+    ['pay-out', 'cash out: debit the account'],
+  ] as const) {
+    onAccount(account, name, what)
+      .argument('<amount>', 'minor units of the currency', minorUnits)
+      .option('--reference <text>', 'the bank’s or your own; the same one counts only once')
+      .action((user: UserName, amount: bigint, options: AccountOptions, command: Command) =>
+        withStore(command, options, (store, config) =>
+          move(name, store, config, { user, amount }, options, command),
+        ),
+      );
+  }
+  program
+    .command('enrol')
+    .description('let a new card be enrolled for a user when it first comes to the desk')
+    .argument('<user>', 'such as alice@q1', userName)
+    .requiredOption('--config <file>', 'station.toml')
+    .requiredOption('--delivery <file>', 'what came with the card: serial number, transport keys')
+    .option('--payment-limit <amount>', 'most that one payment may cost', minorUnits, 100_000n)
+    .option('--day-limit <amount>', 'most that a day’s payments may cost', minorUnits, 1_000_000n)
+    .option('--json', 'print JSON')
+    .action((user: UserName, options: EnrolOptions, command: Command) =>
+      withStore(command, options, (store, config) => enrol(store, config, user, options, command)),
+    );
+}
+
+function onAccount(account: Command, name: string, description: string): Command {
+  return account
+    .command(name)
+    .description(description)
+    .requiredOption('--config <file>', 'station.toml')
+    .option('--json', 'print JSON')
+    .argument('<user>', 'such as alice@q1', userName);
+}
+
+async function enrol(
+  store: Store,
+  config: StationConfig,
+  user: UserName,
+  options: EnrolOptions,
+  command: Command,
+): Promise<void> {
+  requireOwn(config, user);
+  const delivery = decodeDelivery(readText(options.delivery));
+  if ((await store.cardByIdentifier(delivery.serial))?.state === 'enrolled') {
+    throw new StationError('exists', 'this card is enrolled already');
+  }
+  await store.addUser(user, config.currency);
+  await store.putCard({
+    serial: delivery.serial,
+    user,
+    state: 'awaiting-enrolment',
+    keyVersion: delivery.keyVersion,
+    keys: delivery.keys,
+    paymentLimit: options.paymentLimit,
+    dayLimit: options.dayLimit,
+  });
+  print(command, options, { user, state: 'awaiting-enrolment' }, [
+    `The card may be enrolled for ${user}: keytoll card init --station ws://… --ca root.pem`,
+  ]);
+}
+
+async function show(
+  store: Store,
+  config: StationConfig,
+  user: UserName,
+  options: AccountOptions,
+  command: Command,
+): Promise<void> {
+  const record = await store.user(user);
+  if (record === undefined) throw unknownUser(user);
+  const { coins, value } = await store.outstanding(user);
+  const enrolled = record.certificateHash !== undefined;
+  const json = {
+    user,
+    balance: String(record.balance),
+    currency: config.currency,
+    coinsOutstanding: coins,
+    valueOutstanding: String(value),
+    enrolled,
+  };
+  print(command, options, json, [
+    `${user}: ${record.balance} ${config.currency} (minor units) on account, ` +
+      `${coins} coins of ${value} outstanding, card ${enrolled ? 'enrolled' : 'not enrolled'}`,
+  ]);
+}
+
+async function move(
+  name: 'top-up' | 'pay-out',
+  store: Store,
+  config: StationConfig,
+  { user, amount }: { readonly user: UserName; readonly amount: bigint },
+  options: AccountOptions,
+  command: Command,
+): Promise<void> {
+  const nowMs = systemClock.nowMs();
+  const reference = options.reference ?? `${name} ${nowMs} ${user}`;
+  const outcome = await (name === 'top-up'
+    ? store.topUp(user, amount, reference, nowMs)
+    : store.payOut(user, amount, reference, nowMs));
+  if (outcome === 'unknown-user') throw unknownUser(user);
+  if (outcome === 'balance-too-low') {
+    throw new RangeError(`the account of ${user} holds less than ${amount}; nothing was paid out`);
+  }
+  if (outcome === 'exists-with-different-amount') {
+    throw new RangeError(`reference "${reference}" stands for another amount; nothing was booked`);
+  }
+  const balance = (await store.user(user))?.balance ?? 0n;
+  const json = { user, outcome, reference, balance: String(balance), currency: config.currency };
+  print(command, options, json, [
+    `${outcome === 'exists' ? 'Booked before' : 'Booked'}: ${name} ${amount}; ` +
+      `${user} now holds ${balance} ${config.currency} (minor units).`,
+  ]);
+}
+
+async function withStore(
+  command: Command,
+  options: AccountOptions,
+  run: (store: Store, config: StationConfig) => Promise<void>,
+): Promise<void> {
+  await reporting(command, async () => {
+    const config = readStationConfig(options.config);
+    const store = await openStationStore(config, systemEntropy);
+    try {
+      await run(store, config);
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+function requireOwn(config: StationConfig, user: UserName): void {
+  if (homeStation(user) !== config.name) {
+    throw new RangeError(`${user} is not of this station; expected name@${config.name}`);
+  }
+}
+
+function unknownUser(user: UserName): RangeError {
+  return new RangeError(`${user} has no account here; run: keytolld account add ${user}`);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new StationError('bad-key-file', `${file} cannot be read`, { cause: error });
+  }
+}
+
+function userName(text: string): UserName {
+  try {
+    return toUserName(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function minorUnits(text: string): bigint {
+  if (!/^[1-9]\d{0,17}$/.test(text)) {
+    throw new InvalidArgumentError('expected a whole number of minor units above 0, such as 500');
+  }
+  return BigInt(text);
+}

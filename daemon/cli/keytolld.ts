@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+/** `keytolld`: a station, and the CA's desk. */
+import { Command } from 'commander';
+import { registerAccountCommands } from './account-command.ts';
+import { registerAuditCommand } from './audit-command.ts';
+import { registerCaCommand } from './ca-command.ts';
+import { registerPaymentsCommand } from './payment-command.ts';
+import { registerQkdCommand } from './qkd-command.ts';
+import { registerSettleCommands } from './settle-command.ts';
+import { registerStationCommands } from './station-command.ts';
+
+const program = new Command('keytolld')
+  .description('A Keytoll station: carries quantum keys for a toll')
+  .showHelpAfterError('(--help says more)');
+registerStationCommands(program);
+registerAccountCommands(program);
+registerPaymentsCommand(program);
+registerSettleCommands(program);
+registerAuditCommand(program);
+registerCaCommand(program);
+registerQkdCommand(program);
+await program.parseAsync();

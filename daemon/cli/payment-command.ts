@@ -1,0 +1,70 @@
+/** `keytolld payments`: what this station keeps of the payments that it issued, carried or handed over. */
+import type { Command } from 'commander';
+import { fromHex, toHex } from '../../applet-spec/bytes.ts';
+import { systemEntropy } from '../entropy.ts';
+import { readStationConfig } from '../station/config.ts';
+import { openStationStore } from '../station/station-store.ts';
+import type { PaymentRow, Store } from '../store/store.ts';
+import { print, reporting } from './report.ts';
+
+interface PaymentsOptions {
+  readonly config: string;
+  readonly payment?: string;
+  readonly json?: boolean;
+}
+
+const pageRows = 1_000;
+
+export function registerPaymentsCommand(program: Command): void {
+  program
+    .command('payments')
+    .description('the payments that this station stores')
+    .requiredOption('--config <file>', 'station.toml')
+    .option('--payment <id>', 'only this one, in hexadecimal')
+    .option('--json', 'print JSON')
+    .action((options: PaymentsOptions, command: Command) =>
+      reporting(command, async () => {
+        const config = readStationConfig(options.config);
+        const store = await openStationStore(config, systemEntropy);
+        try {
+          const rows = await readRows(store, options.payment);
+          const payments = rows.map(describe);
+          const lines = payments.map(
+            (one) =>
+              `${one.paymentId}  ${one.role.padEnd(6)}  ${one.state.padEnd(11)}  ` +
+              `fee ${one.fee}  ${one.payer} → ${one.payee}`,
+          );
+          print(command, options, { station: config.name, payments }, lines);
+        } finally {
+          await store.close();
+        }
+      }),
+    );
+}
+
+async function readRows(store: Store, only: string | undefined): Promise<readonly PaymentRow[]> {
+  if (only !== undefined) {
+    const [row] = await store.payments([fromHex(only)]);
+    return row === undefined ? [] : [row];
+  }
+  const rows: PaymentRow[] = [];
+  for (;;) {
+    const page = await store.eachPayment(rows.at(-1)?.paymentId, pageRows);
+    rows.push(...page);
+    if (page.length < pageRows) return rows;
+  }
+}
+
+function describe(row: PaymentRow) {
+  return {
+    paymentId: toHex(row.paymentId),
+    role: row.role,
+    state: row.state,
+    payer: row.payer,
+    payee: row.payee,
+    value: String(row.value),
+    fee: String(row.fee),
+    previous: row.previous ?? null,
+    next: row.next ?? null,
+  };
+}

@@ -1,0 +1,40 @@
+/** How `keytolld` prints: JSON or lines on standard output, one line of fault on standard error. */
+import type { Command } from 'commander';
+import { CertificateError } from '../../applet-spec/certificate-error.ts';
+import { CaError } from '../ca/ca-error.ts';
+import { EntropyError } from '../entropy-error.ts';
+import { QkdError } from '../qkd/qkd-error.ts';
+import { StationError } from '../station/station-error.ts';
+import { StoreError } from '../store/store-error.ts';
+
+const known = [
+  EntropyError,
+  StationError,
+  StoreError,
+  CaError,
+  CertificateError,
+  QkdError,
+  RangeError,
+];
+
+/** Carries out a command; a fault that we know becomes one line and exit code 1. */
+export async function reporting(command: Command, run: () => Promise<void> | void): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    if (error instanceof Error && known.some((kind) => error instanceof kind)) {
+      command.error(`keytolld ${command.name()}: ${error.message}`, { exitCode: 1 });
+    }
+    throw error;
+  }
+}
+
+export function print(
+  command: Command,
+  options: { readonly json?: boolean },
+  json: object,
+  lines: readonly string[],
+): void {
+  const text = options.json === true ? JSON.stringify(json) : lines.join('\n');
+  command.configureOutput().writeOut?.(`${text}\n`);
+}

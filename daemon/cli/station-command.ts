@@ -1,0 +1,174 @@
+/** `keytolld init|run|status|network`: a station for its operator. Parsing and printing. */
+import { writeSync } from 'node:fs';
+import type { Command } from 'commander';
+import { isCurrency, toStationName } from '../../applet-spec/names.ts';
+import { systemClock } from '../clock.ts';
+import { systemEntropy } from '../entropy.ts';
+import { opensslPrimitives } from '../openssl-primitives.ts';
+import { askStatus, serveAdmin } from '../station/admin-socket.ts';
+import { readStationConfig } from '../station/config.ts';
+import { openLog, type Log } from '../station/log.ts';
+import { adminSocketOf, runStation } from '../station/station.ts';
+import { openSecretEntropy } from '../station/secret-entropy.ts';
+import { initStationFolder } from '../station/station-folder.ts';
+import { StationError } from '../station/station-error.ts';
+import type { StationStatus } from '../station/station-status.ts';
+import { webSockets } from '../web-socket.ts';
+import { print, reporting } from './report.ts';
+
+interface ConfigOption {
+  readonly config: string;
+  readonly json?: boolean;
+}
+
+export function registerStationCommands(program: Command): void {
+  addInit(program);
+  program
+    .command('run')
+    .description('run the station until SIGTERM or SIGINT')
+    .requiredOption('--config <file>', 'station.toml')
+    .option('--ready-fd <number>', 'write one JSON line with the ports to this descriptor', Number)
+    .action((options: ConfigOption & { readonly readyFd?: number }, command: Command) =>
+      reporting(command, () => run(options)),
+    );
+  program
+    .command('status')
+    .description('what the running station does: users, links, keys, CRL')
+    .requiredOption('--config <file>', 'station.toml')
+    .option('--json', 'print JSON')
+    .action((options: ConfigOption, command: Command) =>
+      reporting(command, async () => {
+        const status = await askStatus(adminSocketOf(readStationConfig(options.config)));
+        print(command, options, status, statusLines(status));
+      }),
+    );
+  program
+    .command('network')
+    .description('stations, links, key stock and tariffs, as this station knows them')
+    .requiredOption('--config <file>', 'station.toml')
+    .option('--json', 'print JSON')
+    .action((options: ConfigOption, command: Command) =>
+      reporting(command, async () => {
+        const { stations } = await askStatus(adminSocketOf(readStationConfig(options.config)));
+        print(command, options, { stations }, networkLines(stations));
+      }),
+    );
+}
+
+function addInit(program: Command): void {
+  program
+    .command('init')
+    .description('make a folder with keys and a configuration for a new station')
+    .argument('<folder>')
+    .requiredOption('--name <name>', 'the station’s name, such as q1')
+    .requiredOption('--network <name>', 'the network’s name')
+    .option('--currency <code>', 'ISO 4217', 'EUR')
+    .option('--json', 'print JSON')
+    .action(
+      (
+        folder: string,
+        options: {
+          readonly name: string;
+          readonly network: string;
+          readonly currency: string;
+          readonly json?: boolean;
+        },
+        command: Command,
+      ) =>
+        reporting(command, () => {
+          const { name, network, currency } = options;
+          if (!isCurrency(currency)) {
+            throw new RangeError(`"${currency}" is no currency of ISO 4217, such as EUR`);
+          }
+          const station = toStationName(name);
+          const entropy = systemEntropy;
+          const config = initStationFolder(folder, { station, network, currency, entropy });
+          const issue = `keytolld ca issue CA --name ${name}`;
+          print(command, options, { station, config }, [
+            `Station ${name} made in ${folder}. Next:`,
+            `  ${issue} --role station-coin --public-key ${folder}/keys/coin.pem.pub ` +
+              `--out ${folder}/certificates/coin.der`,
+            `  ${issue} --role station-document --public-key ${folder}/keys/document.pem.pub ` +
+              `--out ${folder}/certificates/document.der`,
+            `  copy the CA's root certificate and CRL into ${folder}/certificates`,
+            `  edit ${config}, then: keytolld run --config ${config}`,
+          ]);
+        }),
+    );
+}
+
+async function run(options: ConfigOption & { readonly readyFd?: number }): Promise<void> {
+  const config = readStationConfig(options.config);
+  const log = openLog(config.log.level, config.name);
+  const stopped = untilStopped(log);
+  const secretEntropy = await openSecretEntropy(config, systemEntropy, systemClock);
+  const station = await runStation(config, {
+    clock: systemClock,
+    entropy: systemEntropy,
+    secretEntropy,
+    primitives: opensslPrimitives,
+    sockets: webSockets(systemClock),
+    log,
+    checkpoints: 'worker',
+  });
+  const admin = await serveAdmin(adminSocketOf(config), station);
+  if (options.readyFd !== undefined) {
+    const { deskPort, linksPort } = station;
+    tellReady(options.readyFd, { station: station.name, desk: deskPort, links: linksPort });
+  }
+  await stopped;
+  await admin.close();
+  await station.close();
+  await secretEntropy.close();
+  log.info('the station has stopped');
+}
+
+/** SIGTERM and SIGINT end the station cleanly; a second one ends it at once. */
+function untilStopped(log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        log.info({ signal }, 'stopping');
+        resolve();
+      });
+    }
+  });
+}
+
+function statusLines(status: StationStatus): string[] {
+  const { station, network, uptimeSeconds, usersAtDesk, crl, links } = status;
+  return [
+    `${station} of network ${network}, up ${uptimeSeconds} s`,
+    `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
+    crl === undefined ? 'CRL: none' : `CRL: number ${crl.number}, next due ${crl.nextUpdate}`,
+    ...links.map((link) => {
+      const missing = link.missingBits === '0' ? '' : `, ${link.missingBits} bits missing`;
+      const detail = link.detail === undefined ? '' : `: ${link.detail}`;
+      return (
+        `link to ${link.peer}: ${link.state} since ${link.since}, ${link.suite}, ` +
+        `${link.availableBits} bits in stock${missing}${detail}`
+      );
+    }),
+  ];
+}
+
+function networkLines(stations: StationStatus['stations']): string[] {
+  if (stations.length === 0) return ['no station is known yet'];
+  return stations.flatMap(({ station, fee, currency, links }) => [
+    `${station}  fee ${fee} ${currency} (minor units)`,
+    ...links.map(
+      ({ neighbour, suite, up, availableBits }) =>
+        `  ${up ? 'up  ' : 'down'} ${neighbour}  ${suite}  ${availableBits} bits`,
+    ),
+  ]);
+}
+
+function tellReady(descriptor: number, ready: object): void {
+  if (!Number.isInteger(descriptor) || descriptor < 1) {
+    throw new StationError(
+      'bad-configuration',
+      '--ready-fd: expected an open descriptor, such as 1',
+    );
+  }
+  writeSync(descriptor, `${JSON.stringify(ready)}\n`);
+}

@@ -1,0 +1,32 @@
+/** What every connection at the desk shares. */
+import type { Clock } from '../../applet-spec/clock.ts';
+import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
+import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
+import type { CoinMint } from '../coin-mint.ts';
+import type { Log } from '../station/log.ts';
+import type { Store } from '../store/store.ts';
+import type { Toll } from './desk-seams.ts';
+
+/** Certifies a user's key at enrolment: the CA's desk, here or elsewhere. */
+export type CertifyUser = (user: UserName, publicKey: Uint8Array) => Promise<Uint8Array>;
+
+export interface DeskContext {
+  readonly station: StationName;
+  readonly network: string;
+  readonly currency: Currency;
+  /** 65 bytes: cards check receipts and refusals of this station with it. */
+  readonly documentKey: Uint8Array;
+  /** DER: hosts check them against the pinned root themselves. */
+  readonly coinCertificate: Uint8Array;
+  readonly documentCertificate: Uint8Array;
+  readonly crl: () => Uint8Array | undefined;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly mint: CoinMint;
+  readonly store: Store;
+  readonly toll: Toll;
+  /** Absent where the CA's desk is not at hand: cards cannot be enrolled then. */
+  readonly certifyUser: CertifyUser | undefined;
+  readonly log: Log;
+}

@@ -1,0 +1,163 @@
+/** The desk of a station: listens for hosts, knows who is here, and is the toll's `Counter`. */
+import { limits } from '../../applet-spec/limits.ts';
+import { homeStation, type UserName } from '../../applet-spec/names.ts';
+import type { Payment } from '../../applet-spec/payment.ts';
+import type { Socket, SocketFactory, SocketServer } from '../socket.ts';
+import type { DeskContext } from './desk-context.ts';
+import { DeskError } from './desk-error.ts';
+import type { Counter, OfferOutcome, Presence } from './desk-seams.ts';
+import { HostConnection } from './host-connection.ts';
+import { Visitor } from './visitor.ts';
+
+/** A sealed record is a little longer than its message. */
+const recordOverheadBytes = 64;
+
+export class Desk implements Counter {
+  readonly #context: DeskContext;
+  readonly #visitors = new Map<UserName, { visitor: Visitor; host: HostConnection }>();
+  readonly #hosts = new Set<HostConnection>();
+  readonly #underWay = new Set<Promise<unknown>>();
+  #server: SocketServer | undefined;
+
+  constructor(context: DeskContext) {
+    this.#context = context;
+  }
+
+  async listen(
+    sockets: SocketFactory,
+    at: { readonly host: string; readonly port: number },
+  ): Promise<number> {
+    const messageBytesMost = limits.deskMessageBytes + recordOverheadBytes;
+    this.#server = await sockets.listen({ ...at, messageBytesMost }, (socket) => {
+      this.#track(this.#welcome(socket));
+    });
+    return this.#server.port;
+  }
+
+  async close(): Promise<void> {
+    for (const host of this.#hosts) {
+      host.end(new DeskError('stopping', 'The station is stopping; connect again in a while.'));
+    }
+    await this.#server?.close();
+    await Promise.allSettled(this.#underWay);
+  }
+
+  /** Users at the desk now, for `status`. */
+  get present(): readonly UserName[] {
+    return [...this.#visitors.keys()];
+  }
+
+  async presence(user: UserName): Promise<Presence> {
+    if (homeStation(user) !== this.#context.station) return { at: 'nowhere' };
+    const record = await this.#context.store.user(user);
+    if (record?.certificateHash === undefined) return { at: 'nowhere' };
+    const here = this.#visitors.get(user);
+    if (here === undefined) return { at: 'away' };
+    const { card } = here.visitor;
+    try {
+      const freePeerKeys = await card.inTurn(() => card.freePeerKeys());
+      return { at: 'desk', certificateHash: record.certificateHash, freePeerKeys };
+    } catch (error) {
+      this.#context.log.info({ user, err: error }, 'a card did not say what it has room for');
+      return { at: 'away' };
+    }
+  }
+
+  isHere(user: UserName): boolean {
+    return this.#visitors.has(user);
+  }
+
+  async offer(payee: UserName, payment: Payment, coinSecret: Uint8Array): Promise<OfferOutcome> {
+    const here = this.#visitors.get(payee);
+    if (here === undefined) return { outcome: 'absent' };
+    const { card } = here.visitor;
+    try {
+      const outcome = await card.inTurn(() => card.offer(payment, coinSecret));
+      if (outcome.outcome === 'unknown') {
+        here.host.end(new DeskError('outcome-unknown', 'The card’s answer was not authentic.'));
+      }
+      return outcome;
+    } catch (error) {
+      this.#context.log.info({ user: payee, err: error }, 'an offer was cut off');
+      return { outcome: 'unknown' };
+    }
+  }
+
+  concluded(user: UserName, paymentId: Uint8Array): void {
+    const here = this.#visitors.get(user);
+    if (here === undefined) return;
+    this.#track(this.#conclude(here.visitor, here.host, paymentId));
+  }
+
+  async #conclude(visitor: Visitor, host: HostConnection, paymentId: Uint8Array): Promise<void> {
+    const [row] = await this.#context.store.payments([paymentId]);
+    if (row === undefined || row.cardConcluded) return;
+    try {
+      await visitor.conclude(row);
+    } catch (error) {
+      this.#leave(host, error);
+    }
+  }
+
+  async #welcome(socket: Socket): Promise<void> {
+    let host: HostConnection;
+    try {
+      host = await HostConnection.greet(this.#context, socket);
+    } catch {
+      return;
+    }
+    const visitor = new Visitor(this.#context, host);
+    this.#hosts.add(host);
+    host.listen({
+      present: () => {
+        this.#track(this.#arrive(visitor, host));
+      },
+      request: (message) => {
+        if (message.kind === 'hello' || message.kind === 'answer' || message.kind === 'bye') return;
+        this.#track(visitor.answer(message));
+      },
+      closed: () => {
+        this.#hosts.delete(host);
+        if (this.#visitors.get(visitor.user)?.host === host) this.#visitors.delete(visitor.user);
+        this.#context.log.info({ user: visitor.user }, 'a user left the desk');
+      },
+    });
+  }
+
+  /** A user has one place at the desk: who comes later takes it. */
+  async #arrive(visitor: Visitor, host: HostConnection): Promise<void> {
+    this.#visitors
+      .get(visitor.user)
+      ?.host.end(new DeskError('stopping', 'The card has come to the desk by another connection.'));
+    try {
+      await visitor.arrive();
+    } catch (error) {
+      this.#leave(host, error);
+      return;
+    }
+    if (!this.#hosts.has(host)) return;
+    this.#visitors.set(visitor.user, { visitor, host });
+    this.#context.log.info({ user: visitor.user }, 'a user is at the desk');
+    this.#context.toll.arrived(visitor.user);
+  }
+
+  #leave(host: HostConnection, error: unknown): void {
+    this.#context.log.warn({ user: host.card.user, err: error }, 'a visit ended with a fault');
+    host.end(
+      error instanceof DeskError
+        ? error
+        : new DeskError('card-fault', 'The station failed; connect again.', { cause: error }),
+    );
+  }
+
+  #track(work: Promise<unknown>): void {
+    const tracked = work
+      .catch((error: unknown) => {
+        this.#context.log.error({ err: error }, 'a fault at the desk');
+      })
+      .finally(() => {
+        this.#underWay.delete(tracked);
+      });
+    this.#underWay.add(tracked);
+  }
+}

@@ -1,0 +1,161 @@
+/** S1 at the desk: buying, returning and exchanging coins, each resumed where it was left. */
+import { coin as coinKind } from '../../applet-spec/coin.ts';
+import type { Retirement } from '../../applet-spec/card-objects.ts';
+import type { OrderLine } from '../../applet-spec/desk-messages.ts';
+import { limits } from '../../applet-spec/limits.ts';
+import type { UserName } from '../../applet-spec/names.ts';
+import type { CoinRecord } from '../store/store.ts';
+import type { CardVisit } from './card-visit.ts';
+import type { DeskContext } from './desk-context.ts';
+import type { DeskRefusal } from './desk-seams.ts';
+
+/** Told as coins come to lie on the card: how many of the order, and their public parts. */
+export type OnLoaded = (
+  orderId: Uint8Array,
+  loaded: number,
+  of: number,
+  coins: CoinRecord[],
+) => void;
+
+const waiting = ['reserved', 'loading'] as const;
+
+export class Orders {
+  readonly #context: DeskContext;
+  readonly #user: UserName;
+  readonly #card: CardVisit;
+  readonly #onLoaded: OnLoaded;
+
+  constructor(context: DeskContext, user: UserName, card: CardVisit, onLoaded: OnLoaded) {
+    this.#context = context;
+    this.#user = user;
+    this.#card = card;
+    this.#onLoaded = onLoaded;
+  }
+
+  async buy(
+    orderId: Uint8Array,
+    lines: readonly OrderLine[],
+  ): Promise<{ readonly outcome: 'done' } | DeskRefusal> {
+    const values = lines.flatMap((line) => Array<bigint>(line.count).fill(line.value));
+    if (values.length === 0 || values.length > limits.orderCoins || values.includes(0n)) {
+      return refused(
+        'order-conflict',
+        `An order is for 1 to ${limits.orderCoins} coins, each worth at least 1.`,
+      );
+    }
+    const before = await this.#context.store.coinsOfOrder(orderId);
+    const reserved = await this.#context.store.reserveCoins({
+      orderId,
+      user: this.#user,
+      lines,
+      coins: before.length > 0 ? [] : await this.#context.mint.mint(values),
+      nowMs: this.#context.clock.nowMs(),
+    });
+    switch (reserved) {
+      case 'account-too-low':
+        return refused('account-too-low', await this.#tooLow(values));
+      case 'order-conflict':
+        return refused('order-conflict', 'This order ID stands for another order.');
+      case 'unknown-user':
+        return refused('not-enrolled', 'This station has no account for you.');
+      case 'created':
+      case 'exists':
+        return this.#fill(orderId);
+    }
+  }
+
+  /** Coins that were paid for and are not known to be on the card. */
+  async resume(): Promise<void> {
+    const { store } = this.#context;
+    for (const open of await store.openRetirements(this.#user)) await this.#finish(open);
+    const left = await store.coinsOf(this.#user, [...waiting], undefined, limits.orderCoins);
+    const orders = new Map(left.map((coin) => [coin.orderId.join(), coin.orderId]));
+    for (const orderId of orders.values()) await this.#fill(orderId);
+  }
+
+  async retire(
+    order: Retirement,
+    lines: readonly OrderLine[],
+  ): Promise<{ readonly outcome: 'done' } | DeskRefusal> {
+    const { store, mint, clock } = this.#context;
+    const values = lines.flatMap((line) => Array<bigint>(line.count).fill(line.value));
+    const retired = await store.retire({
+      orderId: order.orderId,
+      user: this.#user,
+      operation: order.operation,
+      coinIds: order.coinIds,
+      replacements: await mint.mint(values),
+      nowMs: clock.nowMs(),
+    });
+    switch (retired) {
+      case 'order-conflict':
+        return refused('order-conflict', 'This order ID stands for another order.');
+      case 'coin-not-unspent':
+        return refused('coin-not-unspent', 'One of these coins is not unspent; nothing was done.');
+      case 'sums-differ':
+        return refused('order-conflict', 'Coins asked for and coins returned differ in their sum.');
+      case 'created':
+      case 'exists':
+        return this.#finish(order);
+    }
+  }
+
+  async #finish(order: Retirement): Promise<{ readonly outcome: 'done' } | DeskRefusal> {
+    const { store, clock } = this.#context;
+    const outcome = await this.#card.inTurn(() => this.#card.retire(order));
+    if (outcome !== 'retired') {
+      await store.cancelRetirement(order.orderId);
+      return outcome === 'not-authorised'
+        ? refused('not-authorised', 'The card was not asked to give up these coins.')
+        : refused('coin-not-unspent', 'The card does not hold these coins as unspent.');
+    }
+    await store.finishRetirement(order.orderId, clock.nowMs());
+    await this.#card.inTurn(() => this.#card.erase(order.coinIds));
+    return order.operation === 'exchange' ? this.#fill(order.orderId) : { outcome: 'done' };
+  }
+
+  async #fill(orderId: Uint8Array): Promise<{ readonly outcome: 'done' } | DeskRefusal> {
+    const { store } = this.#context;
+    const all = await store.coinsOfOrder(orderId);
+    const ordered = all.filter((coin) => coin.state !== 'retiring' && !isRetired(coin));
+    const left = ordered.filter((coin) => coin.state === 'reserved' || coin.state === 'loading');
+    let loaded = ordered.length - left.length;
+    for (let start = 0; start < left.length; start += limits.loadCoins) {
+      const some = left.slice(start, start + limits.loadCoins);
+      const outcome = await this.#card.inTurn(() => this.#card.load(some));
+      if (outcome.outcome === 'pool-full') {
+        return refused(
+          'pool-full',
+          `The card is full: ${loaded} of ${ordered.length} coins were loaded; spend or return ` +
+            'some coins, and the rest follows at the next connection.',
+        );
+      }
+      loaded += some.length;
+      this.#onLoaded(orderId, loaded, ordered.length, some);
+    }
+    return { outcome: 'done' };
+  }
+
+  async #tooLow(values: readonly bigint[]): Promise<string> {
+    const record = await this.#context.store.user(this.#user);
+    const total = values.reduce((sum, value) => sum + value, 0n);
+    const { currency } = this.#context;
+    return (
+      `These coins cost ${total} minor units of ${currency}, the account holds ` +
+      `${record?.balance ?? 0n}; top it up first.`
+    );
+  }
+}
+
+/** The public parts, as the host keeps them. */
+export function publicParts(coins: readonly CoinRecord[]) {
+  return coins.map((one) => coinKind.decode(one.coin));
+}
+
+function isRetired(coin: CoinRecord): boolean {
+  return coin.state === 'refunded' || coin.state === 'exchanged';
+}
+
+function refused(code: DeskRefusal['code'], message: string): DeskRefusal {
+  return { outcome: 'refused', code, message };
+}

@@ -1,0 +1,211 @@
+/**
+ * Keeps the network's picture of this station fresh, and passes on what others say (design §10):
+ * announcements and CRLs are flooded, each station repeating what is new to it. On a new link both
+ * ends tell what they know, so that healing partitions catch up.
+ */
+import type { Clock } from '../../applet-spec/clock.ts';
+import { headNow, type Currency, type StationName } from '../../applet-spec/names.ts';
+import type { Primitives, SigningKey } from '../../applet-spec/primitives.ts';
+import type { Links } from '../link/links.ts';
+import type { NetworkStore } from '../store/store.ts';
+import { announcement, type Announcement } from '../wire/announcement.ts';
+import type { WireMessage } from '../wire/wire-message.ts';
+import { announcementName, type Directory } from './directory.ts';
+import type { Trust } from './trust.ts';
+
+export interface AnnouncerOptions {
+  readonly station: StationName;
+  readonly network: string;
+  readonly currency: Currency;
+  readonly fee: bigint;
+  readonly coinCertificate: Uint8Array;
+  readonly documentCertificate: Uint8Array;
+  readonly documentKey: SigningKey;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly links: Links;
+  readonly store: NetworkStore;
+  readonly directory: Directory;
+  readonly trust: Trust;
+  /** A line for the operator's log. */
+  readonly onRefused: (peer: StationName, detail: string) => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** A new announcement at least this often, and not sooner than this after the last one. */
+const everyMs = 30_000;
+const notSoonerMs = 100;
+/** How long others may use it. */
+const validSeconds = 300n;
+
+export class Announcer {
+  readonly #options: AnnouncerOptions;
+  #cancelTimer: () => void = () => undefined;
+  #announcedMs = 0;
+  #due = false;
+  #working: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: AnnouncerOptions) {
+    this.#options = options;
+  }
+
+  /** Reads what was known before the last stop, then announces this station. */
+  async start(): Promise<void> {
+    const { store, trust, directory } = this.#options;
+    const crl = await store.crl();
+    if (crl !== undefined) trust.learnCrl(crl);
+    for (const bytes of await store.announcements()) directory.learn(announcement.decode(bytes));
+    await this.#inTurn();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelTimer();
+    await this.#working;
+  }
+
+  /** A link came up or went down, or the tariff changed: say so soon. */
+  changed(): void {
+    if (this.#due || this.#closed) return;
+    this.#due = true;
+    const waitMs = Math.max(0, this.#announcedMs + notSoonerMs - this.#options.clock.nowMs());
+    this.#schedule(waitMs);
+  }
+
+  linkUp(peer: StationName): void {
+    const { directory, links, trust } = this.#options;
+    const stations = directory.entries.map((entry) => ({
+      station: entry.station,
+      sequence: entry.announcement.body.sequence,
+    }));
+    links.tell(peer, {
+      kind: 'known',
+      content: { crlNumber: trust.crl?.number ?? 0n, stations },
+    });
+    this.changed();
+  }
+
+  linkDown(): void {
+    this.changed();
+  }
+
+  /** A CRL from the operator's file or from a neighbour. */
+  async learnCrl(der: Uint8Array, from?: StationName): Promise<'newer' | 'known' | 'refused'> {
+    const { trust, store } = this.#options;
+    const learnt = trust.learnCrl(der);
+    const number = trust.crl?.number;
+    if (learnt === 'newer' && number !== undefined) {
+      await store.putCrl(number, der);
+      this.#flood({ kind: 'crl', content: der }, from);
+    }
+    return learnt;
+  }
+
+  /** `announcement`, `crl` and `known` of a neighbour. */
+  async told(peer: StationName, message: WireMessage): Promise<void> {
+    if (message.kind === 'announcement') {
+      await this.#learn(peer, message.content.announcement);
+    } else if (message.kind === 'crl') {
+      const learnt = await this.learnCrl(message.content, peer);
+      if (learnt === 'refused') {
+        this.#options.onRefused(peer, 'CRL that the CA did not sign, or of the future');
+      }
+    } else if (message.kind === 'known') {
+      this.#tellNewer(peer, message.content);
+    }
+  }
+
+  async #learn(peer: StationName, found: Announcement): Promise<void> {
+    const { directory, store, station } = this.#options;
+    if (found.body.station === station) return;
+    const learnt = directory.learn(found);
+    if (learnt.outcome === 'refused') {
+      this.#options.onRefused(peer, `announcement of ${found.body.station}: ${learnt.detail}`);
+    } else if (learnt.outcome === 'newer') {
+      await store.putAnnouncement(found.body.station, found.body.sequence, found.bytes);
+      this.#flood({ kind: 'announcement', content: { announcement: found } }, peer);
+    }
+  }
+
+  #tellNewer(peer: StationName, known: Extract<WireMessage, { kind: 'known' }>['content']): void {
+    const { directory, links, trust } = this.#options;
+    const crl = trust.crl;
+    if (crl !== undefined && crl.number > known.crlNumber) {
+      links.tell(peer, { kind: 'crl', content: crl.der });
+    }
+    const sequences = new Map(known.stations.map((one) => [one.station, one.sequence]));
+    for (const entry of directory.entries) {
+      if (entry.announcement.body.sequence > (sequences.get(entry.station) ?? -1n)) {
+        const content = { announcement: entry.announcement };
+        links.tell(peer, { kind: 'announcement', content });
+      }
+    }
+  }
+
+  #flood(message: WireMessage, except?: StationName): void {
+    for (const peer of this.#options.links.peers) {
+      if (peer !== except) this.#options.links.tell(peer, message);
+    }
+  }
+
+  #schedule(waitMs: number): void {
+    this.#cancelTimer();
+    if (this.#closed) return;
+    this.#cancelTimer = this.#options.clock.after(waitMs, () => {
+      this.#inTurn().catch(this.#options.onFault);
+    });
+  }
+
+  /** One announcement at a time, and always a next one: a fault of the store must not silence us. */
+  #inTurn(): Promise<void> {
+    const announced = this.#working.then(() => this.#announce());
+    this.#working = announced
+      .catch(() => undefined)
+      .then(() => {
+        // What changed in the meantime has its own, sooner time.
+        if (!this.#due) this.#schedule(everyMs);
+      });
+    return announced;
+  }
+
+  async #announce(): Promise<void> {
+    const { station, network, currency, fee, clock, links, store, primitives } = this.#options;
+    this.#due = false;
+    const nowMs = clock.nowMs();
+    this.#announcedMs = nowMs;
+    const time = BigInt(Math.floor(nowMs / 1000));
+    const found = announcement.sign(
+      {
+        ...headNow,
+        network,
+        station,
+        sequence: await store.nextSequence(),
+        time,
+        expiry: time + validSeconds,
+        currency,
+        fee,
+        links: links.peers.flatMap((peer) => {
+          const status = links.status(peer);
+          if (status === undefined) return [];
+          const { suite, availableBits, state } = status;
+          return [{ neighbour: peer, suite, availableBits, up: state === 'up' ? 1n : 0n }];
+        }),
+        coinCertificate: this.#options.coinCertificate,
+        documentCertificate: this.#options.documentCertificate,
+      },
+      this.#options.documentKey,
+    );
+    // Kept before it is told: a bill line that names it must be found again after a restart.
+    await store.putOwnAnnouncement(
+      announcementName(primitives, found),
+      found.body.sequence,
+      found.bytes,
+    );
+    const learnt = this.#options.directory.learn(found);
+    if (learnt.outcome === 'refused') {
+      this.#options.onRefused(station, `own announcement: ${learnt.detail}`);
+    }
+    this.#flood({ kind: 'announcement', content: { announcement: found } });
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * S23: the key route. Least total fee among routes of usable links, fewer stations when equal, then
+ * the fuller key stock. A search by number of hops (Bellman–Ford) keeps the bound of 16 stations
+ * exact and the sums in whole minor units, which a general shortest-path library does not.
+ */
+import { limits } from '../../applet-spec/limits.ts';
+import { suiteAtLeast, type StationName, type Suite } from '../../applet-spec/names.ts';
+import type { AnnouncedLink } from '../wire/announcement.ts';
+import type { StationEntry } from './directory.ts';
+
+export interface RouteWish {
+  readonly from: StationName;
+  readonly to: StationName;
+  readonly minimumSuite: Suite;
+  readonly avoid: ReadonlySet<StationName>;
+  readonly nowSeconds: bigint;
+}
+
+export interface Route {
+  readonly stations: readonly StationEntry[];
+  readonly total: bigint;
+}
+
+interface Path {
+  readonly last: StationEntry;
+  readonly before: Path | undefined;
+  readonly total: bigint;
+  readonly leastBits: bigint;
+}
+
+/** What one payment draws from a link before its next announcement, by suite. */
+const neededBits: Readonly<Record<Suite, bigint>> = { aes: 0n, 'otp-secret': 512n, otp: 512n };
+
+/** The best route, or why there is none: a sentence that names what is missing. */
+export function findRoute(
+  entries: readonly StationEntry[],
+  wish: RouteWish,
+):
+  { readonly outcome: 'found'; readonly route: Route } | { readonly outcome: 'none'; why: string } {
+  const stations = new Map(
+    entries.filter((entry) => usable(entry, wish)).map((entry) => [entry.station, entry]),
+  );
+  const start = stations.get(wish.from);
+  if (start === undefined) return none(`${wish.from} has not announced itself`);
+  if (wish.from === wish.to) return none('payer and payee are at the same station');
+  if (!stations.has(wish.to)) {
+    return none(`nothing is known of station ${wish.to}; it may be down or not linked`);
+  }
+  let reached = new Map<StationName, Path>([
+    [
+      start.station,
+      { last: start, before: undefined, total: start.announcement.body.fee, leastBits: 1n << 64n },
+    ],
+  ]);
+  const best = new Map(reached);
+  for (let hops = 1; hops < limits.routeStationsMost && reached.size > 0; hops++) {
+    const next = new Map<StationName, Path>();
+    for (const path of reached.values()) {
+      for (const step of stepsFrom(path, stations, wish)) {
+        const rival = next.get(step.last.station) ?? best.get(step.last.station);
+        if (rival === undefined || better(step, rival)) next.set(step.last.station, step);
+      }
+    }
+    for (const [station, path] of next) best.set(station, path);
+    reached = next;
+  }
+  const found = best.get(wish.to);
+  if (found === undefined) return none(whyNot(wish));
+  return { outcome: 'found', route: { stations: unwind(found), total: found.total } };
+}
+
+function stepsFrom(
+  path: Path,
+  stations: ReadonlyMap<StationName, StationEntry>,
+  wish: RouteWish,
+): Path[] {
+  const here = path.last.station;
+  return path.last.announcement.body.links.flatMap((link) => {
+    const there = stations.get(link.neighbour);
+    const back = there?.announcement.body.links.find((other) => other.neighbour === here);
+    if (there === undefined || back === undefined) return [];
+    if (!carries(link, wish) || !carries(back, wish, 0n) || contains(path, link.neighbour)) {
+      return [];
+    }
+    const { fee, currency } = there.announcement.body;
+    if (currency !== path.last.announcement.body.currency) return [];
+    const leastBits = link.availableBits < path.leastBits ? link.availableBits : path.leastBits;
+    return [{ last: there, before: path, total: path.total + fee, leastBits }];
+  });
+}
+
+function carries(
+  link: AnnouncedLink,
+  wish: RouteWish,
+  bits: bigint = neededBits[link.suite],
+): boolean {
+  return (
+    link.up === 1n && suiteAtLeast(link.suite, wish.minimumSuite) && link.availableBits >= bits
+  );
+}
+
+function usable(entry: StationEntry, wish: RouteWish): boolean {
+  return (
+    entry.announcement.body.expiry > wish.nowSeconds &&
+    (!wish.avoid.has(entry.station) || entry.station === wish.from || entry.station === wish.to)
+  );
+}
+
+function better(path: Path, rival: Path): boolean {
+  if (path.total !== rival.total) return path.total < rival.total;
+  const hops = unwind(path).length - unwind(rival).length;
+  return hops !== 0 ? hops < 0 : path.leastBits > rival.leastBits;
+}
+
+function contains(path: Path | undefined, station: StationName): boolean {
+  for (let at = path; at !== undefined; at = at.before)
+    if (at.last.station === station) return true;
+  return false;
+}
+
+function unwind(path: Path): StationEntry[] {
+  const stations: StationEntry[] = [];
+  for (let at: Path | undefined = path; at !== undefined; at = at.before) stations.unshift(at.last);
+  return stations;
+}
+
+function whyNot(wish: RouteWish): string {
+  const avoided = wish.avoid.size > 0 ? `, avoiding ${[...wish.avoid].join(', ')}` : '';
+  return (
+    `no route of links in service with keys in stock and suite ${wish.minimumSuite} or better ` +
+    `leads from ${wish.from} to ${wish.to}${avoided}`
+  );
+}
+
+function none(why: string): { readonly outcome: 'none'; why: string } {
+  return { outcome: 'none', why };
+}

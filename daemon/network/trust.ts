@@ -1,0 +1,130 @@
+/**
+ * Which certificates this station believes: the CA's root and the newest CRL that it has seen
+ * (requirement 3). A good verdict is remembered for a minute, and no longer than the certificate, the
+ * root and the CRL serve, so that a payer who pays often costs one certificate check a minute and not
+ * one a payment.
+ */
+import { toHex } from '../../applet-spec/bytes.ts';
+import {
+  certificateHash,
+  parseCertificate,
+  validateCertificate,
+  type Certificate,
+  type CertificateRefusal,
+  type CertificateRole,
+} from '../../applet-spec/certificate.ts';
+import type { Clock } from '../../applet-spec/clock.ts';
+import {
+  crlFreshness,
+  crlServesUntil,
+  newerCrl,
+  parseCrl,
+  verifyCrl,
+  type Crl,
+} from '../../applet-spec/crl.ts';
+import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
+
+export interface TrustedCertificate {
+  readonly ok: true;
+  readonly hash: Uint8Array;
+  readonly certificate: Certificate;
+  readonly publicKey: VerifyingKey;
+}
+
+export interface DistrustedCertificate {
+  readonly ok: false;
+  readonly reason: CertificateRefusal | 'malformed';
+  readonly detail: string;
+}
+
+export type CertificateCheck = TrustedCertificate | DistrustedCertificate;
+
+const rememberMs = 60_000;
+const rememberMost = 100_000;
+
+export class Trust {
+  readonly root: Certificate;
+  readonly #primitives: Primitives;
+  readonly #clock: Clock;
+  readonly #graceSeconds: bigint;
+  readonly #remembered = new Map<string, { untilMs: number; check: TrustedCertificate }>();
+  #crl: Crl | undefined;
+
+  constructor(options: {
+    readonly primitives: Primitives;
+    readonly clock: Clock;
+    /** DER. Throws CertificateError for anything but a certificate. */
+    readonly root: Uint8Array;
+    /** How long after its nextUpdate a CRL still serves. */
+    readonly graceSeconds: bigint;
+  }) {
+    this.#primitives = options.primitives;
+    this.#clock = options.clock;
+    this.#graceSeconds = options.graceSeconds;
+    this.root = parseCertificate(options.root);
+  }
+
+  get crl(): Crl | undefined {
+    return this.#crl;
+  }
+
+  /**
+   * `newer` CRLs replace the one in force. One that goes back does not, nor one that the root did not
+   * sign, nor one of the future: that would stop every payment here until its time has come.
+   */
+  learnCrl(der: Uint8Array): 'newer' | 'known' | 'refused' {
+    let found: Crl;
+    try {
+      found = parseCrl(der);
+    } catch {
+      return 'refused';
+    }
+    if (!verifyCrl(this.#primitives, found, this.root)) return 'refused';
+    if (crlFreshness(found, this.#nowSeconds(), this.#graceSeconds) === 'future') return 'refused';
+    if (!newerCrl(this.#crl, found)) return 'known';
+    this.#crl = found;
+    this.#remembered.clear();
+    return 'newer';
+  }
+
+  /** Dates, signature, role, name and revocation (design §3); fails closed without a fresh CRL. */
+  check(der: Uint8Array, role: CertificateRole, name?: string): CertificateCheck {
+    const hash = certificateHash(this.#primitives, der);
+    const nowMs = this.#clock.nowMs();
+    const memory = `${role} ${name ?? ''} ${toHex(hash)}`;
+    const remembered = this.#remembered.get(memory);
+    if (remembered !== undefined && nowMs < remembered.untilMs) return remembered.check;
+    let certificate: Certificate;
+    try {
+      certificate = parseCertificate(der);
+    } catch (error) {
+      return { ok: false, reason: 'malformed', detail: String(error) };
+    }
+    const verdict = validateCertificate(this.#primitives, {
+      certificate,
+      root: this.root,
+      crl: this.#crl,
+      nowSeconds: this.#nowSeconds(),
+      graceSeconds: this.#graceSeconds,
+      role,
+      ...(name === undefined ? {} : { name }),
+    });
+    if (!verdict.ok) return verdict;
+    const publicKey = this.#primitives.verifyingKey(certificate.publicKey);
+    const check: TrustedCertificate = { ok: true, hash, certificate, publicKey };
+    if (this.#remembered.size >= rememberMost) this.#remembered.clear();
+    this.#remembered.set(memory, { untilMs: this.#holdsUntilMs(certificate, nowMs), check });
+    return check;
+  }
+
+  /** Dates are whole seconds, both ends included: a verdict holds to the end of the last one. */
+  #holdsUntilMs(certificate: Certificate, nowMs: number): number {
+    const ends = [certificate.notAfter, this.root.notAfter];
+    if (this.#crl !== undefined) ends.push(crlServesUntil(this.#crl, this.#graceSeconds));
+    return Math.min(nowMs + rememberMs, ...ends.map((end) => (Number(end) + 1) * 1000));
+  }
+
+  #nowSeconds(): bigint {
+    return BigInt(Math.floor(this.#clock.nowMs() / 1000));
+  }
+}

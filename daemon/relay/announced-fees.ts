@@ -1,0 +1,45 @@
+/**
+ * What our own announcements said we charge, by the name that bill lines give them. An old price
+ * serves no new quote: an announcement counts for quotes of its own time only.
+ */
+import { toHex } from '../../applet-spec/bytes.ts';
+import type { NetworkStore } from '../store/store.ts';
+import { announcement, type AnnouncementBody } from '../wire/announcement.ts';
+
+/** Announcements named by bills under way: one every half minute for some hours. */
+const rememberMost = 1_024;
+/** Clocks of stations may differ by this much (design §7). */
+const skewSeconds = 60n;
+
+type Tariff = Pick<AnnouncementBody, 'fee' | 'time' | 'expiry'>;
+
+export class AnnouncedFees {
+  readonly #store: NetworkStore;
+  readonly #known = new Map<string, Tariff>();
+
+  constructor(store: NetworkStore) {
+    this.#store = store;
+  }
+
+  /** Undefined for a name that is none of ours, or was not in force at the quote's time. */
+  async fee(name: Uint8Array, quoteTime: bigint): Promise<bigint | undefined> {
+    const tariff = await this.#tariff(name);
+    if (tariff === undefined) return undefined;
+    const inForce =
+      tariff.time <= quoteTime + skewSeconds && quoteTime <= tariff.expiry + skewSeconds;
+    return inForce ? tariff.fee : undefined;
+  }
+
+  async #tariff(name: Uint8Array): Promise<Tariff | undefined> {
+    const memory = toHex(name);
+    const known = this.#known.get(memory);
+    if (known !== undefined) return known;
+    const bytes = await this.#store.ownAnnouncement(name);
+    if (bytes === undefined) return undefined;
+    const { fee, time, expiry } = announcement.decode(bytes).body;
+    const tariff = { fee, time, expiry };
+    if (this.#known.size >= rememberMost) this.#known.clear();
+    this.#known.set(memory, tariff);
+    return tariff;
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * What each station checks of a payment before it stores it (S34, S36; design §7), in the order of
+ * cost: the form first, signatures last. Every station checks everything that it can see on its own.
+ */
+import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
+import { coin, commitmentOf } from '../../applet-spec/coin.ts';
+import { labels } from '../../applet-spec/labels.ts';
+import {
+  homeStation,
+  suiteAtLeast,
+  type StationName,
+  type Suite,
+} from '../../applet-spec/names.ts';
+import { verifyPayerSignature, type Payment } from '../../applet-spec/payment.ts';
+import type { Primitives } from '../../applet-spec/primitives.ts';
+import { billTotal, type BillLine, type QuoteBody } from '../../applet-spec/quote.ts';
+import { admission, type Admission, type Reason } from '../../applet-spec/receipt.ts';
+import type { Directory, StationEntry } from '../network/directory.ts';
+import type { Trust } from '../network/trust.ts';
+
+export interface PaymentContext {
+  readonly station: StationName;
+  readonly network: string;
+  readonly primitives: Primitives;
+  readonly directory: Directory;
+  readonly trust: Trust;
+  /** The fee of an announcement of ours, by its name; undefined where it was not in force at that time. */
+  readonly announcedFee: (name: Uint8Array, quoteTime: bigint) => Promise<bigint | undefined>;
+  readonly suiteTo: (peer: StationName) => Suite | undefined;
+  readonly nowSeconds: () => bigint;
+}
+
+export interface ArrivingPayment {
+  readonly paymentId: Uint8Array;
+  readonly payment: Payment;
+  readonly coinSecret: Uint8Array;
+  /** Absent at the issuer, which has not admitted it yet. */
+  readonly admission?: Admission;
+  /** The station that handed it over; absent at the issuer. */
+  readonly previous?: StationName;
+}
+
+export type PaymentCheck =
+  | { readonly ok: true; readonly place: number; readonly next: StationName | undefined }
+  | { readonly ok: false; readonly reason: Reason; readonly detail: string };
+
+/** Clocks of stations may differ by this much (design §7). */
+export const skewSeconds = 60n;
+
+export async function checkPayment(
+  context: PaymentContext,
+  arriving: ArrivingPayment,
+): Promise<PaymentCheck> {
+  const { payment } = arriving;
+  const { quote } = payment;
+  const place = quote.bill.findIndex((line) => line.station === context.station);
+  const form =
+    checkForm(context, payment) ??
+    checkPlace(context, arriving, place) ??
+    checkTimes(context, arriving) ??
+    checkSecret(context, arriving);
+  if (form !== undefined) return form;
+  const line = quote.bill[place];
+  if (line === undefined) return wrong('route-mismatch', 'this station is not in the bill');
+  return (
+    (await checkFee(context, line, quote)) ??
+    checkSignatures(context, arriving) ?? {
+      ok: true,
+      place,
+      next: quote.bill[place + 1]?.station,
+    }
+  );
+}
+
+type Wrong = Extract<PaymentCheck, { ok: false }>;
+
+/** What the payment's parts say of each other. */
+function checkForm(context: PaymentContext, payment: Payment): Wrong | undefined {
+  const { transaction, quote } = payment;
+  const coinBody = payment.coin.body;
+  const quoteDigest = context.primitives.sha256(labels.quote, payment.quoteBytes);
+  if (!equalBytes(transaction.quoteDigest, quoteDigest)) {
+    return wrong('verification-failed', 'the transaction names another quote');
+  }
+  if (quote.network !== context.network || coinBody.network !== context.network) {
+    return wrong('verification-failed', `a payment of network ${quote.network}`);
+  }
+  if (
+    !equalBytes(transaction.coinId, coinBody.coinId) ||
+    !equalBytes(transaction.commitment, coinBody.commitment) ||
+    transaction.coinValue !== coinBody.value
+  ) {
+    return wrong('verification-failed', 'the transaction names another coin');
+  }
+  if (coinBody.currency !== quote.currency) {
+    return wrong('verification-failed', `a coin of ${coinBody.currency} for ${quote.currency}`);
+  }
+  if (billTotal(quote.bill) !== coinBody.value) {
+    return wrong(
+      'verification-failed',
+      `the bill's sum is ${billTotal(quote.bill)}, the coin's value ${coinBody.value}`,
+    );
+  }
+  return undefined;
+}
+
+/** The route: each station once, payer's first, payee's last, and this one between its neighbours. */
+function checkPlace(
+  context: PaymentContext,
+  { payment, previous }: ArrivingPayment,
+  place: number,
+): Wrong | undefined {
+  const { quote } = payment;
+  const names = quote.bill.map((line) => line.station);
+  if (new Set(names).size !== names.length) {
+    return wrong('route-mismatch', 'a station stands twice in the bill');
+  }
+  if (names[0] !== payment.coin.body.issuer || names[0] !== homeStation(quote.payer)) {
+    return wrong('route-mismatch', 'the first station is not the issuer and home of the payer');
+  }
+  if (names.at(-1) !== homeStation(quote.payee)) {
+    return wrong('route-mismatch', 'the last station is not the home of the payee');
+  }
+  if (place < 0) return wrong('route-mismatch', 'this station is not in the bill');
+  if (names[place - 1] !== previous) {
+    return wrong(
+      'route-mismatch',
+      `it came from ${previous ?? 'the desk'}, the bill says ${names[place - 1] ?? 'the desk'}`,
+    );
+  }
+  for (const neighbour of [names[place - 1], names[place + 1]]) {
+    if (neighbour === undefined) continue;
+    const suite = context.suiteTo(neighbour);
+    if (suite === undefined) return wrong('route-mismatch', `${neighbour} is no neighbour`);
+    if (!suiteAtLeast(suite, quote.minimumSuite)) {
+      return wrong('suite-too-weak', `the link to ${neighbour} runs ${suite}`);
+    }
+  }
+  return undefined;
+}
+
+function checkTimes(
+  context: PaymentContext,
+  { payment, admission: admitted }: ArrivingPayment,
+): Wrong | undefined {
+  const now = context.nowSeconds();
+  const { quote } = payment;
+  if (quote.time > now + skewSeconds) return wrong('verification-failed', 'a quote of the future');
+  if (payment.coin.body.expiry <= quote.time) return wrong('coin-not-unspent', 'an expired coin');
+  if (admitted === undefined && now > quote.expiry) {
+    return wrong('quote-expired', 'the quote expired before it was paid');
+  }
+  if (admitted !== undefined && admitted.body.time > quote.expiry + skewSeconds) {
+    return wrong('quote-expired', 'admitted after the quote expired');
+  }
+  if (now > quote.deliveryDeadline + skewSeconds) {
+    return wrong('deadline-passed', 'the delivery deadline has passed');
+  }
+  return undefined;
+}
+
+/** A secret that was altered on the way shows here, at the first hop behind the fault. */
+function checkSecret(
+  context: PaymentContext,
+  { payment, coinSecret }: ArrivingPayment,
+): Wrong | undefined {
+  const { coinId, commitment } = payment.coin.body;
+  return equalBytes(commitmentOf(context.primitives, coinId, coinSecret), commitment)
+    ? undefined
+    : wrong('commitment-mismatch', 'the coin secret is not the one the coin commits to');
+}
+
+async function checkFee(
+  context: PaymentContext,
+  line: BillLine,
+  quote: QuoteBody,
+): Promise<Wrong | undefined> {
+  const announced = await context.announcedFee(line.announcement, quote.time);
+  if (announced === undefined) {
+    return wrong(
+      'fee-below-announcement',
+      `the bill names announcement ${toHex(line.announcement)}, which is none of ours of its time`,
+    );
+  }
+  if (line.fee !== announced) {
+    return wrong(
+      'fee-below-announcement',
+      `the bill gives us ${line.fee} ${quote.currency}, we announced ${announced}`,
+    );
+  }
+  return undefined;
+}
+
+function checkSignatures(context: PaymentContext, arriving: ArrivingPayment): Wrong | undefined {
+  const { payment } = arriving;
+  const { quote, transaction } = payment;
+  const issuer = context.directory.entry(payment.coin.body.issuer);
+  const last = context.directory.entry(homeStation(quote.payee));
+  if (issuer === undefined || last === undefined) {
+    return wrong('certificate-not-valid', 'no valid certificate of the issuer or last station');
+  }
+  if (!equalBytes(last.documentKey.publicKey, quote.payeeStationKey)) {
+    return wrong('verification-failed', `the quote names another key for ${last.station}`);
+  }
+  if (payment.payerCertificate === undefined) {
+    return wrong('certificate-not-valid', 'the payer’s certificate is missing');
+  }
+  const payer = context.trust.check(payment.payerCertificate, 'user', quote.payer);
+  if (!payer.ok) return wrong('certificate-not-valid', `payer: ${payer.reason}, ${payer.detail}`);
+  if (!equalBytes(payer.hash, transaction.payerCertificate)) {
+    return wrong('certificate-not-valid', 'the transaction names another certificate');
+  }
+  if (!verifyPayerSignature(payment, payer.publicKey)) {
+    return wrong('verification-failed', 'the payer’s signature does not verify');
+  }
+  if (!coin.verify(payment.coin, issuer.coinKey)) {
+    return wrong('verification-failed', 'the coin’s signature does not verify');
+  }
+  return checkAdmission(context, arriving, issuer);
+}
+
+function checkAdmission(
+  context: PaymentContext,
+  { admission: admitted, paymentId, previous }: ArrivingPayment,
+  issuer: StationEntry,
+): Wrong | undefined {
+  if (previous === undefined) return undefined;
+  if (
+    admitted?.body.issuer !== issuer.station ||
+    !equalBytes(admitted.body.paymentId, paymentId) ||
+    !admission.verify(context.primitives, admitted, issuer.documentKey)
+  ) {
+    return wrong('verification-failed', 'the issuer’s admission does not hold');
+  }
+  return undefined;
+}
+
+function wrong(reason: Reason, detail: string): Wrong {
+  return { ok: false, reason, detail };
+}

@@ -1,0 +1,251 @@
+/** S21–S24: the payee's acceptance, the route, and the signed quote with its itemised bill. */
+import { equalBytes } from '../../applet-spec/bytes.ts';
+import { certificateHash } from '../../applet-spec/certificate.ts';
+import type { Clock } from '../../applet-spec/clock.ts';
+import {
+  headNow,
+  homeStation,
+  type Currency,
+  type StationName,
+  type Suite,
+  type UserName,
+} from '../../applet-spec/names.ts';
+import type { Entropy, Primitives, SigningKey } from '../../applet-spec/primitives.ts';
+import { acceptance, quote, type Acceptance } from '../../applet-spec/quote.ts';
+import type { Counter, DeskRefusal, Quoted } from '../desk/desk-seams.ts';
+import type { Directory } from '../network/directory.ts';
+import type { Asked, Questions } from '../network/questions.ts';
+import { findRoute, type Route } from '../network/routes.ts';
+import type { Trust } from '../network/trust.ts';
+import type { BookStore } from '../store/store.ts';
+import type { Answer, Question } from '../wire/wire-message.ts';
+
+/** How long each thing lasts, in seconds. Configurable; these suit people who read before they pay. */
+export interface QuoteTerms {
+  readonly quoteSeconds: bigint;
+  readonly deliverySeconds: bigint;
+  readonly resolutionSeconds: bigint;
+}
+
+export const defaultTerms: QuoteTerms = {
+  quoteSeconds: 120n,
+  deliverySeconds: 300n,
+  resolutionSeconds: 86_400n,
+};
+
+export interface QuotingOptions {
+  readonly station: StationName;
+  readonly network: string;
+  readonly currency: Currency;
+  readonly terms: QuoteTerms;
+  readonly documentKey: SigningKey;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly directory: Directory;
+  readonly trust: Trust;
+  readonly questions: () => Questions;
+  readonly counter: () => Counter;
+  readonly store: BookStore;
+}
+
+const askTimeoutMs = 5_000;
+
+export class Quoting {
+  readonly #options: QuotingOptions;
+
+  constructor(options: QuotingOptions) {
+    this.#options = options;
+  }
+
+  async quote(
+    payer: UserName,
+    wish: {
+      readonly payee: UserName;
+      readonly minimumSuite: Suite;
+      readonly avoid: readonly StationName[];
+    },
+  ): Promise<Quoted | DeskRefusal> {
+    const { station, directory, trust } = this.#options;
+    const time = this.#nowSeconds();
+    const crl = trust.crl;
+    if (crl === undefined) {
+      return refused('certificate-not-valid', `${station} has no CRL; its operator must load one`);
+    }
+    const found = findRoute(directory.inForce, {
+      from: station,
+      to: homeStation(wish.payee),
+      minimumSuite: wish.minimumSuite,
+      avoid: new Set(wish.avoid),
+      nowSeconds: time,
+    });
+    if (found.outcome === 'none') return refused('no-route', `No route: ${found.why}.`);
+    const last = found.route.stations.at(-1);
+    if (last === undefined) return refused('no-route', 'No route was found.');
+    const asked = await this.#options.questions().ask(
+      found.route.stations.map((entry) => entry.station),
+      {
+        kind: 'acceptance',
+        content: { payer, payee: wish.payee, time, minimumSuite: wish.minimumSuite },
+      },
+      askTimeoutMs,
+    );
+    if (asked.kind !== 'accepted') return notAccepted(wish.payee, asked);
+    const accepted = asked.content.acceptance;
+    if (
+      !this.#holds(accepted, payer, wish.payee) ||
+      !acceptance.verify(accepted, last.documentKey)
+    ) {
+      return refused('verification-failed', `${last.station} answered with a bad acceptance.`);
+    }
+    const own = directory.entry(station);
+    if (own === undefined) return refused('certificate-not-valid', 'Our own certificate is void.');
+    const signed = this.#sign(payer, wish, found.route, accepted, time);
+    const digest = quote.digest(this.#options.primitives, signed.bodyBytes);
+    await this.#options.store.putQuotes([
+      {
+        digest,
+        payer,
+        quote: signed.bytes,
+        acceptance: accepted.bytes,
+        expirySeconds: signed.body.expiry,
+      },
+    ]);
+    return {
+      outcome: 'quoted',
+      quote: signed,
+      acceptance: accepted,
+      stationCertificate: own.announcement.body.documentCertificate,
+      payeeStationCertificate: last.announcement.body.documentCertificate,
+      crl: crl.der,
+    };
+  }
+
+  /** Qn's side of S21: is the payee here, with room for a key? */
+  async accept(
+    asked: Extract<Question, { kind: 'acceptance' }>['content'],
+    route: readonly StationName[],
+  ): Promise<Answer> {
+    const { station, network, documentKey, entropy, terms } = this.#options;
+    if (homeStation(asked.payer) !== route[0] || homeStation(asked.payee) !== station) {
+      return declined('route-mismatch', 'The question took a route that is not its own.');
+    }
+    const presence = await this.#options.counter().presence(asked.payee);
+    switch (presence.at) {
+      case 'nowhere':
+        return declined('payee-refused', `${station} has no user ${asked.payee}.`);
+      case 'away':
+        return declined('payee-absent', `${asked.payee} is not connected to ${station} now.`);
+      case 'desk':
+        if (presence.freePeerKeys === 0) {
+          return declined('payee-card-full', `The card of ${asked.payee} has no room for a key.`);
+        }
+    }
+    const time = this.#nowSeconds();
+    const signed = acceptance.sign(
+      {
+        ...headNow,
+        network,
+        acceptanceId: entropy.randomBytes(16),
+        payer: asked.payer,
+        payee: asked.payee,
+        payeeStation: station,
+        payeeCertificate: presence.certificateHash,
+        time,
+        expiry: time + terms.quoteSeconds,
+      },
+      documentKey,
+    );
+    return { kind: 'accepted', content: { acceptance: signed } };
+  }
+
+  #holds(accepted: Acceptance, payer: UserName, payee: UserName): boolean {
+    const { body } = accepted;
+    return (
+      body.network === this.#options.network &&
+      body.payer === payer &&
+      body.payee === payee &&
+      body.payeeStation === homeStation(payee) &&
+      body.expiry > this.#nowSeconds()
+    );
+  }
+
+  #sign(
+    payer: UserName,
+    wish: { readonly payee: UserName; readonly minimumSuite: Suite },
+    route: Route,
+    accepted: Acceptance,
+    time: bigint,
+  ) {
+    const { network, currency, terms, entropy, documentKey } = this.#options;
+    const last = route.stations.at(-1);
+    if (last === undefined) throw new RangeError('a route without stations');
+    return quote.sign(
+      {
+        ...headNow,
+        network,
+        quoteId: entropy.randomBytes(16),
+        payer,
+        payee: wish.payee,
+        currency,
+        bill: route.stations.map((entry) => ({
+          station: entry.station,
+          fee: entry.announcement.body.fee,
+          announcement: entry.announcementName,
+        })),
+        time,
+        expiry: time + terms.quoteSeconds,
+        deliveryDeadline: time + terms.deliverySeconds,
+        resolutionDeadline: time + terms.resolutionSeconds,
+        minimumSuite: wish.minimumSuite,
+        acceptanceId: accepted.body.acceptanceId,
+        payeeCertificate: accepted.body.payeeCertificate,
+        payeeStationKey: last.documentKey.publicKey,
+      },
+      documentKey,
+    );
+  }
+
+  #nowSeconds(): bigint {
+    return BigInt(Math.floor(this.#options.clock.nowMs() / 1000));
+  }
+}
+
+/** Whether this certificate is the one that the acceptance promised. */
+export function promisedCertificate(
+  primitives: Primitives,
+  promised: Uint8Array,
+  certificate: Uint8Array,
+): boolean {
+  return equalBytes(certificateHash(primitives, certificate), promised);
+}
+
+function notAccepted(payee: UserName, asked: Asked): DeskRefusal {
+  switch (asked.kind) {
+    case 'declined': {
+      const code = asked.content.reason === 'payee-refused' ? 'payee-unknown' : 'payee-absent';
+      return refused(code, asked.content.message);
+    }
+    case 'unreachable':
+      return refused(
+        'no-route',
+        `Station ${asked.content.station} cannot be reached now; try again, or avoid it.`,
+      );
+    default:
+      return refused(
+        'no-route',
+        `The station of ${payee} gave no answer in ${askTimeoutMs / 1000} s; try again later.`,
+      );
+  }
+}
+
+function declined(
+  reason: Extract<Answer, { kind: 'declined' }>['content']['reason'],
+  message: string,
+): Answer {
+  return { kind: 'declined', content: { reason, message } };
+}
+
+function refused(code: DeskRefusal['code'], message: string): DeskRefusal {
+  return { outcome: 'refused', code, message };
+}

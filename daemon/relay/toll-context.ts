@@ -1,0 +1,115 @@
+/** What the parts of the toll share: one object, made by the station, read only. */
+import type { Clock } from '../../applet-spec/clock.ts';
+import type { StationName } from '../../applet-spec/names.ts';
+import { payment as paymentCodec, type Payment } from '../../applet-spec/payment.ts';
+import type { Primitives, SigningKey } from '../../applet-spec/primitives.ts';
+import { admission, refusal, type Reason, type Refusal } from '../../applet-spec/receipt.ts';
+import { headNow } from '../../applet-spec/names.ts';
+import { toHex } from '../../applet-spec/bytes.ts';
+import type { CoinMint } from '../coin-mint.ts';
+import type { Counter } from '../desk/desk-seams.ts';
+import type { Links } from '../link/links.ts';
+import type { Directory } from '../network/directory.ts';
+import type { Questions } from '../network/questions.ts';
+import type { NewPayment, PaymentRole, PaymentRow, Store } from '../store/store.ts';
+import { wireMessage } from '../wire/wire-message.ts';
+import type { Outbox } from './outbox.ts';
+import type { ArrivingPayment, PaymentContext } from './payment-check.ts';
+
+export interface TollLog {
+  /** What the operator should know of one payment; never a secret. */
+  payment(
+    level: 'info' | 'warn',
+    paymentId: Uint8Array,
+    message: string,
+    detail?: Readonly<Record<string, string>>,
+  ): void;
+  readonly fault: (error: unknown) => void;
+}
+
+export interface TollContext {
+  readonly station: StationName;
+  readonly network: string;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly documentKey: SigningKey;
+  readonly mint: CoinMint;
+  readonly links: Links;
+  readonly store: Store;
+  readonly outbox: Outbox;
+  readonly directory: Directory;
+  readonly check: PaymentContext;
+  readonly questions: () => Questions;
+  readonly counter: () => Counter;
+  readonly log: TollLog;
+}
+
+export function nowSeconds(context: TollContext): bigint {
+  return BigInt(Math.floor(context.clock.nowMs() / 1000));
+}
+
+/** The row's payment, as every station keeps it: without the certificate. */
+export function storedPayment(row: PaymentRow): Payment {
+  return paymentCodec.decode(row.payment);
+}
+
+/** The message that carries a payment to the next station, certificate included. */
+export function paymentMessage(arriving: ArrivingPayment): Uint8Array {
+  const { admission: admitted, payment } = arriving;
+  if (admitted === undefined) throw new RangeError('a payment goes nowhere before its admission');
+  return wireMessage.encode({ kind: 'payment', content: { payment, admission: admitted } });
+}
+
+export function newPayment(
+  context: TollContext,
+  role: PaymentRole,
+  arriving: ArrivingPayment,
+  place: number,
+): NewPayment {
+  const { payment, paymentId } = arriving;
+  const { payerCertificate, ...kept } = payment;
+  const line = payment.quote.bill[place];
+  if (line === undefined || payerCertificate === undefined) {
+    throw new RangeError('a payment without our line or without its certificate');
+  }
+  const previous = payment.quote.bill[place - 1]?.station;
+  const next = payment.quote.bill[place + 1]?.station;
+  return {
+    paymentId,
+    role,
+    payment: paymentCodec.encode(kept),
+    payerCertificate,
+    ...(arriving.admission && { admission: admission.encode(arriving.admission) }),
+    payer: payment.quote.payer,
+    payee: payment.quote.payee,
+    issuer: payment.coin.body.issuer,
+    coinId: payment.coin.body.coinId,
+    value: payment.coin.body.value,
+    fee: line.fee,
+    bill: payment.quote.bill,
+    quoteDigest: payment.transaction.quoteDigest,
+    ...(previous !== undefined && { previous }),
+    ...(next !== undefined && { next }),
+    deliveryDeadline: payment.quote.deliveryDeadline,
+    resolutionDeadline: payment.quote.resolutionDeadline,
+    storedMs: context.clock.nowMs(),
+  };
+}
+
+export function signRefusal(context: TollContext, paymentId: Uint8Array, why: Reason): Refusal {
+  return refusal.sign(
+    {
+      ...headNow,
+      paymentId,
+      station: context.station,
+      reason: why,
+      time: nowSeconds(context),
+    },
+    context.documentKey,
+  );
+}
+
+/** Payments are keyed by their ID's hexadecimal form in memory. */
+export function nameOf(paymentId: Uint8Array): string {
+  return toHex(paymentId);
+}

@@ -1,0 +1,164 @@
+/** The toll of one station: its roles as issuer, relay and last station, over one store and one set of links. */
+import type { PayAnswer } from '../../applet-spec/card-objects.ts';
+import type { StationName, Suite, UserName } from '../../applet-spec/names.ts';
+import type { Quote } from '../../applet-spec/quote.ts';
+import type { Receipt } from '../../applet-spec/receipt.ts';
+import type { Toll } from '../desk/desk-seams.ts';
+import type { InboundRecord, LinkListener } from '../link/links.ts';
+import type { Announcer } from '../network/announcer.ts';
+import type { Trust } from '../network/trust.ts';
+import type { Answer, Question, WireMessage } from '../wire/wire-message.ts';
+import type { AnnouncedFees } from './announced-fees.ts';
+import { Carrier } from './carrier.ts';
+import { Issuer } from './issuer.ts';
+import { LastStation } from './last-station.ts';
+import type { Quoting } from './quoting.ts';
+import type { TollContext } from './toll-context.ts';
+import { Verdicts, type ReceiptOutcome } from './verdicts.ts';
+
+/** The context of a station's toll, with what it checks payments against. */
+export function tollContextOf(
+  parts: Omit<TollContext, 'check'> & {
+    readonly trust: Trust;
+    readonly fees: AnnouncedFees;
+  },
+): TollContext {
+  const { trust, fees, ...context } = parts;
+  const { station, network, primitives, directory, links, clock } = context;
+  return {
+    ...context,
+    check: {
+      station,
+      network,
+      primitives,
+      directory,
+      trust,
+      announcedFee: (name, quoteTime) => fees.fee(name, quoteTime),
+      suiteTo: (peer) => links.status(peer)?.suite,
+      nowSeconds: () => BigInt(Math.floor(clock.nowMs() / 1000)),
+    },
+  };
+}
+
+/** Who answers other stations' questions about money (S5). */
+export interface SettlementDesk {
+  answer(question: Uint8Array): Promise<Uint8Array | undefined>;
+}
+
+export class TollRoad implements Toll, LinkListener {
+  readonly #context: TollContext;
+  readonly #quoting: Quoting;
+  readonly #announcer: Announcer;
+  readonly #verdicts: Verdicts;
+  readonly #lastStation: LastStation;
+  readonly #issuer: Issuer;
+  readonly #carrier: Carrier;
+  readonly #settlement: () => SettlementDesk;
+
+  constructor(
+    context: TollContext,
+    quoting: Quoting,
+    announcer: Announcer,
+    settlement: () => SettlementDesk,
+  ) {
+    this.#context = context;
+    this.#settlement = settlement;
+    this.#quoting = quoting;
+    this.#announcer = announcer;
+    this.#verdicts = new Verdicts(context);
+    this.#lastStation = new LastStation(context, this.#verdicts);
+    this.#issuer = new Issuer(context, this.#verdicts);
+    this.#carrier = new Carrier(context, {
+      verdicts: this.#verdicts,
+      lastStation: this.#lastStation,
+      issuer: this.#issuer,
+    });
+  }
+
+  /** Takes up what the last stop left open. Call before the links listen. */
+  async start(): Promise<void> {
+    await this.#lastStation.start();
+    await this.#issuer.start();
+  }
+
+  /** Ends timers and waits until nothing is under way; the store may be closed then. */
+  async close(): Promise<void> {
+    this.#lastStation.close();
+    this.#issuer.close();
+    await this.#carrier.idle();
+    await this.#issuer.idle();
+    await this.#lastStation.idle();
+    await this.#verdicts.idle();
+    await this.#context.outbox.idle();
+  }
+
+  /** A receipt that a claim brought before the network did. */
+  takeReceipt(receipt: Receipt): Promise<ReceiptOutcome> {
+    return this.#verdicts.take(receipt, undefined);
+  }
+
+  quote(
+    payer: UserName,
+    wish: {
+      readonly payee: UserName;
+      readonly minimumSuite: Suite;
+      readonly avoid: readonly StationName[];
+    },
+  ) {
+    return this.#quoting.quote(payer, wish);
+  }
+
+  payable(payer: UserName, quoteDigest: Uint8Array) {
+    return this.#issuer.payable(payer, quoteDigest);
+  }
+
+  pay(payer: UserName, quote: Quote, answer: PayAnswer) {
+    return this.#issuer.pay(payer, quote, answer);
+  }
+
+  arrived(user: UserName): void {
+    this.#lastStation.arrived(user);
+  }
+
+  linkUp(peer: StationName): void {
+    this.#announcer.linkUp(peer);
+    this.#context.outbox.linkUp(peer);
+  }
+
+  linkDown(peer: StationName): void {
+    this.#announcer.linkDown();
+    this.#context.outbox.linkDown(peer);
+  }
+
+  received(peer: StationName, records: readonly InboundRecord[]): void {
+    this.#carrier.received(peer, records);
+  }
+
+  confirmed(peer: StationName, rowIds: readonly bigint[]): void {
+    this.#context.outbox.confirmed(peer, rowIds);
+  }
+
+  told(peer: StationName, message: WireMessage): void {
+    const handled =
+      message.kind === 'question' || message.kind === 'answer'
+        ? this.#context.questions().told(peer, message)
+        : this.#announcer.told(peer, message);
+    handled.catch(this.#context.log.fault);
+  }
+
+  /** Questions of other stations that have come to this one. */
+  async answer(question: Question, route: readonly StationName[]): Promise<Answer | undefined> {
+    switch (question.kind) {
+      case 'acceptance':
+        return this.#quoting.accept(question.content, route);
+      case 'verdict': {
+        const receipt = await this.#lastStation.verdict(question.content.paymentId, route[0]);
+        return receipt && { kind: 'verdict', content: { receipt } };
+      }
+      case 'settlement': {
+        const content = await this.#settlement().answer(question.content);
+        return content && { kind: 'settlement', content };
+      }
+    }
+  }
+}

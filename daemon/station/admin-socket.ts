@@ -1,0 +1,124 @@
+/** HTTP over a Unix socket beside the database, mode 0600: how the operator asks a running station. */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, request, type IncomingMessage, type Server } from 'node:http';
+import { isStationName, type StationName } from '../../applet-spec/names.ts';
+import type { SettlementReport } from '../settlement/settlement-report.ts';
+import { StationError } from './station-error.ts';
+import type { StationStatus } from './station-status.ts';
+
+const answerBytesMost = 16 << 20;
+const statusTimeoutMs = 5_000;
+/** A peer may be far, and may have many claims. */
+const settleTimeoutMs = 300_000;
+
+/** What the socket asks of a station. */
+export interface Administered {
+  status(): StationStatus;
+  settle(peer?: StationName): Promise<SettlementReport>;
+}
+
+export async function serveAdmin(
+  socketPath: string,
+  station: Administered,
+): Promise<{ close(): Promise<void> }> {
+  rmSync(socketPath, { force: true });
+  const server: Server = createServer((asked, answer) => {
+    const tell = (code: number, content: object): void => {
+      answer.writeHead(code, { 'content-type': 'application/json' });
+      answer.end(JSON.stringify(content));
+    };
+    answered(station, asked).then(
+      (content) => {
+        if (content === undefined) tell(404, { message: 'ask GET /status or POST /settle' });
+        else tell(200, content);
+      },
+      (error: unknown) => {
+        tell(500, { message: error instanceof Error ? error.message : 'a fault' });
+      },
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(socketPath, resolve);
+  });
+  chmodSync(socketPath, 0o600);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** Rejects with StationError `not-running`. */
+export function askStatus(socketPath: string): Promise<StationStatus> {
+  return askAdmin<StationStatus>(socketPath, 'GET', '/status', statusTimeoutMs);
+}
+
+/** Settles with one peer or with all; rejects with StationError. */
+export function askSettle(socketPath: string, peer?: StationName): Promise<SettlementReport> {
+  const path = peer === undefined ? '/settle' : `/settle/${peer}`;
+  return askAdmin<SettlementReport>(socketPath, 'POST', path, settleTimeoutMs);
+}
+
+async function answered(
+  station: Administered,
+  { method, url }: IncomingMessage,
+): Promise<object | undefined> {
+  if (method === 'GET' && url === '/status') return station.status();
+  if (method !== 'POST' || url === undefined) return undefined;
+  if (url === '/settle') return station.settle();
+  const [, path, peer, ...rest] = url.split('/');
+  if (path !== 'settle' || peer === undefined || rest.length > 0) return undefined;
+  return isStationName(peer) ? station.settle(peer) : undefined;
+}
+
+function askAdmin<T>(
+  socketPath: string,
+  method: 'GET' | 'POST',
+  path: string,
+  timeout: number,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause?: Error): void => {
+      reject(
+        new StationError(
+          'not-running',
+          'the station is not running; start it with `keytolld run --config station.toml`',
+          { cause },
+        ),
+      );
+    };
+    const asked = request({ socketPath, method, path, timeout }, (answer) => {
+      const parts: Buffer[] = [];
+      let bytes = 0;
+      answer.on('data', (part: Buffer) => {
+        bytes += part.length;
+        if (bytes > answerBytesMost) asked.destroy();
+        else parts.push(part);
+      });
+      answer.on('end', () => {
+        const text = Buffer.concat(parts).toString('utf8');
+        if (answer.statusCode === 200) resolve(JSON.parse(text) as T);
+        else reject(new StationError('command-failed', messageOf(text)));
+      });
+      answer.on('error', fail);
+    });
+    asked.on('error', fail);
+    asked.on('timeout', () => asked.destroy());
+    asked.end();
+  });
+}
+
+function messageOf(text: string): string {
+  const content: unknown = JSON.parse(text);
+  return typeof content === 'object' &&
+    content !== null &&
+    'message' in content &&
+    typeof content.message === 'string'
+    ? content.message
+    : 'the station could not do it';
+}

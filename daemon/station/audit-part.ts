@@ -1,0 +1,57 @@
+/** S6 for the operator: the audit over a copy of the station's own store, whether or not it runs. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseCertificate } from '../../applet-spec/certificate.ts';
+import type { Entropy } from '../../applet-spec/primitives.ts';
+import { auditStation, type AuditReport } from '../audit/audit.ts';
+import type { Item, ItemFilter } from '../audit/itemised-bill.ts';
+import { opensslPrimitives } from '../openssl-primitives.ts';
+import { copyDatabase } from '../store/database.ts';
+import type { StationConfig } from './config.ts';
+import { readCertificateFile } from './key-files.ts';
+import { openStationStore, stationDatabase } from './station-store.ts';
+
+/**
+ * The copy is one moment of the store, made in one read, so that a running station neither waits nor is
+ * seen half way; it holds what the store holds, sealed alike, and goes when the audit ends.
+ */
+export async function auditOwnStore(
+  config: StationConfig,
+  options: {
+    readonly entropy: Entropy;
+    readonly filter: ItemFilter;
+    readonly onItem: (item: Item) => void;
+  },
+): Promise<AuditReport> {
+  const folder = mkdtempSync(join(config.path(config.data), 'audit-'));
+  try {
+    const file = join(folder, 'station.sqlite');
+    copyDatabase(stationDatabase(config), file);
+    const store = await openStationStore(config, options.entropy, file);
+    try {
+      return await auditStation({
+        station: config.name,
+        network: config.network,
+        currency: config.currency,
+        primitives: opensslPrimitives,
+        root: parseCertificate(readCertificateFile('CERTIFICATE', config.path(config.ca.root))),
+        coinCertificate: certificateOf(config, 'coin-certificate'),
+        documentCertificate: certificateOf(config, 'document-certificate'),
+        store,
+        filter: options.filter,
+        onItem: options.onItem,
+      });
+    } finally {
+      await store.close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function certificateOf(
+  config: StationConfig,
+  which: 'coin-certificate' | 'document-certificate',
+): Uint8Array {
+  return readCertificateFile('CERTIFICATE', config.path(config.keys[which]));
+}

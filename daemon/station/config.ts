@@ -1,0 +1,184 @@
+/** `station.toml`: read, checked and resolved. Every error names the field and what was expected. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parse as parseToml } from 'smol-toml';
+import { z } from 'zod';
+import { isCurrency, isStationName, toCurrency, toStationName } from '../../applet-spec/names.ts';
+import { StationError } from './station-error.ts';
+
+const station = z
+  .string()
+  .refine(isStationName, 'expected a station name such as "q1"')
+  .transform(toStationName);
+const file = z.string().min(1, 'expected a file name');
+const listen = z
+  .string()
+  .regex(/^.+:\d{1,5}$/, 'expected "HOST:PORT", such as "127.0.0.1:7701"')
+  .transform((text) => {
+    const colon = text.lastIndexOf(':');
+    return { host: text.slice(0, colon), port: Number(text.slice(colon + 1)) };
+  });
+/** Minor units: a whole number, in quotation marks or not. */
+const minorUnits = z
+  .union([
+    z.int().nonnegative(),
+    z.string().regex(/^\d{1,18}$/, 'expected a whole number of minor units, such as "3"'),
+  ])
+  .transform(BigInt);
+const seconds = z.int().positive('expected a number of seconds above 0');
+
+const qkd = z.strictObject({
+  url: z.url({ protocol: /^https$/, error: 'expected an https:// URL of the key manager' }),
+  /** This station's name at the key managers; the neighbour's. */
+  sae: z.string().min(1),
+  'peer-sae': z.string().min(1),
+  ca: file,
+  certificate: file,
+  'private-key': file,
+  /** What must stand in the key manager's certificate, where that is not the host of the URL. */
+  names: z.array(z.string()).optional(),
+  fingerprints: z.array(z.string()).optional(),
+  'key-bits': z.int().min(64).max(4096).default(256),
+  'stock-bits': z
+    .int()
+    .min(0)
+    .max(1 << 26)
+    .default(65_536),
+  'timeout-seconds': seconds.default(10),
+  connections: z.int().min(1).max(16).default(4),
+  form: z.enum(['post', 'get']).default('post'),
+});
+
+const neighbour = z.strictObject({
+  name: station,
+  /** Where the neighbour listens; without it this station waits for the neighbour to connect. */
+  url: z
+    .url({ protocol: /^ws$/, error: 'expected a ws:// URL; the link seals its own bytes' })
+    .optional(),
+  /** 32 bytes in hexadecimal, the same at both ends, mode 0600. */
+  'authentication-key': file,
+  suite: z.enum(['aes', 'otp-secret', 'otp']).default('otp-secret'),
+  'rekey-records': z.int().min(1).default(100_000),
+  'rekey-megabytes': z.int().min(1).default(1_024),
+  'rekey-seconds': seconds.default(120),
+  qkd,
+});
+
+const schema = z.strictObject({
+  name: station,
+  network: z.string().min(1).max(32),
+  currency: z
+    .string()
+    .refine(isCurrency, 'expected three capital letters of ISO 4217, such as "EUR"')
+    .transform(toCurrency),
+  /** Everything else is found relative to the folder of this file. */
+  data: file.default('data'),
+  keys: z
+    .strictObject({
+      coin: file.default('keys/coin.pem'),
+      document: file.default('keys/document.pem'),
+      storage: file.default('keys/storage.key'),
+      'coin-certificate': file.default('certificates/coin.der'),
+      'document-certificate': file.default('certificates/document.der'),
+    })
+    .prefault({}),
+  ca: z.strictObject({
+    root: file.default('certificates/root.der'),
+    crl: file.default('certificates/crl.der'),
+    'crl-grace-seconds': z.int().min(0).max(86_400).default(21_600),
+    /** The CA's folder, where its desk is on this machine: cards are then certified at enrolment. */
+    folder: file.optional(),
+  }),
+  desk: z.strictObject({ listen }),
+  links: z.strictObject({ listen }),
+  tariff: z.strictObject({ fee: minorUnits }),
+  coins: z.strictObject({ 'valid-days': z.int().min(1).max(3_650).default(365) }).prefault({}),
+  quotes: z
+    .strictObject({
+      'valid-seconds': seconds.default(120),
+      'delivery-seconds': seconds.default(300),
+      'resolution-seconds': seconds.default(86_400),
+    })
+    .prefault({}),
+  settlement: z
+    .strictObject({
+      /** How often claims are made and windows closed; 0 is only by `keytolld settle`. */
+      'every-seconds': z.int().min(0).max(2_592_000).default(3_600),
+      pay: z.enum(['on-agreement', 'by-operator']).default('on-agreement'),
+    })
+    .prefault({}),
+  entropy: z
+    .strictObject({
+      /** A quantum random number generator: a character device or file. */
+      device: file.optional(),
+      /** What its maker claims, in bits. */
+      'min-entropy-per-byte': z.number().gt(0).max(8).default(4),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+    })
+    .prefault({}),
+  neighbour: z.array(neighbour).max(64).default([]),
+});
+
+type Parsed = z.output<typeof schema>;
+export type NeighbourConfig = Parsed['neighbour'][number];
+export interface StationConfig extends Parsed {
+  /** The folder that relative paths start from. */
+  readonly folder: string;
+  /** Resolves a path of the configuration. */
+  readonly path: (file: string) => string;
+}
+
+/** Throws StationError `bad-configuration` with one line for each field that is wrong. */
+export function readStationConfig(configFile: string): StationConfig {
+  let text: string;
+  try {
+    text = readFileSync(configFile, 'utf8');
+  } catch (error) {
+    throw new StationError(
+      'bad-configuration',
+      `${configFile} cannot be read; \`keytolld init DIR --name q1\` makes one`,
+      { cause: error },
+    );
+  }
+  return parseStationConfig(text, configFile);
+}
+
+export function parseStationConfig(text: string, configFile: string): StationConfig {
+  const folder = dirname(resolve(configFile));
+  const parsed = schema.safeParse(toTable(text, configFile));
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `${fieldOf(issue)}: ${issue.message}`);
+    throw new StationError('bad-configuration', `${configFile}: ${lines.join('; ')}`);
+  }
+  const config = parsed.data;
+  const names = config.neighbour.map((one) => one.name);
+  const twice = names.find((name, i) => name === config.name || names.indexOf(name) !== i);
+  if (twice !== undefined) {
+    throw new StationError(
+      'bad-configuration',
+      `${configFile}: neighbour: "${twice}" stands twice or is this station itself`,
+    );
+  }
+  return { ...config, folder, path: (name) => resolve(folder, name) };
+}
+
+function toTable(text: string, configFile: string): unknown {
+  try {
+    return parseToml(text);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new StationError('bad-configuration', `${configFile}: ${detail ?? 'no TOML'}`, {
+      cause: error,
+    });
+  }
+}
+
+function fieldOf(issue: z.core.$ZodIssue): string {
+  const path = issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : String(part)));
+  const field = path.join('.').replaceAll('.[', '[');
+  return field === '' ? 'the file' : field;
+}

@@ -1,0 +1,60 @@
+/**
+ * Watches the operator's CRL file: a newer list counts from the next look on, without a restart.
+ * Where the CA's folder is at hand, its lists are renewed in time as well.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import type { Clock } from '../../applet-spec/clock.ts';
+import { derOfFile } from '../ca/pem.ts';
+import type { Log } from './log.ts';
+
+const lookEveryMs = 10_000;
+
+export class CrlFile {
+  readonly #file: string;
+  readonly #clock: Clock;
+  readonly #renew: (() => Promise<Uint8Array>) | undefined;
+  readonly #learn: (der: Uint8Array) => Promise<'newer' | 'known' | 'refused'>;
+  #seenMs = 0;
+  #cancel: () => void = () => undefined;
+
+  constructor(
+    file: string,
+    clock: Clock,
+    learn: (der: Uint8Array) => Promise<'newer' | 'known' | 'refused'>,
+    /** The CA's list, made anew where the last one is half through its time. */
+    renew?: () => Promise<Uint8Array>,
+  ) {
+    this.#renew = renew;
+    this.#file = file;
+    this.#clock = clock;
+    this.#learn = learn;
+  }
+
+  start(log: Log): void {
+    this.#look(log)
+      .catch((error: unknown) => {
+        log.warn({ file: this.#file, err: error }, 'the CRL file cannot be read');
+      })
+      .finally(() => {
+        this.#cancel = this.#clock.after(lookEveryMs, () => {
+          this.start(log);
+        });
+      });
+  }
+
+  close(): void {
+    this.#cancel();
+    this.#cancel = () => undefined;
+  }
+
+  async #look(log: Log): Promise<void> {
+    if (this.#renew !== undefined) await this.#learn(await this.#renew());
+    const { mtimeMs } = statSync(this.#file);
+    if (mtimeMs === this.#seenMs) return;
+    const der = derOfFile('X509 CRL', readFileSync(this.#file));
+    const learnt = der === undefined ? 'refused' : await this.#learn(der);
+    this.#seenMs = mtimeMs;
+    if (learnt === 'refused') log.warn({ file: this.#file }, 'the CRL file is not of our CA');
+    if (learnt === 'newer') log.info({ file: this.#file }, 'a new CRL is in force');
+  }
+}

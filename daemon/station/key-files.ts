@@ -1,0 +1,81 @@
+/** A station's keys on disk: PKCS #8 PEM for signing, 32 bytes in hexadecimal for the rest. */
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { fromHex, toHex } from '../../applet-spec/bytes.ts';
+import { subjectPublicKeyInfo } from '../../applet-spec/certificate.ts';
+import type { Entropy, Primitives, SigningKey } from '../../applet-spec/primitives.ts';
+import { drawP256Key, privateKeyPem, readPrivateKeyPem } from '../ca/p256-key-file.ts';
+import { derOfFile, encodePem } from '../ca/pem.ts';
+import { StationError } from './station-error.ts';
+
+/** Throws StationError `bad-key-file`, naming the file; never its content. */
+export function readSigningKey(primitives: Primitives, file: string): SigningKey {
+  const text = readSecretFile(file).toString('ascii');
+  try {
+    return primitives.signingKey(readPrivateKeyPem(text).privateKey);
+  } catch (error) {
+    throw new StationError('bad-key-file', `${file}: expected a P-256 private key in PEM`, {
+      cause: error,
+    });
+  }
+}
+
+/** 32 bytes in hexadecimal. Throws StationError `bad-key-file`. */
+export function readSymmetricKey(file: string): Uint8Array {
+  const text = readSecretFile(file).toString('ascii').trim();
+  if (!/^[0-9a-fA-F]{64}$/.test(text)) {
+    throw new StationError('bad-key-file', `${file}: expected 64 hexadecimal digits`);
+  }
+  return fromHex(text);
+}
+
+/** PEM or DER. Throws StationError `certificate-not-valid`, naming the file. */
+export function readCertificateFile(label: 'CERTIFICATE' | 'X509 CRL', file: string): Uint8Array {
+  let der: Uint8Array | undefined;
+  try {
+    der = derOfFile(label, readFileSync(file));
+  } catch (error) {
+    throw new StationError('certificate-not-valid', `${file} cannot be read`, { cause: error });
+  }
+  if (der === undefined) {
+    throw new StationError('certificate-not-valid', `${file}: expected ${label} as PEM or DER`);
+  }
+  return der;
+}
+
+/** Makes a P-256 key pair: the private key in `file`, the public one beside it as `.pub`. */
+export function makeSigningKey(file: string, entropy: Entropy): void {
+  const pair = drawP256Key(entropy);
+  writeNew(file, privateKeyPem(pair), 0o600);
+  const spki = subjectPublicKeyInfo(pair.publicKey);
+  writeNew(`${file}.pub`, encodePem('PUBLIC KEY', spki), 0o644);
+}
+
+export function makeSymmetricKey(file: string, entropy: Entropy): void {
+  writeNew(file, `${toHex(entropy.randomBytes(32))}\n`, 0o600);
+}
+
+export function writeNew(file: string, text: string, mode: number): void {
+  try {
+    writeFileSync(file, text, { mode, flag: 'wx' });
+  } catch (error) {
+    throw new StationError('exists', `${file} is there already and is left as it is`, {
+      cause: error,
+    });
+  }
+}
+
+function readSecretFile(file: string): Buffer {
+  try {
+    const mode = statSync(file).mode;
+    if ((mode & 0o077) !== 0) {
+      throw new StationError(
+        'bad-key-file',
+        `${file} can be read by others (mode ${(mode & 0o777).toString(8)}); run: chmod 600 ${file}`,
+      );
+    }
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof StationError) throw error;
+    throw new StationError('bad-key-file', `${file} cannot be read`, { cause: error });
+  }
+}

@@ -1,0 +1,177 @@
+/** The parts of a station that need each other, joined: toll, desk, questions, announcements. */
+import { CertificateAuthority } from '../ca/certificate-authority.ts';
+import { CoinMint } from '../coin-mint.ts';
+import { Desk } from '../desk/desk.ts';
+import type { CertifyUser, DeskContext } from '../desk/desk-context.ts';
+import type { Links } from '../link/links.ts';
+import { Announcer } from '../network/announcer.ts';
+import type { Directory } from '../network/directory.ts';
+import { Questions } from '../network/questions.ts';
+import type { Trust } from '../network/trust.ts';
+import { AnnouncedFees } from '../relay/announced-fees.ts';
+import { Outbox } from '../relay/outbox.ts';
+import { Quoting } from '../relay/quoting.ts';
+import { tollContextOf, TollRoad } from '../relay/toll-road.ts';
+import type { Settlement } from '../settlement/settlement.ts';
+import type { Store } from '../store/store.ts';
+import type { StationConfig } from './config.ts';
+import type { Identity } from './identity.ts';
+import { tollLog } from './log.ts';
+import { settlementOf } from './settlement-part.ts';
+import type { StationSeams } from './station.ts';
+
+interface Given {
+  readonly trust: Trust;
+  readonly identity: Identity;
+  readonly store: Store;
+  readonly links: Links;
+  readonly directory: Directory;
+}
+
+export interface Parts {
+  readonly announcer: Announcer;
+  readonly tollRoad: TollRoad;
+  readonly desk: Desk;
+  readonly settlement: Settlement;
+}
+
+export function joinParts(config: StationConfig, seams: StationSeams, given: Given): Parts {
+  const { clock, entropy, primitives, log } = seams;
+  const { trust, store, links, directory } = given;
+  const shared = { station: config.name, network: config.network, currency: config.currency };
+  const mint = mintOf(config, seams, given);
+  const announcer = announcerOf(config, seams, given);
+  const outbox = new Outbox({ links, store, onFault: faultOf(seams) });
+  const questions: Questions = new Questions({
+    ...shared,
+    links,
+    clock,
+    entropy,
+    answerer: (question, route) => tollRoad.answer(question, route),
+  });
+  const quoting = quotingOf(config, seams, given, { questions: () => questions, desk: () => desk });
+  const context = tollContextOf({
+    ...shared,
+    primitives,
+    clock,
+    documentKey: given.identity.documentKey,
+    mint,
+    links,
+    store,
+    outbox,
+    directory,
+    trust,
+    fees: new AnnouncedFees(store),
+    questions: () => questions,
+    counter: () => desk,
+    log: tollLog(log),
+  });
+  const tollRoad: TollRoad = new TollRoad(context, quoting, announcer, () => settlement);
+  const settlement: Settlement = settlementOf(config, seams, given, {
+    questions: () => questions,
+    tollRoad: () => tollRoad,
+  });
+  const desk: Desk = new Desk(deskContextOf(config, seams, { ...given, mint, tollRoad }));
+  return { announcer, tollRoad, desk, settlement };
+}
+
+function faultOf({ log }: StationSeams): (error: unknown) => void {
+  return (error) => {
+    log.error({ err: error }, 'a fault; nothing of the operation was kept');
+  };
+}
+
+function mintOf(config: StationConfig, seams: StationSeams, { identity }: Given): CoinMint {
+  return new CoinMint({
+    ...seams,
+    coinKey: identity.coinKey,
+    network: config.network,
+    issuer: config.name,
+    currency: config.currency,
+    validSeconds: BigInt(config.coins['valid-days']) * 86_400n,
+  });
+}
+
+function announcerOf(config: StationConfig, seams: StationSeams, given: Given): Announcer {
+  const { identity, links, store, directory, trust } = given;
+  return new Announcer({
+    station: config.name,
+    network: config.network,
+    currency: config.currency,
+    ...identity,
+    fee: config.tariff.fee,
+    primitives: seams.primitives,
+    clock: seams.clock,
+    links,
+    store,
+    directory,
+    trust,
+    onRefused: (peer, detail) => {
+      seams.log.warn({ peer, detail }, 'what a neighbour told was refused');
+    },
+    onFault: faultOf(seams),
+  });
+}
+
+function quotingOf(
+  config: StationConfig,
+  seams: StationSeams,
+  { identity, directory, trust, store }: Given,
+  later: { readonly questions: () => Questions; readonly desk: () => Desk },
+): Quoting {
+  const { quotes } = config;
+  return new Quoting({
+    station: config.name,
+    network: config.network,
+    currency: config.currency,
+    terms: {
+      quoteSeconds: BigInt(quotes['valid-seconds']),
+      deliverySeconds: BigInt(quotes['delivery-seconds']),
+      resolutionSeconds: BigInt(quotes['resolution-seconds']),
+    },
+    documentKey: identity.documentKey,
+    primitives: seams.primitives,
+    clock: seams.clock,
+    entropy: seams.entropy,
+    directory,
+    trust,
+    questions: later.questions,
+    counter: later.desk,
+    store,
+  });
+}
+
+function deskContextOf(
+  config: StationConfig,
+  seams: StationSeams,
+  given: Given & { readonly mint: CoinMint; readonly tollRoad: TollRoad },
+): DeskContext {
+  const { trust, identity, store, mint, tollRoad } = given;
+  return {
+    station: config.name,
+    network: config.network,
+    currency: config.currency,
+    documentKey: identity.documentKey.publicKey,
+    coinCertificate: identity.coinCertificate,
+    documentCertificate: identity.documentCertificate,
+    crl: () => trust.crl?.der,
+    primitives: seams.primitives,
+    clock: seams.clock,
+    entropy: seams.entropy,
+    mint,
+    store,
+    toll: tollRoad,
+    certifyUser: certifier(config, seams),
+    log: seams.log,
+  };
+}
+
+/** The CA's desk on this machine, opened when a card is enrolled. */
+function certifier(config: StationConfig, seams: StationSeams): CertifyUser | undefined {
+  const { folder } = config.ca;
+  if (folder === undefined) return undefined;
+  return async (user, publicKey) => {
+    const authority = await CertificateAuthority.open(config.path(folder), seams);
+    return authority.issue({ role: 'user', name: user, publicKey });
+  };
+}

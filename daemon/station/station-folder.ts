@@ -1,0 +1,76 @@
+/** `keytolld init`: a station's folder, with fresh keys and a configuration to fill in. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Entropy } from '../../applet-spec/primitives.ts';
+import type { StationName } from '../../applet-spec/names.ts';
+import { makeSigningKey, makeSymmetricKey, writeNew } from './key-files.ts';
+
+/** Makes folder, keys and `station.toml`. Throws StationError `exists` rather than overwrite. */
+export function initStationFolder(
+  folder: string,
+  options: {
+    readonly station: StationName;
+    readonly network: string;
+    readonly currency: string;
+    readonly entropy: Entropy;
+  },
+): string {
+  for (const part of ['keys', 'certificates', 'data']) {
+    mkdirSync(join(folder, part), { recursive: true, mode: 0o700 });
+  }
+  const config = join(folder, 'station.toml');
+  writeNew(config, template(options), 0o644);
+  makeSigningKey(join(folder, 'keys', 'coin.pem'), options.entropy);
+  makeSigningKey(join(folder, 'keys', 'document.pem'), options.entropy);
+  makeSymmetricKey(join(folder, 'keys', 'storage.key'), options.entropy);
+  return config;
+}
+
+function template(options: {
+  readonly station: string;
+  readonly network: string;
+  readonly currency: string;
+}): string {
+  const { station, network, currency } = options;
+  return `# A Keytoll station. Paths are relative to this file.
+name = ${JSON.stringify(station)}
+network = ${JSON.stringify(network)}
+currency = ${JSON.stringify(currency)}
+data = "data"
+
+[ca]
+root = "certificates/root.der"
+crl = "certificates/crl.der"
+# folder = "../ca"          # the CA's folder, where its desk is on this machine: needed to enrol cards
+
+[desk]                      # users' agents connect here
+listen = "127.0.0.1:7701"
+
+[links]                     # neighbouring stations connect here
+listen = "127.0.0.1:7702"
+
+[tariff]
+fee = "1"                   # minor units of the currency, for each key that this station carries
+
+[settlement]
+every-seconds = 3600        # 0: only by keytolld settle
+pay = "on-agreement"        # or "by-operator": booked by keytolld settle --paid
+
+# One of these for each neighbour. The authentication key is 32 bytes in hexadecimal, the same at
+# both ends (openssl rand -hex 32), mode 0600.
+#
+# [[neighbour]]
+# name = "q2"
+# url = "ws://q2.example:7702"   # leave out where the neighbour is the one to connect
+# authentication-key = "keys/link-q2.key"
+# suite = "otp-secret"           # aes, otp-secret or otp; the same at both ends
+#
+# [neighbour.qkd]                # ETSI GS QKD 014
+# url = "https://kme.example:8443"
+# sae = "q1"
+# peer-sae = "q2"
+# ca = "qkd/ca.pem"
+# certificate = "qkd/sae.pem"
+# private-key = "qkd/sae.key"
+`;
+}

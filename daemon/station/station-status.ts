@@ -1,0 +1,88 @@
+/** What an operator asks a running station. Sums and names only; nothing of a single user's payments. */
+import type { Clock } from '../../applet-spec/clock.ts';
+import type { Desk } from '../desk/desk.ts';
+import type { Links } from '../link/links.ts';
+import type { Directory } from '../network/directory.ts';
+import type { Trust } from '../network/trust.ts';
+import type { StationConfig } from './config.ts';
+
+export interface StationStatus {
+  readonly station: string;
+  readonly network: string;
+  readonly uptimeSeconds: number;
+  readonly usersAtDesk: readonly string[];
+  readonly crl: { readonly number: string; readonly nextUpdate: string } | undefined;
+  readonly links: readonly {
+    readonly peer: string;
+    readonly suite: string;
+    readonly state: string;
+    readonly since: string;
+    readonly detail?: string;
+    readonly availableBits: string;
+    readonly missingBits: string;
+  }[];
+  readonly stations: readonly {
+    readonly station: string;
+    readonly fee: string;
+    readonly currency: string;
+    readonly sequence: string;
+    readonly links: readonly {
+      readonly neighbour: string;
+      readonly suite: string;
+      readonly up: boolean;
+      readonly availableBits: string;
+    }[];
+  }[];
+}
+
+export function stationStatus(parts: {
+  readonly config: StationConfig;
+  readonly clock: Clock;
+  readonly startedMs: number;
+  readonly links: Links;
+  readonly directory: Directory;
+  readonly desk: Desk;
+  readonly trust: Trust;
+}): StationStatus {
+  const { config, clock, startedMs, links, directory, desk, trust } = parts;
+  const { crl } = trust;
+  return {
+    station: config.name,
+    network: config.network,
+    uptimeSeconds: Math.floor((clock.nowMs() - startedMs) / 1000),
+    usersAtDesk: desk.present,
+    crl: crl && { number: String(crl.number), nextUpdate: isoTime(Number(crl.nextUpdate) * 1000) },
+    links: links.peers.flatMap((peer) => {
+      const status = links.status(peer);
+      if (status === undefined) return [];
+      const { suite, state, sinceMs, detail, availableBits, missingBits } = status;
+      return [
+        {
+          peer,
+          suite,
+          state,
+          since: isoTime(sinceMs),
+          ...(detail !== undefined && { detail }),
+          availableBits: String(availableBits),
+          missingBits: String(missingBits),
+        },
+      ];
+    }),
+    stations: directory.entries.map(({ station, announcement: { body } }) => ({
+      station,
+      fee: String(body.fee),
+      currency: body.currency,
+      sequence: String(body.sequence),
+      links: body.links.map(({ neighbour, suite, up, availableBits }) => ({
+        neighbour,
+        suite,
+        up: up === 1n,
+        availableBits: String(availableBits),
+      })),
+    })),
+  };
+}
+
+function isoTime(unixMs: number): string {
+  return new Date(unixMs).toISOString();
+}

@@ -1,0 +1,174 @@
+/** A running station: every part made once, joined, started in order and ended in the reverse order. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../../applet-spec/clock.ts';
+import type { StationName } from '../../applet-spec/names.ts';
+import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
+import { CertificateAuthority } from '../ca/certificate-authority.ts';
+import { openLinks } from '../link/station-links.ts';
+import { Directory } from '../network/directory.ts';
+import type { Trust } from '../network/trust.ts';
+import type { KeySource } from '../qkd/key-source.ts';
+import type { Reservoir } from '../qkd/reservoir.ts';
+import { settlementReport, type SettlementReport } from '../settlement/settlement-report.ts';
+import type { SocketFactory } from '../socket.ts';
+import type { Store } from '../store/store.ts';
+import type { NeighbourConfig, StationConfig } from './config.ts';
+import { CrlFile } from './crl-file.ts';
+import { openIdentity, openTrust, type Identity } from './identity.ts';
+import { readSymmetricKey } from './key-files.ts';
+import { openKeySupply } from './key-supply.ts';
+import { linkLog, type Log } from './log.ts';
+import { joinParts } from './parts.ts';
+import { openStationStore } from './station-store.ts';
+import type { SecretEntropy } from './secret-entropy.ts';
+import { Upkeep } from './upkeep.ts';
+import { stationStatus, type StationStatus } from './station-status.ts';
+
+export interface StationSeams {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  /** For coin secrets. */
+  readonly secretEntropy: SecretEntropy;
+  readonly primitives: Primitives;
+  readonly sockets: SocketFactory;
+  readonly log: Log;
+  /** Other devices than the key managers that the configuration names. */
+  readonly keySource?: (neighbour: NeighbourConfig) => KeySource;
+  /** Where the database's log is written back; see `openStationStore`. */
+  readonly checkpoints?: 'inline' | 'worker';
+}
+
+export interface Station {
+  readonly name: StationName;
+  readonly deskPort: number;
+  readonly linksPort: number | undefined;
+  status(): StationStatus;
+  /** S5, now: with one peer, or with all that owe or are owed. */
+  settle(peer?: StationName): Promise<SettlementReport>;
+  /** Finishes what is under way, then closes every socket, timer and file. */
+  close(): Promise<void>;
+}
+
+/** Rejects with StationError, QkdError or StoreError; everything opened so far is closed then. */
+export async function runStation(config: StationConfig, seams: StationSeams): Promise<Station> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    return await start(config, seams, closers, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(
+  config: StationConfig,
+  seams: StationSeams,
+  closers: (() => Promise<void> | void)[],
+  close: () => Promise<void>,
+): Promise<Station> {
+  const { clock, log } = seams;
+  const trust = openTrust(config, seams);
+  const identity = openIdentity(config, seams, trust);
+  mkdirSync(config.path(config.data), { recursive: true, mode: 0o700 });
+  const store = await openStationStore(config, seams.entropy, seams.checkpoints);
+  closers.push(() => store.close());
+  const { links, linksPort } = await startLinks(config, seams, { trust, identity, store, closers });
+  const directory = new Directory({ ...seams, trust, network: config.network });
+  const parts = joinParts(config, seams, { trust, identity, store, links, directory });
+  const { announcer, tollRoad, desk, settlement } = parts;
+  await announcer.start();
+  closers.push(() => announcer.close());
+  await tollRoad.start();
+  closers.push(() => tollRoad.close());
+  await settlement.start();
+  closers.push(() => settlement.close());
+  const { folder } = config.ca;
+  const crlFile = new CrlFile(
+    config.path(config.ca.crl),
+    clock,
+    (der) => announcer.learnCrl(der),
+    folder === undefined ? undefined : () => freshCrl(config.path(folder), seams),
+  );
+  closers.push(() => {
+    crlFile.close();
+  });
+  crlFile.start(log);
+  const upkeep = new Upkeep(store, clock, log);
+  upkeep.start();
+  closers.push(() => upkeep.close());
+  links.listen(tollRoad);
+  const deskPort = await desk.listen(seams.sockets, config.desk.listen);
+  closers.push(() => desk.close());
+  const startedMs = clock.nowMs();
+  log.info({ deskPort, linksPort }, 'the station is running');
+  return {
+    name: config.name,
+    deskPort,
+    linksPort,
+    status: () => stationStatus({ config, clock, startedMs, links, directory, desk, trust }),
+    settle: async (peer) =>
+      settlementReport(config.name, config.currency, await settlement.settle(peer)),
+    close,
+  };
+}
+
+async function startLinks(
+  config: StationConfig,
+  seams: StationSeams,
+  {
+    trust,
+    identity,
+    store,
+    closers,
+  }: {
+    readonly trust: Trust;
+    readonly identity: Identity;
+    readonly store: Store;
+    readonly closers: (() => Promise<void> | void)[];
+  },
+) {
+  const neighbours = config.neighbour.map((neighbour) => {
+    const reservoir: Reservoir = openKeySupply(config, neighbour, {
+      ...seams,
+      ledger: store,
+    });
+    closers.push(() => reservoir.close());
+    reservoir.start();
+    return {
+      name: neighbour.name,
+      ...(neighbour.url !== undefined && { url: neighbour.url }),
+      authenticationKey: readSymmetricKey(config.path(neighbour['authentication-key'])),
+      suite: neighbour.suite,
+      rekeyRecords: neighbour['rekey-records'],
+      rekeyBytes: neighbour['rekey-megabytes'] * 2 ** 20,
+      rekeySeconds: neighbour['rekey-seconds'],
+      reservoir,
+    };
+  });
+  const links = await openLinks({
+    ...seams,
+    station: config.name,
+    network: config.network,
+    documentKey: identity.documentKey,
+    documentCertificate: identity.documentCertificate,
+    trust,
+    listen: config.links.listen,
+    neighbours,
+    log: linkLog(seams.log),
+  });
+  closers.push(() => links.close());
+  return { links, linksPort: links.port };
+}
+
+async function freshCrl(folder: string, seams: StationSeams): Promise<Uint8Array> {
+  return (await CertificateAuthority.open(folder, seams)).freshCrl();
+}
+
+/** Where a running station answers `status`; beside its database. */
+export function adminSocketOf(config: StationConfig): string {
+  return join(config.path(config.data), 'admin.sock');
+}

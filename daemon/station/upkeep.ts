@@ -1,0 +1,51 @@
+/** What a station does by itself every minute: coins expire, quotes are forgotten. */
+import type { Clock } from '../../applet-spec/clock.ts';
+import type { BookStore, CoinStore } from '../store/store.ts';
+import type { Log } from './log.ts';
+
+const everyMs = 60_000;
+/** In one go, so that a backlog never holds up payments. */
+const atOnceMost = 1_000;
+/** A quote is kept this long past its expiry: a payer may still ask what became of it. */
+const quoteKeptSeconds = 86_400n;
+
+export class Upkeep {
+  readonly #store: CoinStore & BookStore;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #cancel: () => void = () => undefined;
+  #working: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(store: CoinStore & BookStore, clock: Clock, log: Log) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  start(): void {
+    if (this.#closed) return;
+    this.#cancel = this.#clock.after(everyMs, () => {
+      this.#working = this.#once()
+        .catch((error: unknown) => {
+          this.#log.error({ err: error }, 'upkeep failed; it is tried again in a minute');
+        })
+        .finally(() => {
+          this.start();
+        });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancel();
+    await this.#working;
+  }
+
+  async #once(): Promise<void> {
+    const nowSeconds = BigInt(Math.floor(this.#clock.nowMs() / 1000));
+    const expired = await this.#store.expireCoins(nowSeconds, atOnceMost);
+    if (expired > 0) this.#log.info({ expired }, 'coins expired; their value is back on account');
+    await this.#store.dropQuotes(nowSeconds - quoteKeptSeconds, atOnceMost);
+  }
+}

@@ -1,0 +1,159 @@
+/** The one importer of ws among the station's files: sockets as the rest of the daemon sees them. */
+import { WebSocket, WebSocketServer, type RawData } from 'ws';
+import type { Clock } from '../applet-spec/clock.ts';
+import type { Socket, SocketFactory, SocketListener, SocketServer } from './socket.ts';
+import { StationError } from './station/station-error.ts';
+
+/** A silent connection is asked for a sign of life this often, and given as long again to answer. */
+const heartbeatMs = 20_000;
+const connectMs = 10_000;
+const closeMs = 1_000;
+/** Connections at once: beyond it a newcomer is turned away. */
+const connectionsMost = 10_000;
+
+export function webSockets(clock: Clock): SocketFactory {
+  return {
+    listen: (at, accept) => listen(at, accept, clock),
+    connect: (url, messageBytesMost) => connect(url, messageBytesMost, clock),
+  };
+}
+
+async function listen(
+  at: { readonly host: string; readonly port: number; readonly messageBytesMost: number },
+  accept: (socket: Socket) => void,
+  clock: Clock,
+): Promise<SocketServer> {
+  const server = new WebSocketServer({
+    host: at.host,
+    port: at.port,
+    maxPayload: at.messageBytesMost,
+    perMessageDeflate: false,
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('listening', resolve);
+    server.once('error', (cause) => {
+      reject(
+        new StationError(
+          'address-in-use',
+          `cannot listen on ${at.host}:${at.port}: ${cause.message}`,
+          { cause },
+        ),
+      );
+    });
+  });
+  server.on('connection', (webSocket, request) => {
+    if (server.clients.size > connectionsMost) webSocket.terminate();
+    else accept(wrap(webSocket, request.socket.remoteAddress ?? 'unknown', clock));
+  });
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : at.port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        for (const client of server.clients)
+          endSoon(client, 1001, 'the station is stopping', clock);
+      }),
+  };
+}
+
+function connect(url: string, messageBytesMost: number, clock: Clock): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const webSocket = new WebSocket(url, {
+      maxPayload: messageBytesMost,
+      perMessageDeflate: false,
+      handshakeTimeout: connectMs,
+    });
+    webSocket.once('error', reject);
+    webSocket.once('open', () => {
+      webSocket.off('error', reject);
+      resolve(wrap(webSocket, url, clock));
+    });
+  });
+}
+
+/** RFC 6455 §7.4.1, where the other end gives no words of its own. */
+const closeWords: Readonly<Record<number, string>> = {
+  1002: 'the other end saw a breach of the WebSocket protocol',
+  1009: 'the other end takes no message of that length',
+};
+
+function wrap(webSocket: WebSocket, remote: string, clock: Clock): Socket {
+  let listener: SocketListener | undefined;
+  let waiting: Uint8Array[] = [];
+  let ended: string | undefined;
+  let fault = '';
+  webSocket.binaryType = 'nodebuffer';
+  webSocket.on('message', (data: RawData, isBinary: boolean) => {
+    if (!isBinary || !Buffer.isBuffer(data)) {
+      webSocket.close(1003, 'binary messages only');
+    } else if (listener === undefined) waiting.push(data);
+    else listener.message(data);
+  });
+  webSocket.on('error', (error) => {
+    fault = error.message;
+  });
+  webSocket.on('close', (code, reason) => {
+    stopHeartbeat();
+    ended = reason.toString() || fault || (closeWords[code] ?? 'the connection ended');
+    listener?.closed(ended);
+  });
+  const stopHeartbeat = keepAlive(webSocket, clock);
+  return {
+    remote,
+    get bufferedBytes() {
+      return webSocket.bufferedAmount;
+    },
+    send(bytes) {
+      if (webSocket.readyState === WebSocket.OPEN) webSocket.send(bytes);
+    },
+    close(reason) {
+      endSoon(webSocket, 1000, reason.slice(0, 40), clock);
+    },
+    destroy() {
+      webSocket.terminate();
+    },
+    listen(now) {
+      listener = now;
+      for (const bytes of waiting.splice(0)) now.message(bytes);
+      waiting = [];
+      if (ended !== undefined) now.closed(ended);
+    },
+  };
+}
+
+/** Says good-bye; a peer that does not answer it is cut off. */
+function endSoon(webSocket: WebSocket, code: number, reason: string, clock: Clock): void {
+  if (webSocket.readyState === WebSocket.CLOSED) return;
+  webSocket.close(code, reason);
+  const cancel = clock.after(closeMs, () => {
+    webSocket.terminate();
+  });
+  webSocket.once('close', cancel);
+}
+
+/** Pings a silent connection, and ends one that stays silent. */
+function keepAlive(webSocket: WebSocket, clock: Clock): () => void {
+  let alive = true;
+  let cancel: () => void = () => undefined;
+  const sign = (): void => {
+    alive = true;
+  };
+  webSocket.on('message', sign);
+  webSocket.on('pong', sign);
+  const beat = (): void => {
+    if (!alive) {
+      webSocket.terminate();
+      return;
+    }
+    alive = false;
+    if (webSocket.readyState === WebSocket.OPEN) webSocket.ping();
+    cancel = clock.after(heartbeatMs, beat);
+  };
+  cancel = clock.after(heartbeatMs, beat);
+  return () => {
+    cancel();
+  };
+}

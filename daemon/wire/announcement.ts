@@ -1,0 +1,55 @@
+/** What a station tells the whole network of itself (design §10): flooded, signed, sequenced. */
+import { labels } from '../../applet-spec/labels.ts';
+import { limits } from '../../applet-spec/limits.ts';
+import {
+  certificate,
+  currency,
+  money,
+  networkName,
+  seconds,
+  signedHead,
+  stationName,
+  suite,
+} from '../../applet-spec/names.ts';
+import { signedKind, type Signed } from '../../applet-spec/signed-object.ts';
+import { element, listOf, struct, uint, type Static } from '../../applet-spec/tlv.ts';
+
+/** A station has at most this many neighbours: fibres that leave one room. */
+export const neighboursMost = 64;
+
+/** One outgoing link. It counts only where the other end announces it too. */
+const announcedLink = struct({
+  neighbour: element(0x80, stationName),
+  suite: element(0x81, suite),
+  /** Secret bits in stock for sending, as the reservoir counts them. */
+  availableBits: element(0x82, uint(8)),
+  up: element(0x83, uint(1)),
+});
+export type AnnouncedLink = Static<typeof announcedLink>;
+
+const announcementBody = struct({
+  ...signedHead,
+  network: element(0x82, networkName),
+  station: element(0x83, stationName),
+  /** Rises with every announcement, also across restarts. */
+  sequence: element(0x84, uint(8)),
+  time: element(0x85, seconds),
+  /** Not to be used for a new quote after this time. */
+  expiry: element(0x86, seconds),
+  currency: element(0x87, currency),
+  /** The flat tariff: what this station charges for each payment that it carries. */
+  fee: element(0x88, money),
+  links: element(0xa9, listOf(element(0xa0, announcedLink), 0, neighboursMost)),
+  coinCertificate: element(0x8a, certificate),
+  documentCertificate: element(0x8b, certificate),
+});
+export type AnnouncementBody = Static<typeof announcementBody>;
+export type Announcement = Signed<AnnouncementBody>;
+
+/** Signed with the document key of the certificate inside. */
+export const announcement = signedKind('announcement', 0xe9, labels.announcement, announcementBody);
+
+/** Bytes of an announcement's digest that a bill line names. */
+export const announcementNameBytes = 16;
+
+export const announcementsMost = limits.routeStationsMost * 64;

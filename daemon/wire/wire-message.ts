@@ -1,0 +1,93 @@
+/**
+ * What stations say to each other inside a link. `payment`, `receipt` and `refusal` travel as rows of
+ * the sender's outbox and are confirmed once durable; the others are told once and may be lost.
+ * A coin secret is never part of a message: the link carries it beside the payment, as its suite asks.
+ */
+import { limits } from '../../applet-spec/limits.ts';
+import { hash, seconds, shortId, stationName, suite, userName } from '../../applet-spec/names.ts';
+import { payment } from '../../applet-spec/payment.ts';
+import { acceptance } from '../../applet-spec/quote.ts';
+import { admission, reason, receipt, refusal } from '../../applet-spec/receipt.ts';
+import {
+  choice,
+  element,
+  listOf,
+  octets,
+  small,
+  struct,
+  text,
+  uint,
+  type Static,
+} from '../../applet-spec/tlv.ts';
+import { announcement } from './announcement.ts';
+
+/** Stations from the asking to the asked one; `position` is the index of the receiver. */
+const routeHead = {
+  correlation: element(0x80, shortId),
+  route: element(
+    0xa1,
+    listOf(element(0x80, stationName), limits.routeStationsLeast, limits.routeStationsMost),
+  ),
+  position: element(0x82, small(limits.routeStationsMost - 1)),
+} as const;
+
+export const question = choice({
+  /** S21: is this payee connected and willing? */
+  acceptance: element(
+    0x61,
+    struct({
+      payer: element(0x80, userName),
+      payee: element(0x81, userName),
+      time: element(0x82, seconds),
+      minimumSuite: element(0x83, suite),
+    }),
+  ),
+  /** What became of this payment? A last station that has not decided decides `undelivered`. */
+  verdict: element(0x62, struct({ paymentId: element(0x80, hash) })),
+  /** S5: claims, as the settlement layer encodes them. */
+  settlement: element(0x63, octets(1, 65_000)),
+});
+export type Question = Static<typeof question>;
+
+export const answer = choice({
+  accepted: element(0x61, struct({ acceptance })),
+  declined: element(
+    0x62,
+    struct({ reason: element(0x80, reason), message: element(0x81, text(limits.messageBytes)) }),
+  ),
+  verdict: element(0x63, struct({ receipt })),
+  settlement: element(0x64, octets(1, 65_000)),
+  /** A station on the way could not pass the question on. */
+  unreachable: element(0x65, struct({ station: element(0x80, stationName) })),
+});
+export type Answer = Static<typeof answer>;
+
+export const wireMessage = choice({
+  payment: element(0x61, struct({ payment, admission })),
+  receipt: element(0x62, struct({ receipt })),
+  /** A relay's advice that it will not carry the payment; goes back towards the issuer. */
+  refusal: element(0x63, struct({ refusal })),
+  announcement: element(0x64, struct({ announcement })),
+  crl: element(0x65, octets(1, limits.crlBytes)),
+  question: element(0x66, struct({ ...routeHead, question: element(0xa3, octets(1, 65_400)) })),
+  answer: element(0x67, struct({ ...routeHead, answer: element(0xa3, octets(1, 65_400)) })),
+  /** On a new link: the highest sequence known of each station, so that the peer sends what is newer. */
+  known: element(
+    0x68,
+    struct({
+      crlNumber: element(0x80, uint(8)),
+      stations: element(
+        0xa1,
+        listOf(
+          element(
+            0xa0,
+            struct({ station: element(0x80, stationName), sequence: element(0x81, uint(8)) }),
+          ),
+          0,
+          1_024,
+        ),
+      ),
+    }),
+  ),
+});
+export type WireMessage = Static<typeof wireMessage>;

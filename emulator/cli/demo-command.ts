@@ -1,0 +1,58 @@
+/** `keytoll-emulator demo`: parsing and printing. */
+import { InvalidArgumentError, type Command } from 'commander';
+import { limits } from '../../applet-spec/limits.ts';
+import { systemClock } from '../clock.ts';
+import { DemoError } from '../demo/demo-error.ts';
+import { runDemo } from '../demo/demo.ts';
+
+interface DemoCommandOptions {
+  readonly stations: number;
+  readonly json?: true;
+}
+
+export function registerDemoCommand(program: Command): void {
+  program
+    .command('demo')
+    .description('a whole toll road on this machine, from a coin to a shared key')
+    .option('--stations <n>', 'how many stations in a row', stationCount, 3)
+    .option('--json', 'print one JSON object and nothing else')
+    .action(demo);
+}
+
+async function demo(options: DemoCommandOptions, command: Command): Promise<void> {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      stop.abort();
+    });
+  }
+  const startedMs = systemClock.nowMs();
+  try {
+    const report = await runDemo({
+      stations: options.stations,
+      clock: systemClock,
+      signal: stop.signal,
+      tell: (line) => {
+        if (options.json !== true) process.stdout.write(`${line}\n`);
+      },
+    });
+    const tookSeconds = ((systemClock.nowMs() - startedMs) / 1000).toFixed(1);
+    process.stdout.write(
+      options.json === true
+        ? `${JSON.stringify(report)}\n`
+        : `Done in ${tookSeconds} s; nothing is left running.\n`,
+    );
+  } catch (error) {
+    if (!(error instanceof DemoError)) throw error;
+    command.error(`keytoll-emulator demo: ${error.message}`, { exitCode: 1 });
+  }
+}
+
+function stationCount(text: string): number {
+  const count = Number(text);
+  const { routeStationsLeast: least, routeStationsMost: most } = limits;
+  if (!Number.isInteger(count) || count < least || count > most) {
+    throw new InvalidArgumentError(`expected ${least} to ${most} stations`);
+  }
+  return count;
+}
