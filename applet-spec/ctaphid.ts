@@ -1,18 +1,25 @@
 /**
- * CTAPHID framing (FIDO CTAP 2.1 §11.2), under which a card on USB HID carries APDUs without a reader:
- * 64-byte reports; a channel is allocated by INIT; a message is one initialisation packet (command,
- * length, 57 bytes) and continuation packets (sequence number, 59 bytes). Two vendor commands are ours.
+ * CTAPHID framing (FIDO CTAP 2.1 §11.2), under which a card on USB HID carries APDUs without a
+ * reader: 64-byte reports; a channel is allocated by INIT; a message is one initialisation packet
+ * (command, length, 57 bytes) and continuation packets (sequence number, 59 bytes). Two vendor
+ * commands are ours.
  */
 import { CtaphidError } from './ctaphid-error.ts';
 
-/** Of the top-level HID collection, by which a card is told from a keyboard; a page of the vendor range. */
+/**
+ * Of the top-level HID collection, by which a card is told from a keyboard; a page of the vendor
+ * range.
+ */
 export const hidUsage = { page: 0xff4b, usage: 0x01 } as const;
 
 export const ctaphidCommands = {
   init: 0x06,
   /** Ours: a command APDU; answered by the response APDU. */
   apdu: 0x40,
-  /** Ours: one byte, 01 to power on or reset (answered by the ATR), 00 to power off (answered empty). */
+  /**
+   * Ours: one byte, 01 to power on or reset (answered by the ATR), 00 to power off (answered
+   * empty).
+   */
   power: 0x41,
   cancel: 0x11,
   keepalive: 0x3b,
@@ -41,7 +48,9 @@ export const CTAPHID_REPORT_BYTES = 64;
 export const CTAPHID_PAYLOAD_MOST = 7_609;
 export const CTAPHID_BROADCAST = 0xffff_ffff;
 export const CTAPHID_NONCE_BYTES = 8;
-/** INIT's answer: nonce, channel, protocol version 2, device version (three bytes), capabilities. */
+/**
+ * INIT's answer: nonce, channel, protocol version 2, device version (three bytes), capabilities.
+ */
 export const CTAPHID_INIT_BYTES = 17;
 
 const INIT_PAYLOAD = 57;
@@ -127,8 +136,8 @@ export type CtaphidStep =
   | { readonly kind: 'message'; readonly message: CtaphidMessage };
 
 /**
- * Adds a packet to what has come of its message. An initialisation packet starts anew, whatever came before.
- * Throws CtaphidError: bad-length, bad-sequence.
+ * Adds a packet to what has come of its message. An initialisation packet starts anew, whatever
+ * came before. Throws CtaphidError: bad-length, bad-sequence.
  */
 export function joinCtaphid(
   partial: CtaphidPartial | undefined,

@@ -1,8 +1,8 @@
 /**
- * The vpcd protocol, by which a card that is a program plugs into a virtual reader: the card connects as
- * a client; each frame is a 16-bit big-endian length and a body. From the reader, a body of one byte is
- * a control, anything longer a command APDU; from the card come the ATR and response APDUs, in the order
- * in which they were asked for.
+ * The vpcd protocol, by which a card that is a program plugs into a virtual reader: the card
+ * connects as a client; each frame is a 16-bit big-endian length and a body. From the reader, a
+ * body of one byte is a control, anything longer a command APDU; from the card come the ATR and
+ * response APDUs, in the order in which they were asked for.
  */
 
 /** Power off, on and reset are not answered; get ATR is, by the ATR. */
@@ -22,12 +22,17 @@ export function encodeVpcdFrame(body: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** Cuts a byte stream into bodies by their lengths, however the chunks fall. Holds at most one frame. */
+/**
+ * Cuts a byte stream into bodies by their lengths, however the chunks fall. Holds at most one
+ * frame.
+ */
 export class VpcdFrameReader {
   readonly #frame = new Uint8Array(2 + VPCD_BODY_MOST);
   #filled = 0;
 
-  /** The bodies that `chunk` completes; an empty frame is an empty body, for the caller to refuse. */
+  /**
+   * The bodies that `chunk` completes; an empty frame is an empty body, for the caller to refuse.
+   */
   push(chunk: Uint8Array): Uint8Array[] {
     const bodies: Uint8Array[] = [];
     let offset = 0;

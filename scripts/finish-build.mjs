@@ -19,7 +19,7 @@ const root = dirname(import.meta.dirname);
 const dist = join(root, 'dist');
 const programFolders = ['applet-spec', 'driver', 'daemon', 'emulator'];
 /** Read at run time: vectors, migrations, udev rules, configuration templates. */
-const asset = /\.(json|sql|rules|toml|pem)$/;
+const asset = /\.(json|sql|rules|toml|pem|c)$/;
 const emitted = /\.(d\.ts|js|js\.map)$/;
 
 function filesUnder(folder) {
