@@ -33,7 +33,19 @@ class FoundTlv implements Tlv {
 }
 
 export function encodeTlv(tag: number, content: Uint8Array): Uint8Array {
-  return concatBytes(encodeTag(tag), encodeLength(content.length), content);
+  return concatBytes(encodeTlvHead(tag, content.length), content);
+}
+
+/** Tag and length alone: for who puts a large content behind them without a copy in between. */
+export function encodeTlvHead(tag: number, length: number): Uint8Array {
+  const head = new Uint8Array((tag > 0xff ? 2 : 1) + lengthBytes(length));
+  let offset = 0;
+  if (tag > 0xff) head[offset++] = tag >> 8;
+  head[offset++] = tag;
+  const more = head.length - offset - 1;
+  head[offset++] = more === 0 ? length : 0x80 + more;
+  for (let shift = 8 * (more - 1); shift >= 0; shift -= 8) head[offset++] = length >> shift;
+  return head;
 }
 
 /** The TLV that starts at `offset`. Throws TlvError. */
@@ -66,7 +78,7 @@ function readLongLength(bytes: Uint8Array, position: number, count: number): num
   if (count > 3) throw outOfBounds('a length of more than three bytes');
   let length = 0;
   for (let i = 0; i < count; i++) length = length * 256 + byteAt(bytes, position + i);
-  if (encodeLength(length).length !== count + 1) {
+  if (lengthBytes(length) !== count + 1) {
     throw new TlvError('non-minimal-length', '', 'a length that is not in its shortest form');
   }
   return length;
@@ -78,16 +90,13 @@ function byteAt(bytes: Uint8Array, position: number): number {
   return byte;
 }
 
-function encodeTag(tag: number): Uint8Array {
-  return tag > 0xff ? Uint8Array.of(tag >> 8, tag & 0xff) : Uint8Array.of(tag);
-}
-
-function encodeLength(length: number): Uint8Array {
-  if (length < 0x80) return Uint8Array.of(length);
-  if (length <= 0xff) return Uint8Array.of(0x81, length);
-  if (length <= 0xffff) return Uint8Array.of(0x82, length >> 8, length & 0xff);
+/** Bytes of a length in its shortest form. */
+function lengthBytes(length: number): number {
+  if (length < 0x80) return 1;
+  if (length <= 0xff) return 2;
+  if (length <= 0xffff) return 3;
   if (length > 0xffffff) throw outOfBounds('content of more than 16,777,215 bytes');
-  return Uint8Array.of(0x83, length >> 16, (length >> 8) & 0xff, length & 0xff);
+  return 4;
 }
 
 export function outOfBounds(detail: string): TlvError {

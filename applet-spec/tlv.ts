@@ -20,7 +20,7 @@ import {
   type Tlv,
 } from './tlv-form.ts';
 
-export { encodeTlv, readTlv, type Tlv } from './tlv-form.ts';
+export { encodeTlv, encodeTlvHead, readTlv, type Tlv } from './tlv-form.ts';
 
 /** The content of an element, without tag and length. */
 export interface Value<T> {

@@ -31,6 +31,6 @@ export interface SocketFactory {
     at: { readonly host: string; readonly port: number; readonly messageBytesMost: number },
     accept: (socket: Socket) => void,
   ): Promise<SocketServer>;
-  /** Rejects where nobody listens or the deadline passes. */
-  connect(url: string, messageBytesMost: number): Promise<Socket>;
+  /** Rejects where nobody listens, the deadline passes or the signal fires. */
+  connect(url: string, messageBytesMost: number, signal?: AbortSignal): Promise<Socket>;
 }

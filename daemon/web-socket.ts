@@ -1,10 +1,14 @@
-/** The one importer of ws among the station's files: sockets as the rest of the daemon sees them. */
+/**
+ * The one importer of ws among the station's files: sockets as the rest of the daemon sees them.
+ */
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import type { Clock } from '../applet-spec/clock.ts';
 import type { Socket, SocketFactory, SocketListener, SocketServer } from './socket.ts';
 import { StationError } from './station/station-error.ts';
 
-/** A silent connection is asked for a sign of life this often, and given as long again to answer. */
+/**
+ * A silent connection is asked for a sign of life this often, and given as long again to answer.
+ */
 const heartbeatMs = 20_000;
 const connectMs = 10_000;
 const closeMs = 1_000;
@@ -14,7 +18,7 @@ const connectionsMost = 10_000;
 export function webSockets(clock: Clock): SocketFactory {
   return {
     listen: (at, accept) => listen(at, accept, clock),
-    connect: (url, messageBytesMost) => connect(url, messageBytesMost, clock),
+    connect: (url, messageBytesMost, signal) => connect(url, messageBytesMost, clock, signal),
   };
 }
 
@@ -59,15 +63,28 @@ async function listen(
   };
 }
 
-function connect(url: string, messageBytesMost: number, clock: Clock): Promise<Socket> {
+function connect(
+  url: string,
+  messageBytesMost: number,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const webSocket = new WebSocket(url, {
       maxPayload: messageBytesMost,
       perMessageDeflate: false,
       handshakeTimeout: connectMs,
     });
-    webSocket.once('error', reject);
+    // Not `once`: a connection that is given up reports an error, and may report another.
+    webSocket.on('error', reject);
+    const giveUp = (): void => {
+      webSocket.terminate();
+    };
+    signal?.addEventListener('abort', giveUp, { once: true });
+    if (signal?.aborted === true) giveUp();
+    webSocket.once('close', () => signal?.removeEventListener('abort', giveUp));
     webSocket.once('open', () => {
+      signal?.removeEventListener('abort', giveUp);
       webSocket.off('error', reject);
       resolve(wrap(webSocket, url, clock));
     });

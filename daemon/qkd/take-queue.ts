@@ -65,7 +65,9 @@ export class TakeQueue {
     return this.#starvedSinceMs;
   }
 
-  /** Bits that the waiting takes need beyond their reservations, each want in whole keys of its own. */
+  /**
+   * Bits that the waiting takes need beyond their reservations, each want in whole keys of its own.
+   */
   get demandBits(): number {
     const keyBits = this.#options.keyBits();
     let bits = 0;

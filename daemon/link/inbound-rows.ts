@@ -1,0 +1,170 @@
+/**
+ * Rows on their way in: their keys are claimed, a frame's at once, their covers taken off, and the
+ * relay gets them in the order in which they were sent.
+ */
+import type { Suite } from '../../applet-spec/names.ts';
+import type { Primitives } from '../../applet-spec/primitives.ts';
+import type { KeyClaim, TakenBits } from '../qkd/reservoir.ts';
+import { wireMessage } from '../wire/wire-message.ts';
+import { LinkError } from './link-error.ts';
+import { linkLimits } from './link-limits.ts';
+import { linkRecord, type LinkRecord } from './link-record.ts';
+import type { InboundRecord } from './links.ts';
+import { claimPatiently, type ClaimContext, type Unfetchable } from './patient-claim.ts';
+import { claimsOf, coverName, openRecord } from './record-cover.ts';
+import type { RowMemory } from './row-memory.ts';
+
+export interface ArrivedRow {
+  readonly rowId: bigint;
+  readonly record: Uint8Array;
+}
+
+export interface InboundContext extends ClaimContext {
+  readonly primitives: Primitives;
+  readonly suite: Suite;
+  readonly memory: RowMemory;
+  readonly received: (records: readonly InboundRecord[]) => void;
+  /** Repetitions of rows that are durable here. */
+  readonly confirmAgain: (rowIds: readonly bigint[]) => void;
+  readonly unreadable: (why: Unfetchable, rowIds: readonly bigint[]) => void;
+  readonly notUnderstood: (rowIds: readonly bigint[], cause: unknown) => void;
+  readonly fault: (error: unknown) => void;
+}
+
+interface Row {
+  readonly rowId: bigint;
+  readonly record: LinkRecord;
+  readonly coverName: string | undefined;
+  readonly claims: readonly KeyClaim[];
+}
+
+interface Opened {
+  readonly row: Row;
+  readonly bits: readonly TakenBits[] | Unfetchable;
+}
+
+export class InboundRows {
+  readonly #context: InboundContext;
+  #opening = 0;
+  #delivered: Promise<void> = Promise.resolve();
+
+  constructor(context: InboundContext) {
+    this.#context = context;
+  }
+
+  /** Rows of one frame. Throws LinkError where the peer breaks the rules of the link. */
+  take(arrived: readonly ArrivedRow[]): void {
+    const rows = this.#newRows(arrived.map((row) => this.#decode(row)));
+    this.#opening += rows.length;
+    if (this.#opening > linkLimits.openingRows) {
+      throw new LinkError('peer-out-of-bounds', 'more rows at once than the link carries');
+    }
+    const opened = Promise.all(batchesOf(rows).map((batch) => this.#claim(batch)));
+    // Its failure is dealt with in its turn.
+    opened.catch(() => undefined);
+    this.#delivered = this.#delivered
+      .then(async () => {
+        this.#deliver((await opened).flat());
+      })
+      .catch(this.#context.fault)
+      .finally(() => {
+        this.#opening -= rows.length;
+      });
+  }
+
+  /** Resolves once nothing is under way. */
+  async idle(): Promise<void> {
+    await this.#delivered;
+  }
+
+  #decode({ rowId, record: bytes }: ArrivedRow): Row {
+    let record: LinkRecord;
+    try {
+      record = linkRecord.decode(bytes);
+    } catch (cause) {
+      throw new LinkError('record-malformed', 'a record that nobody writes', { cause });
+    }
+    if (record.kind !== this.#context.suite) {
+      throw new LinkError('other-suite', `a record of ${record.kind} on this link`);
+    }
+    return { rowId, record, coverName: coverName(record), claims: claimsOf(record) ?? [] };
+  }
+
+  /** Without the repetitions of rows that were opened on an earlier connection. */
+  #newRows(rows: readonly Row[]): Row[] {
+    const { memory, confirmAgain, unreadable } = this.#context;
+    const again: bigint[] = [];
+    const used: bigint[] = [];
+    const fresh = rows.filter((row) => {
+      const seen = row.coverName === undefined ? undefined : memory.seen(row.rowId, row.coverName);
+      if (seen === 'confirmed') again.push(row.rowId);
+      else if (seen === 'opened') used.push(row.rowId);
+      return seen === undefined;
+    });
+    if (again.length > 0) confirmAgain(again);
+    if (used.length > 0) unreadable('used', used);
+    return fresh;
+  }
+
+  /** All rows at once; where that fails, each alone, for one bad key spoils a claim. */
+  async #claim(rows: readonly Row[]): Promise<Opened[]> {
+    const claims = rows.flatMap((row) => row.claims);
+    if (claims.length === 0) return rows.map((row) => ({ row, bits: [] }));
+    const taken = await claimPatiently(this.#context, claims);
+    if (typeof taken === 'string') {
+      const [only, ...more] = rows;
+      if (only !== undefined && more.length === 0) return [{ row: only, bits: taken }];
+      return (await Promise.all(rows.map((row) => this.#claim([row])))).flat();
+    }
+    const rest = [...taken];
+    return rows.map((row) => ({ row, bits: rest.splice(0, row.claims.length) }));
+  }
+
+  #deliver(opened: readonly Opened[]): void {
+    const { memory, received, unreadable, notUnderstood, signal } = this.#context;
+    if (signal.aborted) return;
+    const readable: InboundRecord[] = [];
+    const lost: Record<Unfetchable, bigint[]> = { used: [], missing: [] };
+    let forged: LinkError | undefined;
+    for (const { row, bits } of opened) {
+      if (typeof bits === 'string') {
+        lost[bits].push(row.rowId);
+        continue;
+      }
+      if (row.coverName !== undefined) memory.opened(row.rowId, row.coverName);
+      try {
+        readable.push(this.#open(row, bits));
+      } catch (error) {
+        if (error instanceof LinkError) forged = error;
+        else notUnderstood([row.rowId], error);
+      }
+    }
+    for (const why of ['used', 'missing'] as const) {
+      if (lost[why].length > 0) unreadable(why, lost[why]);
+    }
+    if (readable.length > 0) received(readable);
+    if (forged !== undefined) throw forged;
+  }
+
+  #open(row: Row, bits: readonly TakenBits[]): InboundRecord {
+    const { message, secret } = openRecord(this.#context.primitives, row.record, bits);
+    const decoded = wireMessage.decode(message);
+    return { rowId: row.rowId, message: decoded, ...(secret !== undefined && { secret }) };
+  }
+}
+
+/** As many rows at a time as one claim may name keys for. */
+function batchesOf(rows: readonly Row[]): Row[][] {
+  const batches: Row[][] = [];
+  let keyIds = Number.POSITIVE_INFINITY;
+  for (const row of rows) {
+    const more = row.claims.reduce((count, claim) => count + claim.keyIds.length, 0);
+    if (keyIds + more > linkLimits.claimKeyIds) {
+      batches.push([]);
+      keyIds = 0;
+    }
+    keyIds += more;
+    batches.at(-1)?.push(row);
+  }
+  return batches;
+}

@@ -1,0 +1,301 @@
+/** One established connection to a neighbour, from its first frame of traffic to its end. */
+import type { Clock } from '../../applet-spec/clock.ts';
+import type { Suite } from '../../applet-spec/names.ts';
+import type { Primitives } from '../../applet-spec/primitives.ts';
+import type { Reservoir } from '../qkd/reservoir.ts';
+import type { SocketListener } from '../socket.ts';
+import { trafficKey } from './frame-cipher.ts';
+import { decodeFrame, frameItem, type FrameItem } from './frame-item.ts';
+import { otherDirection, type Established } from './handshake-talk.ts';
+import { InboundRows, type ArrivedRow } from './inbound-rows.ts';
+import { KeyLife, type RekeyLimits } from './key-life.ts';
+import { asLinkError, LinkError } from './link-error.ts';
+import { linkLimits } from './link-limits.ts';
+import type { StoredRecord } from './link-record.ts';
+import type { InboundRecord, OutboxRecord, Unprotected } from './links.ts';
+import { OutgoingRows } from './outgoing-rows.ts';
+import { claimPatiently } from './patient-claim.ts';
+import type { RowMemory } from './row-memory.ts';
+import { SendQueue } from './send-queue.ts';
+import type { TrafficSupply } from './traffic-supply.ts';
+
+export interface SessionOptions {
+  readonly link: Established;
+  readonly suite: Suite;
+  readonly rekey: RekeyLimits;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly reservoir: Pick<Reservoir, 'claim' | 'reportMissed' | 'reportFetched'>;
+  readonly supply: TrafficSupply;
+  readonly memory: RowMemory;
+  readonly protect: (
+    items: readonly Unprotected[],
+    signal: AbortSignal,
+  ) => Promise<readonly StoredRecord[]>;
+  /** What `record` holds, where this program made it and it goes out for the first time. */
+  readonly unsent: (record: Uint8Array) => StoredRecord | undefined;
+  readonly received: (records: readonly InboundRecord[]) => void;
+  readonly confirmed: (rowIds: readonly bigint[]) => void;
+  readonly told: (message: Uint8Array) => void;
+  readonly notUnderstood: (where: 'here' | 'there', rowIds: readonly bigint[]) => void;
+  /** Once. `closed` is an ordinary end, `aborted` our own; anything else is a fault to report. */
+  readonly ended: (why: LinkError) => void;
+}
+
+/** Why a session carries no traffic at present. */
+export interface SessionTrouble {
+  readonly sinceMs: number;
+  readonly detail: string;
+}
+
+export class LinkSession implements SocketListener {
+  readonly #options: SessionOptions;
+  readonly #queue = new SendQueue();
+  readonly #abort = new AbortController();
+  readonly #life: KeyLife;
+  readonly #inbound: InboundRows;
+  readonly #outgoing: OutgoingRows;
+  #confirmations: bigint[] = [];
+  #flushDue = false;
+  #cancelPause: (() => void) | undefined;
+  #peerEpoch = 1;
+  #fetchingKey = false;
+  #claimTrouble: SessionTrouble | undefined;
+  #ended = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const { link, suite, reservoir, primitives, clock, memory } = options;
+    const { signal } = this.#abort;
+    const fault = (error: unknown): void => {
+      if (!signal.aborted) this.end(asLinkError(error));
+    };
+    const flush = (): void => {
+      this.#schedule();
+    };
+    this.#life = new KeyLife({
+      ...options.rekey,
+      ...{ sealer: link.sealer, greeting: link.greeting, direction: link.sends },
+      ...{ supply: options.supply, reservoir, primitives, clock, signal, fault },
+      announce: (epoch, keyIds) => {
+        this.#own({ kind: 'rekey', content: { epoch, keyIds } });
+      },
+      renewed: flush,
+    });
+    this.#outgoing = new OutgoingRows({
+      ...{ suite, queue: this.#queue, reservoir, unsent: options.unsent, flush, fault },
+      protect: (items) => options.protect(items, signal),
+    });
+    this.#inbound = new InboundRows({
+      ...{ suite, reservoir, primitives, clock, memory, signal, fault },
+      received: options.received,
+      confirmAgain: (rowIds) => {
+        this.confirm(rowIds);
+      },
+      unreadable: (why, rowIds) => {
+        this.#own({ kind: 'unreadable', content: { why, rowIds } });
+      },
+      notUnderstood: (rowIds) => {
+        options.notUnderstood('here', rowIds);
+        this.#own({ kind: 'notUnderstood', content: rowIds });
+      },
+      onWaiting: (why) => {
+        this.#waiting(why);
+      },
+    });
+  }
+
+  /** Takes over what arrives. */
+  start(): void {
+    this.#options.link.pipe.handOver(this);
+  }
+
+  /** undefined where traffic flows. */
+  trouble(): SessionTrouble | undefined {
+    const sinceMs = this.#life.stalledSinceMs;
+    if (sinceMs !== undefined) return { sinceMs, detail: 'traffic waits for a fresh QKD key' };
+    return this.#claimTrouble;
+  }
+
+  send(records: readonly OutboxRecord[]): boolean {
+    return !this.#ended && this.#outgoing.send(records);
+  }
+
+  tell(message: Uint8Array): boolean {
+    if (this.#ended || message.length > linkLimits.toldBytes) return false;
+    const queued = this.#queue.addTold(frameItem.encode({ kind: 'told', content: message }));
+    if (queued) this.#schedule();
+    return queued;
+  }
+
+  confirm(rowIds: readonly bigint[]): void {
+    if (this.#ended) return;
+    this.#confirmations.push(...rowIds);
+    if (this.#confirmations.length > linkLimits.pendingConfirmations) {
+      this.end(new LinkError('peer-out-of-bounds', 'the peer takes no confirmations off us'));
+      return;
+    }
+    this.#schedule();
+  }
+
+  /** Ends the connection; says `bye` first where the peer did nothing wrong. */
+  end(why: LinkError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { pipe, sealer, opener } = this.#options.link;
+    this.#abort.abort();
+    if (why.code === 'aborted') {
+      const bye = { kind: 'bye', content: { why: why.message } } as const;
+      pipe.send(sealer.seal(frameItem.encode(bye)));
+      pipe.close(why.message);
+    } else {
+      pipe.socket.destroy();
+    }
+    this.#cancelPause?.();
+    this.#life.close();
+    this.#outgoing.clear();
+    this.#queue.clear();
+    sealer.close();
+    opener.close();
+    this.#options.ended(why);
+  }
+
+  message(bytes: Uint8Array): void {
+    if (this.#ended) return;
+    try {
+      const items = decodeFrame(this.#options.link.opener.open(bytes));
+      const rows: ArrivedRow[] = [];
+      for (const item of items) {
+        if (item.kind === 'row') rows.push(item.content);
+        else this.#heard(item);
+      }
+      if (rows.length > 0) this.#inbound.take(rows);
+    } catch (error) {
+      this.end(asLinkError(error));
+    }
+  }
+
+  closed(reason: string): void {
+    this.end(new LinkError('closed', reason));
+  }
+
+  #heard(item: Exclude<FrameItem, { kind: 'row' }>): void {
+    switch (item.kind) {
+      case 'told':
+        this.#options.told(item.content);
+        return;
+      case 'confirmed':
+        this.#outgoing.confirmed(item.content);
+        this.#options.confirmed(item.content);
+        return;
+      case 'unreadable':
+        this.#outgoing.unreadable(item.content.why, item.content.rowIds);
+        return;
+      case 'notUnderstood':
+        this.#options.notUnderstood('there', item.content);
+        return;
+      case 'rekey':
+        this.#peerRekeys(item.content.epoch, item.content.keyIds);
+        return;
+      case 'rekeyed':
+        this.#life.rekeyed(item.content.epoch);
+        return;
+      case 'rekeyFailed':
+        this.#life.rekeyFailed(item.content.epoch);
+        return;
+      case 'bye':
+        throw new LinkError('closed', `the peer says: ${item.content.why}`);
+      case 'proof':
+        throw new LinkError('peer-out-of-bounds', 'a second proof');
+    }
+  }
+
+  #peerRekeys(epoch: number, keyIds: readonly string[]): void {
+    if (this.#fetchingKey || epoch <= this.#peerEpoch) {
+      throw new LinkError('peer-out-of-bounds', 'a traffic key out of turn');
+    }
+    this.#peerEpoch = epoch;
+    this.#fetchingKey = true;
+    this.#fetchKey(epoch, keyIds)
+      .catch((error: unknown) => {
+        if (!this.#abort.signal.aborted) this.end(asLinkError(error));
+      })
+      .finally(() => {
+        this.#fetchingKey = false;
+      });
+  }
+
+  async #fetchKey(epoch: number, keyIds: readonly string[]): Promise<void> {
+    const { link, primitives, reservoir, clock } = this.#options;
+    const { signal } = this.#abort;
+    const taken = await claimPatiently(
+      {
+        ...{ reservoir, clock, signal },
+        onWaiting: (why) => {
+          this.#waiting(why);
+        },
+      },
+      [{ purpose: 'traffic', bits: 256, keyIds }],
+    );
+    if (signal.aborted) return;
+    const bits = typeof taken === 'string' ? undefined : taken[0]?.bits;
+    this.#fetchingKey = false;
+    if (bits === undefined) {
+      this.#own({ kind: 'rekeyFailed', content: { epoch } });
+      return;
+    }
+    const direction = otherDirection[link.sends];
+    const bound = { greeting: link.greeting, direction, epoch };
+    link.opener.add(epoch, trafficKey(primitives, bits, bound));
+    this.#own({ kind: 'rekeyed', content: { epoch } });
+  }
+
+  #waiting(why: string | undefined): void {
+    const sinceMs = this.#claimTrouble?.sinceMs ?? this.#options.clock.nowMs();
+    this.#claimTrouble = why === undefined ? undefined : { sinceMs, detail: why };
+  }
+
+  #own(item: FrameItem): void {
+    this.#queue.addOwn(frameItem.encode(item));
+    this.#schedule();
+  }
+
+  /** What is queued in one turn of the loop goes out together (design §9). */
+  #schedule(): void {
+    if (this.#flushDue || this.#ended || this.#cancelPause !== undefined) return;
+    this.#flushDue = true;
+    setImmediate(() => {
+      this.#flushDue = false;
+      if (this.#ended) return;
+      try {
+        this.#flush();
+      } catch (error) {
+        this.end(asLinkError(error));
+      }
+    });
+  }
+
+  #flush(): void {
+    const { link, clock } = this.#options;
+    const { socket } = link.pipe;
+    while (this.#confirmations.length > 0) {
+      const rowIds = this.#confirmations.splice(0, linkLimits.itemRowIds);
+      this.#queue.addOwn(frameItem.encode({ kind: 'confirmed', content: rowIds }));
+    }
+    for (;;) {
+      if (socket.bufferedBytes > linkLimits.socketBytes) {
+        this.#cancelPause = clock.after(linkLimits.socketPauseMs, () => {
+          this.#cancelPause = undefined;
+          this.#schedule();
+        });
+        return;
+      }
+      const frame = this.#queue.nextFrame(this.#life.trafficLeft);
+      if (frame.length === 0) break;
+      const sealed = link.sealer.seal(...frame.flatMap(({ pieces }) => pieces));
+      link.pipe.send(sealed);
+      this.#life.spent(frame.filter(({ traffic }) => traffic).length, sealed.length);
+    }
+    if (this.#queue.hasTraffic) this.#life.stalled();
+  }
+}

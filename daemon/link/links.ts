@@ -1,0 +1,73 @@
+/**
+ * The seam between a station and its neighbours. An implementation keeps one sealed WebSocket a
+ * neighbour (design §5) and reconnects by itself; the relay above it owns the outbox.
+ */
+import type { StationName, Suite } from '../../applet-spec/names.ts';
+import type { WireMessage } from '../wire/wire-message.ts';
+
+/** A message for the outbox; `secret` is the coin secret of a payment, 32 bytes. */
+export interface Unprotected {
+  readonly message: Uint8Array;
+  readonly secret?: Uint8Array;
+}
+
+/** A row of the outbox, as `protect` made it: sent, and sent again, byte for byte. */
+export interface OutboxRecord {
+  readonly rowId: bigint;
+  readonly record: Uint8Array;
+}
+
+export interface InboundRecord {
+  /** The sender's outbox row, to be confirmed once what follows from it is durable. */
+  readonly rowId: bigint;
+  readonly message: WireMessage;
+  readonly secret?: Uint8Array;
+}
+
+export interface LinkStatus {
+  readonly peer: StationName;
+  readonly suite: Suite;
+  readonly state: 'down' | 'connecting' | 'waiting-for-keys' | 'up';
+  readonly sinceMs: number;
+  /** Why it is down or waits; for the operator. */
+  readonly detail?: string;
+  readonly availableBits: bigint;
+  readonly missingBits: bigint;
+}
+
+export interface LinkListener {
+  linkUp(peer: StationName): void;
+  linkDown(peer: StationName): void;
+  /** Records of outbox rows, in the order they were sent; at most 64. */
+  received(peer: StationName, records: readonly InboundRecord[]): void;
+  /** The peer holds these rows durably. */
+  confirmed(peer: StationName, rowIds: readonly bigint[]): void;
+  /** A message that was told, not kept. */
+  told(peer: StationName, message: WireMessage): void;
+}
+
+export interface Links {
+  readonly peers: readonly StationName[];
+  listen(listener: LinkListener): void;
+  status(peer: StationName): LinkStatus | undefined;
+  /**
+   * Makes outbox records: under `otp-secret` and `otp` this draws pads and one-time MAC keys,
+   * records their use durably, and encrypts once. Under `aes` the record holds the secret as it is
+   * and the store seals it at rest. Waits for keys; rejects with LinkError `aborted` on the signal.
+   */
+  protect(
+    peer: StationName,
+    items: readonly Unprotected[],
+    signal?: AbortSignal,
+  ): Promise<Uint8Array[]>;
+  /**
+   * Queues rows on the present connection; dropped with it. False where there is none or it is
+   * full.
+   */
+  send(peer: StationName, records: readonly OutboxRecord[]): boolean;
+  /** Tells once. False where it could not be queued. */
+  tell(peer: StationName, message: WireMessage): boolean;
+  /** Confirms rows received from this peer. */
+  confirm(peer: StationName, rowIds: readonly bigint[]): void;
+  close(): Promise<void>;
+}

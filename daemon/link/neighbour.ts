@@ -1,0 +1,348 @@
+/** One neighbour: who dials, when, and which connection counts. */
+import type { StationName, Suite } from '../../applet-spec/names.ts';
+import type { Reservoir } from '../qkd/reservoir.ts';
+import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
+import { QkdError } from '../qkd/qkd-error.ts';
+import type { SocketFactory } from '../socket.ts';
+import { answerLink } from './answer-link.ts';
+import { dialLink } from './dial-link.ts';
+import type { Established, HandshakeTerms } from './handshake-talk.ts';
+import type { RekeyLimits } from './key-life.ts';
+import { asLinkError, LinkError } from './link-error.ts';
+import { linkLimits, linkTimes } from './link-limits.ts';
+import { encodeStored, type StoredRecord } from './link-record.ts';
+import { LinkSession } from './link-session.ts';
+import type { LinkListener, LinkStatus, OutboxRecord, Unprotected } from './links.ts';
+import { MessagePipe } from './message-pipe.ts';
+import { protectRecords } from './record-cover.ts';
+import { RowMemory } from './row-memory.ts';
+import { TrafficSupply } from './traffic-supply.ts';
+
+/** A neighbour as it is configured. */
+export interface NeighbourLink extends RekeyLimits {
+  readonly name: StationName;
+  /** Where it listens; without one, it dials. */
+  readonly url?: string;
+  /** 32 bytes, the same at both ends. */
+  readonly authenticationKey: Uint8Array;
+  readonly suite: Suite;
+  readonly reservoir: Reservoir;
+}
+
+export interface LinkLog {
+  /** What the operator should know of a link; `peer` is an address while it is a stranger's. */
+  link(
+    level: 'info' | 'warn',
+    peer: string,
+    message: string,
+    detail?: Readonly<Record<string, string>>,
+  ): void;
+}
+
+export interface NeighbourSeams extends Omit<
+  HandshakeTerms,
+  'peer' | 'suite' | 'authenticationKey' | 'reservoir' | 'supply'
+> {
+  readonly sockets: SocketFactory;
+  readonly log: LinkLog;
+}
+
+export class Neighbour {
+  readonly name: StationName;
+  readonly #link: NeighbourLink;
+  readonly #seams: NeighbourSeams;
+  readonly #terms: HandshakeTerms;
+  readonly #supply: TrafficSupply;
+  readonly #memory = new RowMemory();
+  /** Records made here that were not sent yet: their keys were never named. */
+  readonly #unsent = new WeakMap<Uint8Array, StoredRecord>();
+  readonly #closing = new AbortController();
+  #listener: LinkListener | undefined;
+  #session: LinkSession | undefined;
+  /** Our own connection, from the hello on; and the peer's, once it has proved itself. */
+  #outgoing: MessagePipe | undefined;
+  #incoming: MessagePipe | undefined;
+  #dialling: Promise<void> | undefined;
+  #cancelRetry: (() => void) | undefined;
+  #failures = 0;
+  #changedMs: number;
+  #detail: string | undefined;
+
+  constructor(link: NeighbourLink, seams: NeighbourSeams) {
+    this.name = link.name;
+    this.#link = link;
+    this.#seams = seams;
+    this.#changedMs = seams.clock.nowMs();
+    const { reservoir } = link;
+    const { signal } = this.#closing;
+    const onFault = (error: unknown): void => {
+      this.#note(asLinkError(error));
+    };
+    this.#supply = new TrafficSupply({ reservoir, clock: seams.clock, signal, onFault });
+    this.#terms = {
+      ...seams,
+      peer: link.name,
+      suite: link.suite,
+      authenticationKey: link.authenticationKey,
+      reservoir,
+      supply: this.#supply,
+    };
+  }
+
+  start(listener: LinkListener): void {
+    this.#listener = listener;
+    this.#dial();
+  }
+
+  get started(): boolean {
+    return this.#listener !== undefined;
+  }
+
+  status(): LinkStatus {
+    const { name, suite, reservoir } = this.#link;
+    const starvation = reservoir.starvation();
+    const trouble = this.#session?.trouble();
+    const missing = starvation?.missingBits ?? (trouble === undefined ? 0 : 256);
+    const bits = {
+      availableBits: reservoir.balance().available,
+      missingBits: BigInt(missing),
+    };
+    const head = { peer: name, suite, ...bits } as const;
+    if (starvation !== undefined || trouble !== undefined) {
+      const sinceMs = Math.min(starvation?.sinceMs ?? Infinity, trouble?.sinceMs ?? Infinity);
+      const detail = trouble?.detail ?? starvation?.reason ?? '';
+      return { ...head, state: 'waiting-for-keys', sinceMs, detail };
+    }
+    const sinceMs = this.#changedMs;
+    if (this.#session !== undefined) return { ...head, state: 'up', sinceMs };
+    const connecting = this.#outgoing !== undefined || this.#incoming !== undefined;
+    const detail = this.#detail ?? (this.#link.url === undefined ? 'it has not connected' : '');
+    const state = connecting ? 'connecting' : 'down';
+    return { ...head, state, sinceMs, ...(detail !== '' && { detail }) };
+  }
+
+  async protect(items: readonly Unprotected[], signal?: AbortSignal): Promise<Uint8Array[]> {
+    const records = await this.#protect(items, signal);
+    return records.map((record) => {
+      const bytes = encodeStored(record);
+      this.#unsent.set(bytes, record);
+      return bytes;
+    });
+  }
+
+  async #protect(
+    items: readonly Unprotected[],
+    signal: AbortSignal | undefined,
+  ): Promise<StoredRecord[]> {
+    const { primitives } = this.#seams;
+    const { suite, reservoir } = this.#link;
+    const closing = this.#closing.signal;
+    const either = signal === undefined ? closing : AbortSignal.any([closing, signal]);
+    try {
+      return await protectRecords({ primitives, suite, reservoir }, items, either);
+    } catch (cause) {
+      if (!(cause instanceof QkdError) || cause.code !== 'aborted') throw cause;
+      const detail = `the link to ${this.name} had no QKD keys for as long as was waited`;
+      throw new LinkError('aborted', detail, { cause });
+    }
+  }
+
+  send(records: readonly OutboxRecord[]): boolean {
+    return this.#session?.send(records) ?? false;
+  }
+
+  tell(message: WireMessage): boolean {
+    return this.#session?.tell(wireMessage.encode(message)) ?? false;
+  }
+
+  /** Of rows that came over any connection to this neighbour. */
+  confirm(rowIds: readonly bigint[]): void {
+    this.#memory.confirmed(rowIds);
+    this.#session?.confirm(rowIds);
+  }
+
+  /** A hello that says it is this neighbour's. Rejects with LinkError where nothing came of it. */
+  async answer(pipe: MessagePipe, hello: Uint8Array, authenticated: () => void): Promise<void> {
+    const gate = {
+      yields: () => this.#outgoing !== undefined && this.#seams.station < this.name,
+      authenticated: () => {
+        authenticated();
+        this.#takeSeat(pipe);
+      },
+    };
+    const { signal } = this.#closing;
+    try {
+      const established = await answerLink(this.#terms, pipe, hello, gate, signal);
+      this.#adopt(established);
+    } catch (error) {
+      const fault = asLinkError(error);
+      pipe.close('the handshake failed', fault);
+      if (fault.code !== 'not-authenticated' && fault.code !== 'yielded') this.#note(fault);
+      throw fault;
+    } finally {
+      if (this.#incoming === pipe) {
+        this.#incoming = undefined;
+        if (this.#session === undefined) this.#retry();
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    this.#cancelRetry?.();
+    const bye = new LinkError('aborted', 'the station stops');
+    this.#outgoing?.close(bye.message, bye);
+    this.#incoming?.close(bye.message, bye);
+    this.#session?.end(bye);
+    this.#supply.close();
+    await this.#dialling;
+  }
+
+  /** A connection that has proved itself takes the place of any other. */
+  #takeSeat(pipe: MessagePipe): void {
+    const replaced = new LinkError('closed', `${this.name} has connected anew`);
+    this.#incoming?.close(replaced.message, replaced);
+    this.#incoming = pipe;
+    this.#outgoing?.close(replaced.message, replaced);
+    this.#session?.end(replaced);
+  }
+
+  #dial(): void {
+    const { url } = this.#link;
+    const busy = this.#session ?? this.#incoming ?? this.#dialling;
+    if (url === undefined || busy !== undefined || this.#closing.signal.aborted) return;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    this.#dialling = this.#dialOnce(url)
+      .catch((error: unknown) => {
+        this.#note(asLinkError(error));
+      })
+      .finally(() => {
+        this.#dialling = undefined;
+        if (this.#session === undefined) this.#retry();
+      });
+  }
+
+  async #dialOnce(url: string): Promise<void> {
+    const { clock, sockets } = this.#seams;
+    const { signal } = this.#closing;
+    if (!(await this.#supply.ready())) throw new LinkError('no-keys', 'no QKD keys');
+    const socket = await sockets
+      .connect(url, linkLimits.frameBytes, signal)
+      .catch((cause: unknown) => Promise.reject(unreachable(url, cause)));
+    const pipe = new MessagePipe(socket, clock);
+    // It may have connected by itself meanwhile.
+    if (this.#incoming !== undefined || this.#session !== undefined || signal.aborted) {
+      pipe.close('no longer needed');
+      return;
+    }
+    this.#outgoing = pipe;
+    try {
+      this.#adopt(await dialLink(this.#terms, pipe, signal));
+    } catch (error) {
+      const fault = asLinkError(error);
+      pipe.close('the handshake failed', fault);
+      throw fault;
+    } finally {
+      this.#outgoing = undefined;
+    }
+  }
+
+  #adopt(link: Established): void {
+    const { primitives, clock, log } = this.#seams;
+    const { suite, reservoir } = this.#link;
+    if (link.pipe.ended || this.#closing.signal.aborted) {
+      throw new LinkError('closed', 'the connection ended');
+    }
+    this.#session?.end(new LinkError('closed', `${this.name} has connected anew`));
+    const sinceMs = clock.nowMs();
+    const session: LinkSession = new LinkSession({
+      ...{ link, suite, reservoir, primitives, clock, rekey: this.#link },
+      ...{ supply: this.#supply, memory: this.#memory },
+      protect: (items, signal) => this.#protect(items, signal),
+      unsent: (record) => {
+        const made = this.#unsent.get(record);
+        this.#unsent.delete(record);
+        return made;
+      },
+      received: (records) => this.#listener?.received(this.name, records),
+      confirmed: (rowIds) => this.#listener?.confirmed(this.name, rowIds),
+      told: (message) => {
+        this.#told(message);
+      },
+      notUnderstood: (where, rowIds) => {
+        const message = where === 'here' ? 'sent rows that say nothing here' : 'understands not';
+        log.link('warn', this.name, message, { rows: rowIds.join(' ') });
+      },
+      ended: (why) => {
+        this.#sessionEnded(session, why, sinceMs);
+      },
+    });
+    this.#session = session;
+    this.#changedMs = sinceMs;
+    this.#detail = undefined;
+    log.link('info', this.name, 'the link is up', { suite });
+    this.#listener?.linkUp(this.name);
+    session.start();
+  }
+
+  #sessionEnded(session: LinkSession, why: LinkError, sinceMs: number): void {
+    if (this.#session !== session) return;
+    this.#session = undefined;
+    const { clock } = this.#seams;
+    if (clock.nowMs() - sinceMs >= linkTimes.steadyMs) this.#failures = 0;
+    this.#detail = undefined;
+    this.#note(why);
+    this.#listener?.linkDown(this.name);
+    if (this.#incoming === undefined) this.#retry();
+  }
+
+  #told(bytes: Uint8Array): void {
+    let message: WireMessage;
+    try {
+      message = wireMessage.decode(bytes);
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : '';
+      this.#seams.log.link('warn', this.name, 'told what nobody understands', { detail });
+      return;
+    }
+    this.#listener?.told(this.name, message);
+  }
+
+  /** For the status, and once for the log: the same trouble again is no news. */
+  #note(fault: LinkError): void {
+    if (this.#closing.signal.aborted || fault.code === 'yielded') return;
+    if (this.#session === undefined) this.#changedMs = this.#changed(fault.message);
+    if (this.#detail === fault.message) return;
+    this.#detail = fault.message;
+    const level = fault.code === 'closed' ? 'info' : 'warn';
+    this.#seams.log.link(level, this.name, 'the link is down', {
+      code: fault.code,
+      why: fault.message,
+    });
+  }
+
+  #changed(detail: string): number {
+    return this.#detail === detail ? this.#changedMs : this.#seams.clock.nowMs();
+  }
+
+  #retry(): void {
+    if (this.#link.url === undefined || this.#cancelRetry !== undefined) return;
+    if (this.#closing.signal.aborted) return;
+    const { clock, entropy } = this.#seams;
+    const { firstPauseMs, longestPauseMs } = linkTimes;
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 16));
+    const [jitter = 0] = entropy.randomBytes(1);
+    this.#failures++;
+    this.#cancelRetry = clock.after(pauseMs * (1 + jitter / 512), () => {
+      this.#cancelRetry = undefined;
+      this.#dial();
+    });
+  }
+}
+
+function unreachable(url: string, cause: unknown): LinkError {
+  const detail = cause instanceof Error ? cause.message : String(cause);
+  return new LinkError('closed', `${url} cannot be reached: ${detail}`, { cause });
+}

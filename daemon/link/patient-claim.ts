@@ -1,0 +1,81 @@
+import type { Clock } from '../../applet-spec/clock.ts';
+import { QkdError } from '../qkd/qkd-error.ts';
+import type { KeyClaim, Reservoir, TakenBits } from '../qkd/reservoir.ts';
+import { LinkError } from './link-error.ts';
+import { linkTimes } from './link-limits.ts';
+
+export interface ClaimContext {
+  readonly reservoir: Pick<Reservoir, 'claim'>;
+  readonly clock: Clock;
+  /** Fires when the connection is over. */
+  readonly signal: AbortSignal;
+  /** The device is away (with why), or is back. */
+  readonly onWaiting: (why: string | undefined) => void;
+}
+
+/** Why keys that a peer named can never be had here. */
+export type Unfetchable = 'used' | 'missing';
+
+/**
+ * Claims, and waits while the device is away; what it never gives is told apart by why.
+ * @throws LinkError `aborted`, and what the ledger throws.
+ */
+export async function claimPatiently(
+  context: ClaimContext,
+  claims: readonly KeyClaim[],
+): Promise<readonly TakenBits[] | Unfetchable> {
+  let pauseMs: number = linkTimes.claimFirstPauseMs;
+  let lostBefore = false;
+  for (;;) {
+    try {
+      const taken = await context.reservoir.claim(claims, context.signal);
+      if (pauseMs > linkTimes.claimFirstPauseMs) context.onWaiting(undefined);
+      return taken;
+    } catch (error) {
+      const verdict = verdictOf(error, lostBefore);
+      if (verdict !== 'wait') return verdict;
+      lostBefore ||= error instanceof QkdError && error.code === 'outcome-unknown';
+      context.onWaiting(error instanceof Error ? error.message : 'the QKD device is away');
+      await pause(context, pauseMs);
+      pauseMs = Math.min(2 * pauseMs, linkTimes.claimLongestPauseMs);
+    }
+  }
+}
+
+function verdictOf(error: unknown, lostBefore: boolean): Unfetchable | 'wait' {
+  if (!(error instanceof QkdError)) throw error;
+  switch (error.code) {
+    case 'already-used':
+      return 'used';
+    case 'not-found':
+    case 'protocol':
+    case 'refused':
+      return 'missing';
+    case 'outcome-unknown':
+      // The answer was lost: another question finds the keys again, or burnt.
+      return lostBefore ? 'missing' : 'wait';
+    case 'unavailable':
+    case 'exhausted':
+    case 'authentication':
+      return 'wait';
+    case 'aborted':
+      throw new LinkError('aborted', 'the connection ended while its keys were fetched', {
+        cause: error,
+      });
+  }
+}
+
+function pause({ clock, signal }: ClaimContext, ms: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      cancel();
+      reject(new LinkError('aborted', 'the connection ended while its keys were waited for'));
+    };
+    const cancel = clock.after(ms, () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+}

@@ -1,0 +1,149 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { LinkError } from '../../../daemon/link/link-error.ts';
+import {
+  LinkRoom,
+  messageOf,
+  numberOf,
+  pay,
+  payments,
+  secretOf,
+  turns,
+  until,
+  type LinkEnd,
+} from './link-room.ts';
+
+let room = new LinkRoom();
+afterEach(async () => {
+  await room.close();
+  room = new LinkRoom();
+});
+
+async function words(end: LinkEnd, from: number, to: number) {
+  const numbers = Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  const records = await end.links.protect(
+    end.peer,
+    numbers.map((number) => ({ message: messageOf(number) })),
+  );
+  return records.map((record, i) => ({ rowId: BigInt(from + i), record }));
+}
+
+describe('a frame', () => {
+  it('carries at most 64 records, all that were queued in one turn', async () => {
+    const [q1, q2] = await room.linked({ suite: 'aes' });
+    const rows = await payments(q1, 1, 150);
+    const before = room.network.sent.length;
+    for (const row of rows) q1.links.send(q1.peer, [row]);
+    await until(() => q2.rows.length === 150);
+    expect(q2.batches).toEqual([64, 64, 22]);
+    const frames = room.network.sent.slice(before).filter(({ from }) => from === 'q1');
+    expect(frames).toHaveLength(3);
+  });
+
+  it('stays within its bounds in bytes, whatever is queued', async () => {
+    const [q1, q2] = await room.linked({ suite: 'aes' });
+    const crl = new Uint8Array(400_000).fill(5);
+    const rows = await payments(q1, 1, 64, 30_000);
+    q1.links.send(q1.peer, rows);
+    for (let i = 0; i < 3; i++) q1.links.tell(q1.peer, { kind: 'crl', content: crl });
+    await until(() => q2.rows.length === 64 && q2.told.length === 3);
+    for (const { bytes } of room.network.sent) expect(bytes.length).toBeLessThanOrEqual(1_048_576);
+  });
+});
+
+describe('receipts and their like', () => {
+  it('go ahead of payments that wait', async () => {
+    const [q1, q2] = await room.linked({ suite: 'aes' });
+    const receipts = await words(q1, 1_001, 1_003);
+    q1.links.send(q1.peer, await payments(q1, 1, 200));
+    q1.links.send(q1.peer, receipts);
+    await until(() => q2.rows.length === 203);
+    expect(q2.rows.slice(0, 3).map(numberOf)).toEqual([1_001, 1_002, 1_003]);
+    expect(q2.rows.slice(3).map(numberOf)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+  });
+});
+
+describe('back-pressure', () => {
+  it('refuses rows beyond the bound while the socket is full, and loses none', async () => {
+    const [q1, q2] = await room.linked({ suite: 'aes' });
+    room.network.bufferedBytes = 2_000_000;
+    const rows = await payments(q1, 1, 5_000);
+    let taken = 0;
+    while (taken < rows.length && q1.links.send(q1.peer, rows.slice(taken, taken + 100))) {
+      taken += 100;
+    }
+    expect(taken).toBe(4_096 - (4_096 % 100));
+    await room.pass(1_000);
+    expect(q2.rows).toEqual([]);
+    room.network.bufferedBytes = 0;
+    await room.pass(1_000);
+    await until(() => q1.confirmed.length === taken);
+    expect(q2.rows.map(numberOf)).toEqual(Array.from({ length: taken }, (_, i) => i + 1));
+    expect(q1.links.send(q1.peer, rows.slice(taken))).toBe(true);
+    await until(() => q1.confirmed.length === 5_000);
+  });
+
+  it('refuses to be told more than a bound, and an empty queue takes any batch', async () => {
+    const [q1, q2] = await room.linked({ suite: 'aes' });
+    room.network.bufferedBytes = 2_000_000;
+    let told = 0;
+    while (q1.links.tell(q1.peer, { kind: 'crl', content: messageOf(told) })) told++;
+    expect(told).toBe(1_024);
+    // Rows keep their room: a refusal is lifted by a confirmation, and none would come.
+    expect(q1.links.send(q1.peer, await payments(q1, 1, 4_500))).toBe(true);
+    room.network.bufferedBytes = 0;
+    await room.pass(1_000);
+    await until(() => q2.told.length === told && q2.rows.length === 4_500);
+  });
+
+  it('refuses a message that no record can hold', async () => {
+    const [q1] = await room.linked();
+    await expect(
+      q1.links.protect(q1.peer, [{ message: new Uint8Array(32_769) }]),
+    ).rejects.toMatchObject({ code: 'too-long' });
+    const tooLong = { kind: 'crl', content: new Uint8Array(600_000) } as const;
+    expect(() => q1.links.tell(q1.peer, tooLong)).toThrow();
+  });
+});
+
+describe('a payment whose keys are not there', () => {
+  it('waits; the status says since when and how many bits; nothing weaker is sent', async () => {
+    const [q1, q2] = await room.linked({}, { stock: 3 });
+    const sinceMs = room.clock.nowMs();
+    const paid = pay(q1, 1, 3);
+    await room.pass(5_000);
+    expect(q1.links.status(q1.peer)).toMatchObject({
+      state: 'waiting-for-keys',
+      sinceMs,
+      missingBits: 4n * 256n,
+    });
+    expect(q2.rows).toEqual([]);
+    q1.source.refill(10);
+    await room.pass(2_000);
+    await paid;
+    await until(() => q1.outbox.size === 0);
+    expect(q2.rows.map(({ secret }) => secret)).toEqual([1, 2, 3].map(secretOf));
+    expect(q1.state()).toBe('up');
+    expect(q1.changes).toEqual(['up q2']);
+  });
+
+  it('is given up on the caller’s signal', async () => {
+    const [q1] = await room.linked({}, { stock: 1 });
+    const patience = new AbortController();
+    const message = messageOf(1);
+    const paid = q1.links.protect(q1.peer, [{ message, secret: secretOf(1) }], patience.signal);
+    await turns(5);
+    patience.abort();
+    await expect(paid).rejects.toBeInstanceOf(LinkError);
+    await expect(paid).rejects.toMatchObject({ code: 'aborted', retryable: false });
+  });
+
+  it('is given up when the links close', async () => {
+    const [q1] = await room.linked({}, { stock: 1 });
+    const message = messageOf(1);
+    const paid = q1.links.protect(q1.peer, [{ message, secret: secretOf(1) }]);
+    const closed = q1.links.close();
+    await expect(paid).rejects.toMatchObject({ code: 'aborted' });
+    await closed;
+    expect(room.clock.pending).toBeLessThan(10);
+  });
+});
