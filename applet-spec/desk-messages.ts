@@ -1,12 +1,12 @@
 /**
  * What a host and its station's desk say to each other over one WebSocket (binary messages, one
  * desk message each). Until `established`, messages are in the clear: the greeting and the APDUs of
- * SCP03's mutual authentication. From then on every message is a sealed record
- * (`sealed-record.ts`, kind `desk`) under the host-link keys that the card derived.
+ * SCP03's mutual authentication. From then on every message is a sealed record (`sealed-record.ts`,
+ * kind `desk`) under the host-link keys that the card derived.
  *
  * The desk drives the card: it sends `command`s, the host passes each whole APDU to the card and
- * returns the `answer`, without understanding either. Requests are the host's; each gets exactly one
- * `reply` or `refused`, and notices come unasked.
+ * returns the `answer`, without understanding either. Requests are the host's; each gets exactly
+ * one `reply` or `refused`, and notices come unasked.
  */
 import { acceptance, quote } from './quote.ts';
 import { coin } from './coin.ts';
@@ -130,7 +130,9 @@ const quoteReply = struct({
   requestId,
   quote,
   acceptance,
-  /** Document certificates of the payer's and of the payee's station; the host checks both itself. */
+  /**
+   * Document certificates of the payer's and of the payee's station; the host checks both itself.
+   */
   stationCertificate: element(0x84, certificate),
   payeeStationCertificate: element(0x85, certificate),
   crl: element(0x86, octets(1, limits.crlBytes)),
@@ -179,7 +181,9 @@ export const hostMessage = choice({
   refund: element(0x69, struct({ requestId, retirement })),
   /** Coins for coins of the same sum. */
   exchange: element(0x6a, struct({ requestId, retirement, lines: element(0xa2, orderLines) })),
-  /** All payments of this user whose record changed after a given one; for a wallet that was away. */
+  /**
+   * All payments of this user whose record changed after a given one; for a wallet that was away.
+   */
   payments: element(0x6b, struct({ requestId, since: element(0x81, uint(8)) })),
   bye: element(0x6c, nothing),
   /** The station's certificates and the CRL; a host asks after every `established`. */

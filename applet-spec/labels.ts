@@ -21,6 +21,7 @@ export const labels = {
   linkTranscript: label('keytoll link transcript 1'),
   coinSecret: label('keytoll coin secret 1'),
   settlement: label('keytoll settlement 1'),
+  redemption: label('keytoll redemption 1'),
   checkpoint: label('keytoll checkpoint 1'),
 } as const;
 

@@ -1,11 +1,16 @@
 /** Every bound of the specification, each with its reason. A decoder refuses what is beyond. */
 export const limits = {
-  /** A station's name is a DNS label chain; short names keep 16-station payments within 8 short APDUs. */
+  /**
+   * A station's name is a DNS label chain; short names keep 16-station payments within 8 short
+   * APDUs.
+   */
   stationNameBytes: 32,
   /** `local@station`. */
   userNameBytes: 64,
   networkNameBytes: 32,
-  /** A payment needs two stations; sixteen span a continent at 80 km a hop with relays of relays. */
+  /**
+   * A payment needs two stations; sixteen span a continent at 80 km a hop with relays of relays.
+   */
   routeStationsLeast: 2,
   routeStationsMost: 16,
   /** A P-256 certificate with our names is 400 to 600 bytes; the card reserves this much. */

@@ -1,7 +1,8 @@
 /**
- * What A's host hands to B's, over whatever they like (S4): the payment that made their key, and sealed
- * records of kind `peer`, all of one epoch of the sender's card. A message longer than one record is cut;
- * each record's plaintext begins with 01 in the last and 00 in the others, so that none can be cut off.
+ * What A's host hands to B's, over whatever they like (S4): the payment that made their key, and
+ * sealed records of kind `peer`, all of one epoch of the sender's card. A message longer than one
+ * record is cut; each record's plaintext begins with 01 in the last and 00 in the others, so that
+ * none can be cut off.
  */
 import { concatBytes } from './bytes.ts';
 import { limits } from './limits.ts';

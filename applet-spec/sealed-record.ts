@@ -39,7 +39,7 @@ export interface OpenedRecord extends RecordHeader {
 export interface RecordKey {
   readonly primitives: Primitives;
   /** 32 bytes, for this kind, direction and epoch alone. */
-  readonly key: Uint8Array;
+  readonly recordKey: Uint8Array;
   readonly kind: RecordKind;
   readonly epoch: bigint;
 }
@@ -52,13 +52,13 @@ export class RecordSealer {
   /** `first` only continues a sealer of the same key that is gone for good. */
   constructor(record: RecordKey, first = 0n) {
     requireRecordKey(record);
-    this.#record = { ...record, key: new Uint8Array(record.key) };
+    this.#record = { ...record, recordKey: new Uint8Array(record.recordKey) };
     this.#next = first;
   }
 
   /** Throws RecordError `record-too-long`, `record-keys-exhausted`. */
   seal(plaintext: Uint8Array): Uint8Array {
-    const { primitives, key, kind, epoch } = this.#record;
+    const { primitives, recordKey, kind, epoch } = this.#record;
     if (plaintext.length > RECORD_PLAINTEXT_BYTES_MOST) {
       throw new RecordError('record-too-long', `${plaintext.length} bytes in one record`);
     }
@@ -73,7 +73,10 @@ export class RecordSealer {
     // Counted before sealing: a fault below must not let the nonce return.
     this.#next = sequence + 1n;
     const header = encodeHeader({ kind, epoch, sequence });
-    return concatBytes(header, primitives.aesGcmSeal(key, nonceOf(header), plaintext, header));
+    return concatBytes(
+      header,
+      primitives.aesGcmSeal(recordKey, nonceOf(header), plaintext, header),
+    );
   }
 }
 
@@ -89,7 +92,7 @@ export class RecordOpener {
 
   constructor(record: RecordKey, order: 'strict' | 'window', window = emptyReplayWindow) {
     requireRecordKey(record);
-    this.#record = { ...record, key: new Uint8Array(record.key) };
+    this.#record = { ...record, recordKey: new Uint8Array(record.recordKey) };
     this.#order = order;
     this.#window = window;
   }
@@ -101,7 +104,7 @@ export class RecordOpener {
 
   /** Throws RecordError. */
   open(bytes: Uint8Array): OpenedRecord {
-    const { primitives, key, kind, epoch } = this.#record;
+    const { primitives, recordKey, kind, epoch } = this.#record;
     const header = readRecordHeader(bytes);
     const { sequence } = header;
     if (header.kind !== kind) {
@@ -112,7 +115,7 @@ export class RecordOpener {
     }
     const headerBytes = bytes.subarray(0, RECORD_HEADER_BYTES);
     const sealed = bytes.subarray(RECORD_HEADER_BYTES);
-    const plaintext = primitives.aesGcmOpen(key, nonceOf(headerBytes), sealed, headerBytes);
+    const plaintext = primitives.aesGcmOpen(recordKey, nonceOf(headerBytes), sealed, headerBytes);
     if (plaintext === undefined) {
       throw new RecordError('record-forged', 'the tag does not verify', sequence);
     }
@@ -166,7 +169,7 @@ function kindOf(byte: number | undefined): RecordKind | undefined {
   return byte === recordKinds.peer ? 'peer' : undefined;
 }
 
-function requireRecordKey({ key, epoch }: RecordKey): void {
-  requireLength(key, 32, 'a record key');
+function requireRecordKey({ recordKey, epoch }: RecordKey): void {
+  requireLength(recordKey, 32, 'a record key');
   if (epoch < 0n || epoch > epochMost) throw new RangeError(`epoch ${epoch}`);
 }

@@ -69,7 +69,7 @@ describe('the import rules', () => {
     ['test/a.test.ts', `import config from '../vitest.config.ts';`],
     ['test/a.test.ts', `import ts from 'typescript'; import { b } from 'keytoll/driver';`],
     ['driver/a.ts', `import { readFileSync } from 'node:fs'; import pino from 'pino';`],
-    ['daemon/a.ts', `import type { Attributes } from 'graphology-types';`],
+    ['daemon/a.ts', `import type { Options } from 'cli-progress';`],
     ['applet-spec/a.ts', `import { sha256 } from '@noble/hashes/sha2.js';`],
     ['driver/a.ts', `const a = await import('pcsclite');`],
     ['driver/a.ts', `require(a === b, 'an invariant of our own');`],

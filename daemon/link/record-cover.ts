@@ -87,7 +87,7 @@ function protectOne(
   if (secret === undefined) {
     return { ...head, wire: [linkRecord.encode({ kind: 'otp-secret', content: { message } })] };
   }
-  const content = { message, cover: coverWith(primitives, secret.slice(), message, pad, mac) };
+  const content = { message, cover: coverWith(primitives, new Uint8Array(secret), message, pad, mac) };
   return { ...head, wire: [linkRecord.encode({ kind: 'otp-secret', content })], kept: plain };
 }
 
@@ -183,5 +183,5 @@ function applyPad(bytes: Uint8Array, pad: Uint8Array): Uint8Array {
 }
 
 function plainOf({ message, secret }: Unprotected): PlainRecord {
-  return secret === undefined ? { message } : { message, secret: secret.slice() };
+  return secret === undefined ? { message } : { message, secret: new Uint8Array(secret) };
 }

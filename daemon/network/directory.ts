@@ -3,6 +3,7 @@ import type { Clock } from '../../applet-spec/clock.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import { announcement, type Announcement } from '../wire/announcement.ts';
+import { BatchKey } from './batch-key.ts';
 import type { Trust } from './trust.ts';
 
 export interface StationEntry {
@@ -76,7 +77,7 @@ export class Directory {
       announcement: found,
       announcementName: announcementName(this.#primitives, found),
       coinKey: forCoins.publicKey,
-      documentKey: forDocuments.publicKey,
+      documentKey: new BatchKey(forDocuments.publicKey),
     };
     this.#entries.set(body.station, entry);
     return { outcome: 'newer', entry };

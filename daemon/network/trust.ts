@@ -48,6 +48,7 @@ export class Trust {
   readonly #clock: Clock;
   readonly #graceSeconds: bigint;
   readonly #remembered = new Map<string, { untilMs: number; check: TrustedCertificate }>();
+  readonly #hashes = new WeakMap<Uint8Array, { readonly hash: Uint8Array; readonly hex: string }>();
   #crl: Crl | undefined;
 
   constructor(options: {
@@ -89,9 +90,9 @@ export class Trust {
 
   /** Dates, signature, role, name and revocation (design §3); fails closed without a fresh CRL. */
   check(der: Uint8Array, role: CertificateRole, name?: string): CertificateCheck {
-    const hash = certificateHash(this.#primitives, der);
     const nowMs = this.#clock.nowMs();
-    const memory = `${role} ${name ?? ''} ${toHex(hash)}`;
+    const { hash, hex } = this.#hashOf(der);
+    const memory = `${role} ${name ?? ''} ${hex}`;
     const remembered = this.#remembered.get(memory);
     if (remembered !== undefined && nowMs < remembered.untilMs) return remembered.check;
     let certificate: Certificate;
@@ -115,6 +116,16 @@ export class Trust {
     if (this.#remembered.size >= rememberMost) this.#remembered.clear();
     this.#remembered.set(memory, { untilMs: this.#holdsUntilMs(certificate, nowMs), check });
     return check;
+  }
+
+  /** A station's certificates are asked about with every payment, and are the same bytes each time. */
+  #hashOf(der: Uint8Array): { readonly hash: Uint8Array; readonly hex: string } {
+    const known = this.#hashes.get(der);
+    if (known !== undefined) return known;
+    const hash = certificateHash(this.#primitives, der);
+    const both = { hash, hex: toHex(hash) };
+    this.#hashes.set(der, both);
+    return both;
   }
 
   /** Dates are whole seconds, both ends included: a verdict holds to the end of the last one. */

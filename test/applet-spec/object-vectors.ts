@@ -2,7 +2,7 @@
 import { fromHex } from '../../applet-spec/bytes.ts';
 import { coin } from '../../applet-spec/coin.ts';
 import type { VerifyingKey, Primitives } from '../../applet-spec/primitives.ts';
-import { payment } from '../../applet-spec/payment.ts';
+import { payment, transaction } from '../../applet-spec/payment.ts';
 import { acceptance, quote } from '../../applet-spec/quote.ts';
 import { acknowledgement, admission, receipt, refusal } from '../../applet-spec/receipt.ts';
 import type { SignedKind, StatementKind } from '../../applet-spec/signed-object.ts';
@@ -14,7 +14,7 @@ export { default as vectors } from '../../applet-spec/vectors/objects.json' with
 export interface ObjectKind {
   readonly name: string;
   decode(bytes: Uint8Array): { readonly body: unknown; readonly bodyBytes: Uint8Array };
-  /** Decodes, and encodes what came out, body and whole. */
+  /** Decodes, and encodes anew from the values alone, body and whole. */
   again(bytes: Uint8Array): { readonly whole: Uint8Array; readonly body?: Uint8Array };
   /** Whether the object verifies; undefined where that is not one key's matter. */
   verify(primitives: Primitives, bytes: Uint8Array, key: VerifyingKey): boolean | undefined;
@@ -25,9 +25,9 @@ function signedObject<T>(kind: SignedKind<T>): ObjectKind {
     name: kind.name,
     decode: (bytes) => kind.decode(bytes),
     again(bytes) {
-      const { body, bodyBytes, signature } = kind.decode(bytes);
+      const { body, signature } = kind.decode(bytes);
       const again = kind.body.encode(body);
-      return { body: again, whole: kind.encode(kind.join(bodyBytes, signature)) };
+      return { body: again, whole: kind.encode(kind.join(again, signature)) };
     },
     verify: (_primitives, bytes, key) => kind.verify(kind.decode(bytes), key),
   };
@@ -60,7 +60,16 @@ export const objectKinds: readonly ObjectKind[] = [
       const body = payment.decode(bytes);
       return { body, bodyBytes: body.transactionBytes };
     },
-    again: (bytes) => ({ whole: payment.encode(payment.decode(bytes)) }),
+    again(bytes) {
+      const found = payment.decode(bytes);
+      const whole = payment.encode({
+        ...found,
+        transactionBytes: transaction.encode(found.transaction),
+        quoteBytes: quote.body.encode(found.quote),
+        coin: coin.join(coin.body.encode(found.coin.body), found.coin.signature),
+      });
+      return { whole };
+    },
     verify: () => undefined,
   },
 ];
@@ -71,7 +80,8 @@ export function objectKind(name: string): ObjectKind {
   return kind;
 }
 
-export function signerNamed(name: string): { readonly privateKey: Uint8Array } & {
+export function signerNamed(name: string): {
+  readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
 } {
   const signer = vectors.signers.find(({ comment }) => comment === name);

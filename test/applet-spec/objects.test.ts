@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { concatBytes, fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { coin, coinIssuedMs, commitmentOf, makeCoinId } from '../../applet-spec/coin.ts';
 import { labels } from '../../applet-spec/labels.ts';
+import { toStationName, toUserName } from '../../applet-spec/names.ts';
 import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
 import {
   payment,
@@ -43,11 +44,11 @@ describe('objects of another maker', () => {
 
 describe.each(implementations)('signatures, by $implementation', ({ primitives }) => {
   it.each(vectors.objects)('verifies $comment under its signer alone', (vector) => {
-    const { verify } = objectKind(vector.kind);
+    const kind = objectKind(vector.kind);
     const bytes = fromHex(vector.hex);
     for (const { comment, publicKey } of vectors.signers) {
       const key = primitives.verifyingKey(fromHex(publicKey));
-      expect(verify(primitives, bytes, key)).toBe(comment === vector.signer);
+      expect(kind.verify(primitives, bytes, key)).toBe(comment === vector.signer);
     }
   });
 
@@ -131,6 +132,36 @@ describe('a payment', () => {
   });
 });
 
+describe('the longest payment', () => {
+  it('has sixteen stations with the longest names, and fits its fields', () => {
+    const [vector] = vectors.payments;
+    const found = payment.decode(fromHex(vector?.hex ?? ''));
+    const most = (1n << 64n) - 1n;
+    const home = 'q'.repeat(29);
+    const user = toUserName(`${'u'.repeat(34)}@${home}`);
+    const longest = {
+      ...found.quote,
+      network: 'n'.repeat(32),
+      payer: user,
+      payee: user,
+      time: most,
+      expiry: most,
+      deliveryDeadline: most,
+      resolutionDeadline: most,
+      bill: Array.from({ length: 16 }, (_, i) => ({
+        station: toStationName(`${'s'.repeat(30)}${String(10 + i)}`),
+        fee: most,
+        announcement: new Uint8Array(16),
+      })),
+    };
+    const quoteBytes = quote.body.encode(longest);
+    const bytes = payment.encode({ ...found, quote: longest, quoteBytes });
+    expect(payment.decode(bytes).quote).toEqual(longest);
+    const seventeen = { ...longest, bill: [...longest.bill, ...longest.bill.slice(0, 1)] };
+    expect(() => quote.body.encode(seventeen)).toThrow(TlvError);
+  });
+});
+
 describe('a coin ID', () => {
   it('begins with the time of issue, so that IDs sort by it', () => {
     const random = new Uint8Array(10).fill(0xff);
@@ -156,7 +187,7 @@ describe('labels', () => {
 function vectorOf(comment: string) {
   const vector = vectors.objects.find((each) => each.comment === comment);
   if (vector === undefined) throw new Error(`no vector: ${comment}`);
-  return { ...vector, signer: vector.signer };
+  return vector;
 }
 
 function faultOf(run: () => unknown): unknown {

@@ -17,8 +17,8 @@ import vectors from '../../applet-spec/vectors/sealed-records.json' with { type:
 import { opensslPrimitives } from '../../daemon/openssl-primitives.ts';
 
 const key = new Uint8Array(32).fill(0x42);
-const deskKey: RecordKey = { primitives: noblePrimitives, key, kind: 'desk', epoch: 0n };
-const peerKey: RecordKey = { primitives: noblePrimitives, key, kind: 'peer', epoch: 3n };
+const deskKey: RecordKey = { primitives: noblePrimitives, recordKey: key, kind: 'desk', epoch: 0n };
+const peerKey: RecordKey = { primitives: noblePrimitives, recordKey: key, kind: 'peer', epoch: 3n };
 
 function kindOf(text: string): RecordKind {
   if (text === 'desk' || text === 'peer') return text;
@@ -51,7 +51,7 @@ describe('sealed records', () => {
     const [epoch, sequence] = [BigInt(vector.epoch), BigInt(vector.sequence)];
     const [plaintext, record] = [fromHex(vector.plaintext), fromHex(vector.record)];
     for (const primitives of [noblePrimitives, opensslPrimitives]) {
-      const recordKey = { primitives, key: fromHex(vector.key), kind, epoch };
+      const recordKey = { primitives, recordKey: fromHex(vector.key), kind, epoch };
       expect(toHex(new RecordSealer(recordKey, sequence).seal(plaintext))).toBe(vector.record);
       const opened = new RecordOpener(recordKey, 'window').open(record);
       expect(opened).toEqual({ kind, epoch, sequence, plaintext });
@@ -63,7 +63,7 @@ describe('sealed records', () => {
     for (const primitives of [noblePrimitives, opensslPrimitives]) {
       const recordKey = {
         primitives,
-        key: fromHex(vector.key),
+        recordKey: fromHex(vector.key),
         kind: kindOf(vector.kind),
         epoch: BigInt(vector.epoch),
       };
@@ -127,15 +127,17 @@ describe('sealed records', () => {
 
   it('keeps its own copy of the key', () => {
     const lent = key.slice();
-    const sealer = new RecordSealer({ ...deskKey, key: lent });
-    const opener = new RecordOpener({ ...deskKey, key: lent }, 'strict');
+    const sealer = new RecordSealer({ ...deskKey, recordKey: lent });
+    const opener = new RecordOpener({ ...deskKey, recordKey: lent }, 'strict');
     lent.fill(0);
     expect(new RecordOpener(deskKey, 'strict').open(sealer.seal(key)).plaintext).toEqual(key);
     expect(opener.open(new RecordSealer(deskKey).seal(key)).plaintext).toEqual(key);
   });
 
   it('refuses keys and epochs of the wrong size', () => {
-    expect(() => new RecordSealer({ ...deskKey, key: new Uint8Array(16) })).toThrow(RangeError);
+    expect(() => new RecordSealer({ ...deskKey, recordKey: new Uint8Array(16) })).toThrow(
+      RangeError,
+    );
     expect(() => new RecordSealer({ ...deskKey, epoch: 1n << 32n })).toThrow(RangeError);
     expect(() => new RecordOpener({ ...deskKey, epoch: -1n }, 'strict')).toThrow(RangeError);
   });

@@ -1,0 +1,108 @@
+/** Links and a store in memory: what an announcer tells is written down, and nothing is sent. */
+import { toHex } from '../../../applet-spec/bytes.ts';
+import type { StationName } from '../../../applet-spec/names.ts';
+import type { Links, LinkStatus } from '../../../daemon/link/links.ts';
+import type { NetworkStore } from '../../../daemon/store/store.ts';
+import type { WireMessage } from '../../../daemon/wire/wire-message.ts';
+
+export interface Told {
+  readonly peer: StationName;
+  readonly message: WireMessage;
+}
+
+/** Only what is told once; outbox records are the relay's. */
+export class TellingLinks implements Links {
+  readonly told: Told[] = [];
+  readonly #statuses = new Map<StationName, LinkStatus>();
+
+  set(peer: StationName, changes: Partial<LinkStatus> = {}): void {
+    this.#statuses.set(peer, {
+      peer,
+      suite: 'otp-secret',
+      state: 'up',
+      sinceMs: 0,
+      availableBits: 4_096n,
+      missingBits: 0n,
+      ...changes,
+    });
+  }
+
+  /** What was told since the last call. */
+  take(): Told[] {
+    return this.told.splice(0);
+  }
+
+  get peers(): readonly StationName[] {
+    return [...this.#statuses.keys()];
+  }
+
+  status(peer: StationName): LinkStatus | undefined {
+    return this.#statuses.get(peer);
+  }
+
+  tell(peer: StationName, message: WireMessage): boolean {
+    if (this.#statuses.get(peer)?.state !== 'up') return false;
+    this.told.push({ peer, message });
+    return true;
+  }
+
+  listen(): void {}
+
+  protect(): Promise<Uint8Array[]> {
+    return Promise.reject(new Error('these links carry no outbox'));
+  }
+
+  send(): boolean {
+    return false;
+  }
+
+  confirm(): void {}
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+export class MemoryNetworkStore implements NetworkStore {
+  readonly others = new Map<StationName, Uint8Array>();
+  readonly own = new Map<string, Uint8Array>();
+  crlBytes: Uint8Array | undefined;
+  sequence = 0n;
+  /** Set by a test: what the next `nextSequence` rejects with. */
+  fault: Error | undefined;
+  /** Set by a test: called once, in the middle of an announcement. */
+  whileNumbering: (() => void) | undefined;
+
+  async putAnnouncement(station: StationName, _sequence: bigint, bytes: Uint8Array) {
+    this.others.set(station, bytes);
+  }
+
+  async announcements(): Promise<readonly Uint8Array[]> {
+    return [...this.others.values()];
+  }
+
+  async putOwnAnnouncement(name: Uint8Array, _sequence: bigint, bytes: Uint8Array) {
+    this.own.set(toHex(name), bytes);
+  }
+
+  async ownAnnouncement(name: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.own.get(toHex(name));
+  }
+
+  async nextSequence(): Promise<bigint> {
+    const { fault } = this;
+    this.fault = undefined;
+    this.whileNumbering?.();
+    this.whileNumbering = undefined;
+    if (fault !== undefined) throw fault;
+    return ++this.sequence;
+  }
+
+  async putCrl(_number: bigint, bytes: Uint8Array) {
+    this.crlBytes = bytes;
+  }
+
+  async crl(): Promise<Uint8Array | undefined> {
+    return this.crlBytes;
+  }
+}
