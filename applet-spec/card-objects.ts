@@ -1,4 +1,7 @@
-/** The data fields of commands and answers (design §6). Layout first; the applet's rules are in prose. */
+/**
+ * The data fields of commands and answers (design §6). Layout first; the applet's rules are in
+ * prose.
+ */
 import { labels } from './labels.ts';
 import { limits } from './limits.ts';
 import {
@@ -81,7 +84,9 @@ export const authorisation = element(
 );
 export type Authorisation = Static<typeof authorisation>;
 
-/** RETIRE COINS: what host and station agreed to take out of the pool, for new coins or for money. */
+/**
+ * RETIRE COINS: what host and station agreed to take out of the pool, for new coins or for money.
+ */
 export const retirement = element(
   0x69,
   struct({
@@ -194,7 +199,10 @@ export const journalQuery = element(
 );
 export type JournalQuery = Static<typeof journalQuery>;
 
-/** Answer of QUERY JOURNAL: the payment's entry, or the coin's state; neither where the card has none. */
+/**
+ * Answer of QUERY JOURNAL: the payment's entry, or the coin's state; neither where the card has
+ * none.
+ */
 export const journalAnswer = element(
   0x73,
   struct({
@@ -213,7 +221,9 @@ export const journalAnswer = element(
 );
 export type JournalAnswer = Static<typeof journalAnswer>;
 
-/** DERIVE TRAFFIC: for sending the card advances its epoch first; for receiving the record names it. */
+/**
+ * DERIVE TRAFFIC: for sending the card advances its epoch first; for receiving the record names it.
+ */
 export const trafficRequest = element(
   0x74,
   struct({ paymentId: element(0x80, hash), epoch: optional(element(0x81, uint(4))) }),

@@ -1,4 +1,6 @@
-/** The coin (S1): its public part is signed by the issuer; its secret is apart (design §4, §11.3). */
+/**
+ * The coin (S1): its public part is signed by the issuer; its secret is apart (design §4, §11.3).
+ */
 import { bytesToUint, concatBytes, uintToBytes } from './bytes.ts';
 import { labels } from './labels.ts';
 import {

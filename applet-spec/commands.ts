@@ -1,7 +1,7 @@
 /**
- * The applet's commands. `clear` commands come from the host; `secure` ones from the station, wrapped
- * by SCP03 at level 33 (CLA bit 0x04). A secure command's 9000 answer carries a result code first
- * (`cardResults`), so that a refusal of business is authentic (design §5).
+ * The applet's commands. `clear` commands come from the host; `secure` ones from the station,
+ * wrapped by SCP03 at level 33 (CLA bit 0x04). A secure command's 9000 answer carries a result code
+ * first (`cardResults`), so that a refusal of business is authentic (design §5).
  */
 import { fromHex } from './bytes.ts';
 
@@ -70,7 +70,10 @@ export const payWithCertificate = 0x01;
 export const trafficDirections = { send: 0x01, receive: 0x02 } as const;
 export type TrafficDirection = keyof typeof trafficDirections;
 
-/** P1 of CHANGE REFERENCE DATA: set where none is set yet, or verify the old one and set the new one. */
+/**
+ * P1 of CHANGE REFERENCE DATA: set where none is set yet, or verify the old one and set the new
+ * one.
+ */
 export const changeReference = { first: 0x01, exchange: 0x00 } as const;
 
 /** What a secure command came to: the first byte of its 9000 answer, under the response MAC. */

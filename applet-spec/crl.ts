@@ -86,7 +86,10 @@ export function crlFreshness(
   return nowSeconds <= servesUntil ? 'grace' : 'stale';
 }
 
-/** The last second at which a list is of use, grace included. Throws RangeError as `crlFreshness` does. */
+/**
+ * The last second at which a list is of use, grace included. Throws RangeError as `crlFreshness`
+ * does.
+ */
 export function crlServesUntil(
   crl: Pick<Crl, 'thisUpdate' | 'nextUpdate'>,
   graceSeconds: bigint = crlGraceSeconds,

@@ -1,8 +1,8 @@
 import { toUtf8 } from './bytes.ts';
 
 /**
- * Domain separation: what is signed or hashed starts with the label of its kind. Each label ends with
- * a zero byte and has none inside, so none is a prefix of another.
+ * Domain separation: what is signed or hashed starts with the label of its kind. Each label ends
+ * with a zero byte and has none inside, so none is a prefix of another.
  */
 export const labels = {
   coin: label('keytoll coin 1'),

@@ -69,7 +69,9 @@ export const signature = octets(64);
 export const algorithm = oneOf({ 'ecdsa-p256-sha256': 1 });
 export type Algorithm = 'ecdsa-p256-sha256';
 
-/** Link suites in the order of their strength; a quote names the least that it allows (design §5). */
+/**
+ * Link suites in the order of their strength; a quote names the least that it allows (design §5).
+ */
 export const suiteCodes = { aes: 1, 'otp-secret': 2, otp: 3 } as const;
 export type Suite = keyof typeof suiteCodes;
 export const suite = oneOf(suiteCodes);

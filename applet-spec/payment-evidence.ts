@@ -33,37 +33,29 @@ export function contentFaults(
 ): readonly ContentFault[] {
   const { transaction, quote: terms } = payment;
   const paid = payment.coin.body;
+  const faults: ContentFault[] = [];
+  if (!equalBytes(transaction.quoteDigest, quote.digest(primitives, payment.quoteBytes))) {
+    faults.push({ code: 'quote-differs', detail: 'the transaction names another quote' });
+  }
+  if (terms.network !== network || paid.network !== network) {
+    faults.push({ code: 'foreign-network', detail: `a payment of network ${terms.network}` });
+  }
+  const sameCoin =
+    equalBytes(transaction.coinId, paid.coinId) &&
+    equalBytes(transaction.commitment, paid.commitment) &&
+    transaction.coinValue === paid.value;
+  if (!sameCoin)
+    faults.push({ code: 'coin-differs', detail: 'the transaction names another coin' });
+  if (paid.currency !== terms.currency) {
+    const detail = `a coin of ${paid.currency} for ${terms.currency}`;
+    faults.push({ code: 'currency-differs', detail });
+  }
   const total = billTotal(terms.bill);
-  const checks: readonly (readonly [boolean, ContentFaultCode, string])[] = [
-    [
-      equalBytes(transaction.quoteDigest, quote.digest(primitives, payment.quoteBytes)),
-      'quote-differs',
-      'the transaction names another quote',
-    ],
-    [
-      terms.network === network && paid.network === network,
-      'foreign-network',
-      `a payment of network ${terms.network}`,
-    ],
-    [
-      equalBytes(transaction.coinId, paid.coinId) &&
-        equalBytes(transaction.commitment, paid.commitment) &&
-        transaction.coinValue === paid.value,
-      'coin-differs',
-      'the transaction names another coin',
-    ],
-    [
-      paid.currency === terms.currency,
-      'currency-differs',
-      `a coin of ${paid.currency} for ${terms.currency}`,
-    ],
-    [
-      total === paid.value,
-      'sum-differs',
-      `the bill's sum is ${total}, the coin's value ${paid.value}`,
-    ],
-  ];
-  return checks.flatMap(([holds, code, detail]) => (holds ? [] : [{ code, detail }]));
+  if (total !== paid.value) {
+    const detail = `the bill's sum is ${total}, the coin's value ${paid.value}`;
+    faults.push({ code: 'sum-differs', detail });
+  }
+  return faults;
 }
 
 /** Each station once, the payer's first, which issued the coin, and the payee's last. */

@@ -1,6 +1,7 @@
 /**
  * The cryptography that the specification needs, as a seam: noble for cards and hosts
- * (`noble-primitives.ts`), OpenSSL for stations (`daemon/openssl-primitives.ts`). Both pass the same vectors.
+ * (`noble-primitives.ts`), OpenSSL for stations (`daemon/openssl-primitives.ts`). Both pass the
+ * same vectors.
  *
  * Public keys are P-256 points, uncompressed: 65 bytes. Signatures are r ‖ s with low s: 64 bytes,
  * ECDSA over SHA-256 of the message. Every key of AES is 16, 24 or 32 bytes.
@@ -31,7 +32,10 @@ export interface Primitives {
   ): Uint8Array | undefined;
   /** Poly1305 (RFC 8439 §2.5) under a key used once: 16 bytes. */
   poly1305(oneTimeKey: Uint8Array, message: Uint8Array): Uint8Array;
-  /** Imports once; imports cost more than verifications. Throws RangeError for what is no point of P-256. */
+  /**
+   * Imports once; imports cost more than verifications. Throws RangeError for what is no point of
+   * P-256.
+   */
   verifyingKey(publicKey: Uint8Array): VerifyingKey;
   /** From a 32-byte private scalar. */
   signingKey(privateKey: Uint8Array): SigningKey;

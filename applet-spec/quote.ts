@@ -36,7 +36,10 @@ export type Acceptance = Signed<AcceptanceBody>;
 /** Signed by the payee's station with its document key. */
 export const acceptance = signedKind('acceptance', 0xe2, labels.acceptance, acceptanceBody);
 
-/** One station's line of the bill: its fee and the announcement of its own that the fee follows from. */
+/**
+ * One station's line of the bill: its fee and the announcement of its own that the fee follows
+ * from.
+ */
 export const billLine = struct({
   station: element(0x80, stationName),
   fee: element(0x81, money),

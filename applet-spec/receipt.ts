@@ -1,4 +1,6 @@
-/** Who says what became of a payment: admission, acknowledgement, receipt, refusal (S34, S37, S38). */
+/**
+ * Who says what became of a payment: admission, acknowledgement, receipt, refusal (S34, S37, S38).
+ */
 import { labels } from './labels.ts';
 import { hash, seconds, signature, signedHead, stationName } from './names.ts';
 import { signedKind, statementKind, type Signed, type Statement } from './signed-object.ts';

@@ -1,7 +1,8 @@
 /**
- * Signed objects: the exact bytes received are kept, and verified over. `Signed` objects stand alone
- * under one signature; `Statement`s are leaves under one signed Merkle root, so that a station signs
- * a whole commit batch once (design §7). A batch of one is the same thing with an empty path.
+ * Signed objects: the exact bytes received are kept, and verified over. `Signed` objects stand
+ * alone under one signature; `Statement`s are leaves under one signed Merkle root, so that a
+ * station signs a whole commit batch once (design §7). A batch of one is the same thing with an
+ * empty path.
  */
 import { concatBytes, uintToBytes } from './bytes.ts';
 import { labels, type Label } from './labels.ts';

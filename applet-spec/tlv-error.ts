@@ -7,8 +7,8 @@ export type TlvErrorCode =
   | 'bad-value';
 
 /**
- * Bytes that no encoder of ours writes, or a value that none may write. `path` names the element, as
- * `quote.bill[3].fee`; it is empty where the fault is in the outermost element itself.
+ * Bytes that no encoder of ours writes, or a value that none may write. `path` names the element,
+ * as `quote.bill[3].fee`; it is empty where the fault is in the outermost element itself.
  */
 export class TlvError extends Error {
   override readonly name = 'TlvError';

@@ -1,6 +1,7 @@
 /**
- * BER-TLV in its DER form (ISO/IEC 8825-1 §10; ISO/IEC 7816-4 §5.2.2): definite and minimal lengths,
- * fixed order, no trailing bytes. One statement of an object gives its encoder, decoder, bounds and type:
+ * BER-TLV in its DER form (ISO/IEC 8825-1 §10; ISO/IEC 7816-4 §5.2.2): definite and minimal
+ * lengths, fixed order, no trailing bytes. One statement of an object gives its encoder, decoder,
+ * bounds and type:
  *
  *     const line = struct({ station: element(0x80, text(32)), fee: element(0x81, uint(8)) });
  *     type Line = Static<typeof line>;
@@ -296,7 +297,8 @@ export function octets(least: number, most: number = least): Value<Uint8Array> {
     }
     return bytes;
   };
-  // A socket's and a database's bytes are Buffers, whose `slice` is a view on a pool that is reused.
+  // A socket's and a database's bytes are Buffers, whose `slice` is a view on a pool that is
+  // reused.
   return { encode: inBounds, decode: (content) => new Uint8Array(inBounds(content)) };
 }
 

@@ -1,7 +1,7 @@
 /**
- * Bounded batches (design §9): what arrives in one turn of the loop, or while the batch before it is
- * being worked on, is worked on together, at most 64 at a time. Unbounded batches make stations of a
- * route take turns instead of working side by side.
+ * Bounded batches (design §9): what arrives in one turn of the loop, or while the batch before it
+ * is being worked on, is worked on together, at most 64 at a time. Unbounded batches make stations
+ * of a route take turns instead of working side by side.
  */
 export const batchMost = 64;
 
@@ -16,7 +16,9 @@ export class Batch<I, O> {
   #waiting: Waiting<I, O>[] = [];
   #running: Promise<void> | undefined;
 
-  /** `work` gives one outcome per item, in order; where it throws, every item of the batch rejects. */
+  /**
+   * `work` gives one outcome per item, in order; where it throws, every item of the batch rejects.
+   */
   constructor(work: (items: readonly I[]) => Promise<readonly O[]>) {
     this.#work = work;
   }

@@ -13,7 +13,9 @@ export interface CoinMintOptions {
   readonly clock: Clock;
   /** For IDs. */
   readonly entropy: Entropy;
-  /** For coin secrets: a quantum generator mixed with the system's. Throws where it is not healthy. */
+  /**
+   * For coin secrets: a quantum generator mixed with the system's. Throws where it is not healthy.
+   */
   readonly secretEntropy: SecretEntropy;
   readonly coinKey: SigningKey;
   readonly network: string;

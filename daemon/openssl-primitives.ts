@@ -1,21 +1,21 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createPrivateKey,
   createPublicKey,
+  hash,
   sign as opensslSign,
   verify as opensslVerify,
 } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import type { KeyObject, VerifyKeyObjectInput } from 'node:crypto';
 import { poly1305 } from '@noble/ciphers/_poly1305.js';
 import {
   bytesToUint,
   concatBytes,
   fromHex,
+  toHex,
   uintToBytes,
   wipe,
-  xorBytes,
 } from '../applet-spec/bytes.ts';
 import {
   AES_BLOCK_BYTES,
@@ -29,6 +29,7 @@ import {
   requireLength,
   requireUncompressedPoint,
 } from '../applet-spec/primitive-input.ts';
+import { aesCmac, AesContexts } from './aes-contexts.ts';
 import type { Primitives, SigningKey, VerifyingKey } from '../applet-spec/primitives.ts';
 
 const p256Order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
@@ -44,26 +45,26 @@ const pkcs8Prefix = fromHex(
 /** `Primitives` for stations, on OpenSSL. Signing is randomised; results are plain Uint8Arrays. */
 export const opensslPrimitives: Primitives = {
   sha256(...parts) {
-    const hash = createHash('sha256');
-    for (const part of parts) hash.update(part);
-    return plainBytes(hash.digest());
+    const [first] = parts;
+    const whole = parts.length === 1 && first !== undefined ? first : concatBytes(...parts);
+    return plainBytes(hash('sha256', whole, 'buffer'));
   },
-  aesCmac,
+  aesCmac(key, message) {
+    requireAesKey(key);
+    return aesCmac(key, message);
+  },
   aesCbcEncrypt(key, iv, plaintext) {
     requireCbcInput(key, iv, plaintext);
-    const cipher = createCipheriv(`aes-${8 * key.length}-cbc`, key, iv).setAutoPadding(false);
-    return concatBytes(cipher.update(plaintext), cipher.final());
+    return AesContexts.of(key).cbcEncrypt(iv, plaintext);
   },
   aesCbcDecrypt(key, iv, ciphertext) {
     requireCbcInput(key, iv, ciphertext);
-    const decipher = createDecipheriv(`aes-${8 * key.length}-cbc`, key, iv).setAutoPadding(false);
-    return concatBytes(decipher.update(ciphertext), decipher.final());
+    return AesContexts.of(key).cbcDecrypt(iv, ciphertext);
   },
   aesEcbEncryptBlock(key, block) {
     requireAesKey(key);
     requireLength(block, AES_BLOCK_BYTES, 'an AES block');
-    const cipher = createCipheriv(`aes-${8 * key.length}-ecb`, key, null).setAutoPadding(false);
-    return plainBytes(cipher.update(block));
+    return AesContexts.of(key).encryptBlock(block);
   },
   aesGcmSeal(key, nonce, plaintext, associatedData) {
     requireGcmInput(key, nonce);
@@ -93,14 +94,14 @@ export const opensslPrimitives: Primitives = {
     requireLength(oneTimeKey, 32, 'a Poly1305 key');
     return poly1305(message, oneTimeKey);
   },
-  verifyingKey: (publicKey) => OpensslVerifyingKey.import(publicKey),
+  verifyingKey: importedOnce,
   signingKey: (privateKey) => OpensslSigningKey.import(privateKey),
 };
 
 /** A P-256 public key inside OpenSSL, imported once. */
 export class OpensslVerifyingKey implements VerifyingKey {
   readonly publicKey: Uint8Array;
-  readonly #input: VerifyInput;
+  readonly #input: VerifyKeyObjectInput;
 
   /** Throws RangeError for what is no uncompressed point of P-256. */
   static import(publicKey: Uint8Array): OpensslVerifyingKey {
@@ -129,9 +130,20 @@ export class OpensslVerifyingKey implements VerifyingKey {
   }
 }
 
-interface VerifyInput {
-  readonly key: KeyObject;
-  readonly dsaEncoding: 'ieee-p1363';
+/**
+ * Stations' and payers' keys come again with every payment, and an import costs two verifications.
+ */
+const imported = new Map<string, OpensslVerifyingKey>();
+const importedMost = 4_096;
+
+function importedOnce(publicKey: Uint8Array): OpensslVerifyingKey {
+  const point = toHex(publicKey);
+  const known = imported.get(point);
+  if (known !== undefined) return known;
+  const verifyingKey = OpensslVerifyingKey.import(publicKey);
+  if (imported.size >= importedMost) imported.clear();
+  imported.set(point, verifyingKey);
+  return verifyingKey;
 }
 
 class OpensslSigningKey extends OpensslVerifyingKey implements SigningKey {
@@ -158,42 +170,6 @@ class OpensslSigningKey extends OpensslVerifyingKey implements SigningKey {
     const input = { key: this.#privateKey, dsaEncoding: 'ieee-p1363' } as const;
     return toLowS(plainBytes(opensslSign('sha256', message, input)));
   }
-}
-
-/**
- * AES-CMAC (RFC 4493 §2.4) over one CBC cipher: encrypting a zero block first gives L for the
- * subkeys, and leaves L as the chaining value, which XOR into the first message block cancels.
- */
-function aesCmac(key: Uint8Array, message: Uint8Array): Uint8Array {
-  requireAesKey(key);
-  const zero = new Uint8Array(AES_BLOCK_BYTES);
-  const cipher = createCipheriv(`aes-${8 * key.length}-cbc`, key, zero).setAutoPadding(false);
-  const l = plainBytes(cipher.update(zero));
-  const k1 = double(l);
-  const blocks = Math.max(1, Math.ceil(message.length / AES_BLOCK_BYTES));
-  const padded = new Uint8Array(blocks * AES_BLOCK_BYTES);
-  padded.set(message);
-  const whole = message.length === padded.length;
-  if (!whole) padded[message.length] = 0x80;
-  const lastOffset = padded.length - AES_BLOCK_BYTES;
-  const last = padded.subarray(lastOffset);
-  last.set(xorBytes(last, whole ? k1 : double(k1)));
-  const first = padded.subarray(0, AES_BLOCK_BYTES);
-  first.set(xorBytes(first, l));
-  return plainBytes(cipher.update(padded).subarray(lastOffset));
-}
-
-/** Multiplication by x in GF(2^128), RFC 4493 §2.3. */
-function double(block: Uint8Array): Uint8Array {
-  const doubled = new Uint8Array(AES_BLOCK_BYTES);
-  let carry = 0;
-  for (let i = AES_BLOCK_BYTES - 1; i >= 0; i--) {
-    const shifted = ((block[i] ?? 0) << 1) | carry;
-    doubled[i] = shifted & 0xff;
-    carry = shifted >> 8;
-  }
-  doubled[AES_BLOCK_BYTES - 1] = (doubled[AES_BLOCK_BYTES - 1] ?? 0) ^ (carry * 0x87);
-  return doubled;
 }
 
 function importPoint(publicKey: Uint8Array): KeyObject {

@@ -22,7 +22,6 @@ import { CaFolder, type IssuedRecord, type RevokedRecord } from './ca-folder.ts'
 import type { CertificateIssuer, CertificateRequest } from './certificate-issuer.ts';
 import { drawP256Key, readPublicKeyFile, type P256KeyPair } from './p256-key-file.ts';
 import type { RevocationReason } from './revocation-reason.ts';
-import { commonName, writeCrl, writeLeaf, writeRoot } from './x509-writer.ts';
 import type { X509Issuer } from './x509-writer.ts';
 
 export interface CaSeams {
@@ -69,6 +68,7 @@ export class CertificateAuthority implements CertificateIssuer {
     if (!/^[\x20-\x7e]{1,64}$/.test(name) || name.trim() !== name) {
       throw new CaError('bad-request', 'the name of a CA is 1 to 64 printable ASCII characters');
     }
+    const { commonName, writeRoot } = await writers();
     const issuer = { subject: commonName(name), keys: drawP256Key(options.entropy) };
     const now = secondsOf(options.clock);
     const serialNumber = drawSerialNumber(options.entropy);
@@ -107,6 +107,7 @@ export class CertificateAuthority implements CertificateIssuer {
     const wanted = now + daySeconds * BigInt(wholeDays(request.days ?? leafDays));
     const { notBefore, notAfter } = this.#rootCertificate;
     if (now > notAfter) throw new CaError('bad-request', 'the root has expired: make a new CA');
+    const { writeLeaf } = await writers();
     const der = await writeLeaf(this.#issuer, {
       serialNumber: drawSerialNumber(this.#entropy),
       role: request.role,
@@ -193,6 +194,7 @@ export class CertificateAuthority implements CertificateIssuer {
     hours: number,
   ): Promise<Uint8Array> {
     const thisUpdate = secondsOf(this.#clock) - backdateSeconds;
+    const { writeCrl } = await writers();
     const der = await writeCrl(this.#issuer, {
       number,
       thisUpdate,
@@ -232,6 +234,11 @@ export class CertificateAuthority implements CertificateIssuer {
     });
     if (!recorded) throw new CaError('self-check', 'a serial number came twice: check the entropy');
   }
+}
+
+/** They take longer to load than a station does; most who open a CA only read. */
+function writers() {
+  return import('./x509-writer.ts');
 }
 
 /** One line for the operator, before anything is signed. */

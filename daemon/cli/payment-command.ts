@@ -1,4 +1,7 @@
-/** `keytolld payments`: what this station keeps of the payments that it issued, carried or handed over. */
+/**
+ * `keytolld payments`: what this station keeps of the payments that it issued, carried or handed
+ * over.
+ */
 import type { Command } from 'commander';
 import { fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { systemEntropy } from '../entropy.ts';

@@ -1,5 +1,6 @@
 /** `keytolld init|run|status|network`: a station for its operator. Parsing and printing. */
 import { writeSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { isCurrency, toStationName } from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
@@ -11,6 +12,7 @@ import { openLog, type Log } from '../station/log.ts';
 import { adminSocketOf, runStation } from '../station/station.ts';
 import { openSecretEntropy } from '../station/secret-entropy.ts';
 import { initStationFolder } from '../station/station-folder.ts';
+import { certifyStation } from '../station/station-papers.ts';
 import { StationError } from '../station/station-error.ts';
 import type { StationStatus } from '../station/station-status.ts';
 import { webSockets } from '../web-socket.ts';
@@ -63,38 +65,44 @@ function addInit(program: Command): void {
     .requiredOption('--name <name>', 'the station’s name, such as q1')
     .requiredOption('--network <name>', 'the network’s name')
     .option('--currency <code>', 'ISO 4217', 'EUR')
+    .option('--ca <folder>', 'the CA’s folder, where it is on this machine: certifies the keys')
     .option('--json', 'print JSON')
-    .action(
-      (
-        folder: string,
-        options: {
-          readonly name: string;
-          readonly network: string;
-          readonly currency: string;
-          readonly json?: boolean;
-        },
-        command: Command,
-      ) =>
-        reporting(command, () => {
-          const { name, network, currency } = options;
-          if (!isCurrency(currency)) {
-            throw new RangeError(`"${currency}" is no currency of ISO 4217, such as EUR`);
-          }
-          const station = toStationName(name);
-          const entropy = systemEntropy;
-          const config = initStationFolder(folder, { station, network, currency, entropy });
-          const issue = `keytolld ca issue CA --name ${name}`;
-          print(command, options, { station, config }, [
-            `Station ${name} made in ${folder}. Next:`,
-            `  ${issue} --role station-coin --public-key ${folder}/keys/coin.pem.pub ` +
-              `--out ${folder}/certificates/coin.der`,
-            `  ${issue} --role station-document --public-key ${folder}/keys/document.pem.pub ` +
-              `--out ${folder}/certificates/document.der`,
-            `  copy the CA's root certificate and CRL into ${folder}/certificates`,
-            `  edit ${config}, then: keytolld run --config ${config}`,
-          ]);
-        }),
+    .action((folder: string, options: InitOptions, command: Command) =>
+      reporting(command, () => init(folder, options, command)),
     );
+}
+
+interface InitOptions {
+  readonly name: string;
+  readonly network: string;
+  readonly currency: string;
+  readonly ca?: string;
+  readonly json?: boolean;
+}
+
+async function init(folder: string, options: InitOptions, command: Command): Promise<void> {
+  const { name, network, currency, ca } = options;
+  if (!isCurrency(currency)) {
+    throw new RangeError(`"${currency}" is no currency of ISO 4217, such as EUR`);
+  }
+  const station = toStationName(name);
+  const entropy = systemEntropy;
+  const caFolder = ca === undefined ? {} : { caFolder: resolve(ca) };
+  const config = initStationFolder(folder, { station, network, currency, entropy, ...caFolder });
+  if (ca !== undefined) await certifyStation(folder, station, ca, { clock: systemClock, entropy });
+  const issue = `keytolld ca issue CA --name ${name}`;
+  const papers = [
+    `  ${issue} --role station-coin --public-key ${folder}/keys/coin.pem.pub ` +
+      `--out ${folder}/certificates/coin.der`,
+    `  ${issue} --role station-document --public-key ${folder}/keys/document.pem.pub ` +
+      `--out ${folder}/certificates/document.der`,
+    `  copy the CA's root certificate and CRL into ${folder}/certificates`,
+  ];
+  print(command, options, { station, config, certified: ca !== undefined }, [
+    `Station ${name} made in ${folder}${ca === undefined ? '' : ', and certified'}. Next:`,
+    ...(ca === undefined ? papers : []),
+    `  edit ${config}, then: keytolld run --config ${config}`,
+  ]);
 }
 
 async function run(options: ConfigOption & { readonly readyFd?: number }): Promise<void> {

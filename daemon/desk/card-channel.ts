@@ -1,4 +1,7 @@
-/** SCP03 from the station's side, over a host that carries APDUs without understanding them (design §5). */
+/**
+ * SCP03 from the station's side, over a host that carries APDUs without understanding them (design
+ * §5).
+ */
 import {
   encodeCommand,
   decodeResponse,
@@ -134,7 +137,9 @@ export class CardChannel {
   }
 }
 
-/** The card answers under the version in force; after a rotation whose end was not seen, the next. */
+/**
+ * The card answers under the version in force; after a rotation whose end was not seen, the next.
+ */
 function keysOf(card: CardRecord, keyVersion: number): CardKeys | undefined {
   if (keyVersion === card.keyVersion) return card.keys;
   return keyVersion === card.nextKeyVersion ? card.nextKeys : undefined;

@@ -1,7 +1,7 @@
 /**
  * What the station does with a card that is at its desk, one operation at a time: enrol it, load
- * coins, have it pay, offer it a key, tell it a verdict. After an answer without a valid MAC the visit
- * ends; the next one asks the journal, or repeats what is harmless to repeat.
+ * coins, have it pay, offer it a key, tell it a verdict. After an answer without a valid MAC the
+ * visit ends; the next one asks the journal, or repeats what is harmless to repeat.
  */
 import {
   applicationInfo,
@@ -27,6 +27,7 @@ import {
   type CardResult,
 } from '../../applet-spec/commands.ts';
 import { coin as coinKind, type Coin } from '../../applet-spec/coin.ts';
+import type { PaymentRecord } from '../../applet-spec/desk-messages.ts';
 import { labels } from '../../applet-spec/labels.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import type { Payment } from '../../applet-spec/payment.ts';
@@ -35,7 +36,7 @@ import { putKey } from '../../applet-spec/scp03-put-key.ts';
 import type { CardKeys } from '../../applet-spec/scp03-keys.ts';
 import { statusWords } from '../../applet-spec/status-words.ts';
 import { decodeElement } from '../../applet-spec/tlv.ts';
-import type { CardRecord, CoinRecord, PaymentRow } from '../store/store.ts';
+import type { CardRecord, CoinRecord } from '../store/store.ts';
 import type { CardChannel, CardReply } from './card-channel.ts';
 import type { DeskContext } from './desk-context.ts';
 import { DeskError } from './desk-error.ts';
@@ -49,6 +50,7 @@ export class CardVisit {
   readonly #context: DeskContext;
   readonly #channel: CardChannel;
   #turn: Promise<unknown> = Promise.resolve();
+  #counting: Promise<number> | undefined;
 
   constructor(context: DeskContext, channel: CardChannel) {
     this.#context = context;
@@ -170,11 +172,11 @@ export class CardVisit {
   }
 
   /**
-   * S38, S39: the verdict. A payee's card that never got the offer has nothing to conclude, which is
-   * as good.
+   * S38, S39: the verdict. A payee's card that never got the offer has nothing to conclude, which
+   * is as good.
    */
-  async conclude(row: PaymentRow): Promise<void> {
-    const word = row.receipt ?? row.refusal;
+  async conclude({ receipt, refusal }: PaymentRecord): Promise<void> {
+    const word = (receipt ?? refusal)?.bytes;
     if (word === undefined) throw new RangeError('a payment without a verdict');
     const { result } = this.#answered(await this.#channel.send('conclude', word));
     if (result !== 'done' && result !== 'not-found') throw fault('CONCLUDE', result);
@@ -191,9 +193,17 @@ export class CardVisit {
 
   /**
    * How many more keys the card can take, as it says itself: a hint for acceptances (S21), which
-   * spares a payment that could only fail.
+   * spares a payment that could only fail. In turn, and once for all who ask meanwhile: questions of
+   * strangers never queue up before the card's own business.
    */
-  async freePeerKeys(): Promise<number> {
+  freePeerKeys(): Promise<number> {
+    this.#counting ??= this.inTurn(() => this.#countFreePeerKeys()).finally(() => {
+      this.#counting = undefined;
+    });
+    return this.#counting;
+  }
+
+  async #countFreePeerKeys(): Promise<number> {
     const { cla, ins } = commands.getData;
     const [p1, p2] = [dataObjects.applicationInfo >> 8, dataObjects.applicationInfo & 0xff];
     const answer = await this.#channel.sendClear({

@@ -2,6 +2,7 @@
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
 import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
+import type { Batch } from '../batch.ts';
 import type { CoinMint } from '../coin-mint.ts';
 import type { Log } from '../station/log.ts';
 import type { Store } from '../store/store.ts';
@@ -25,6 +26,8 @@ export interface DeskContext {
   readonly entropy: Entropy;
   readonly mint: CoinMint;
   readonly store: Store;
+  /** Payments whose card has the verdict, to be marked so together. */
+  readonly concluding: Batch<Uint8Array, true>;
   readonly toll: Toll;
   /** Absent where the CA's desk is not at hand: cards cannot be enrolled then. */
   readonly certifyUser: CertifyUser | undefined;

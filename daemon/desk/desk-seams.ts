@@ -1,9 +1,9 @@
 /**
- * The two seams between the desk, which knows users and cards, and the toll (`daemon/relay/`), which
- * knows quotes, payments and verdicts. Neither imports the other's implementation.
+ * The two seams between the desk, which knows users and cards, and the toll (`daemon/relay/`),
+ * which knows quotes, payments and verdicts. Neither imports the other's implementation.
  */
 import type { PayAnswer } from '../../applet-spec/card-objects.ts';
-import type { DeskRefusalCode } from '../../applet-spec/desk-messages.ts';
+import type { DeskRefusalCode, PaymentRecord } from '../../applet-spec/desk-messages.ts';
 import type { StationName, Suite, UserName } from '../../applet-spec/names.ts';
 import type { Payment } from '../../applet-spec/payment.ts';
 import type { Acceptance, Quote } from '../../applet-spec/quote.ts';
@@ -28,9 +28,21 @@ export interface Quoted {
 }
 
 /** `pay` came to a stored payment: admitted, or refused before admission with a signed refusal. */
-export interface Paid {
-  readonly outcome: 'paid';
-  readonly row: PaymentRow;
+export type Paid =
+  | { readonly outcome: 'paid'; readonly record: PaymentRecord }
+  /** It was stored before. */
+  | { readonly outcome: 'paid-before'; readonly row: PaymentRow };
+
+/** A verdict, or a refusal before admission, for a user's card and host. */
+export interface Conclusion {
+  readonly paymentId: Uint8Array;
+  readonly role: 'payer' | 'payee';
+  readonly record: PaymentRecord;
+}
+
+/** The payer's coin, signature and certificate; without the last nothing can be paid. */
+export interface PaySigned extends Omit<PayAnswer, 'certificate'> {
+  readonly certificate?: Uint8Array | undefined;
 }
 
 /** What the desk asks of the toll. */
@@ -53,8 +65,8 @@ export interface Toll {
     | { readonly outcome: 'paid-before'; readonly row: PaymentRow }
     | DeskRefusal
   >;
-  /** S34–S36, with what the card answered to PAY. The certificate comes from the card or the store. */
-  pay(payer: UserName, quote: Quote, answer: PayAnswer): Promise<Paid | DeskRefusal>;
+  /** S34–S36, with what the card answered to PAY, or what the desk knows of its certificate. */
+  pay(payer: UserName, quote: Quote, answer: PaySigned): Promise<Paid | DeskRefusal>;
   /** A user's card is at the desk: offers that wait for it may go on. */
   arrived(user: UserName): void;
 }
@@ -78,11 +90,22 @@ export interface Counter {
   presence(user: UserName): Promise<Presence>;
   /** Whether the user's card is at the desk now, without asking it anything. */
   isHere(user: UserName): boolean;
-  /** S37: OFFER to the payee's card, under secure messaging. Idempotent. */
-  offer(payee: UserName, payment: Payment, coinSecret: Uint8Array): Promise<OfferOutcome>;
   /**
-   * A verdict is durable: tell the user's card (CONCLUDE), load the replacement of a burned coin, and
-   * notify the host; now if the card is here, otherwise at its next visit (`Store.unconcluded`).
+   * S37: OFFER to the payee's card, under secure messaging; `absent` where the payment is not open
+   * any more when the card's turn comes. Idempotent.
    */
-  concluded(user: UserName, paymentId: Uint8Array): void;
+  offer(
+    payee: UserName,
+    payment: Payment,
+    coinSecret: Uint8Array,
+    isOpen: () => boolean,
+  ): Promise<OfferOutcome>;
+  /**
+   * A verdict is durable: tell the user's card (CONCLUDE), load the replacement of a burned coin,
+   * and notify the host; now if the card is here, otherwise at its next visit
+   * (`Store.unconcluded`).
+   */
+  concluded(user: UserName, conclusion: Conclusion): void;
+  /** Coins of this user are to be loaded: now if the card is here, otherwise at its next visit. */
+  coinsWait(user: UserName): void;
 }

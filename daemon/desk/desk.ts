@@ -5,7 +5,7 @@ import type { Payment } from '../../applet-spec/payment.ts';
 import type { Socket, SocketFactory, SocketServer } from '../socket.ts';
 import type { DeskContext } from './desk-context.ts';
 import { DeskError } from './desk-error.ts';
-import type { Counter, OfferOutcome, Presence } from './desk-seams.ts';
+import type { Conclusion, Counter, OfferOutcome, Presence } from './desk-seams.ts';
 import { HostConnection } from './host-connection.ts';
 import { Visitor } from './visitor.ts';
 
@@ -16,6 +16,8 @@ export class Desk implements Counter {
   readonly #context: DeskContext;
   readonly #visitors = new Map<UserName, { visitor: Visitor; host: HostConnection }>();
   readonly #hosts = new Set<HostConnection>();
+  /** Being taken in: not at the desk yet. */
+  readonly #arriving = new Map<UserName, HostConnection>();
   readonly #underWay = new Set<Promise<unknown>>();
   #server: SocketServer | undefined;
 
@@ -55,7 +57,7 @@ export class Desk implements Counter {
     if (here === undefined) return { at: 'away' };
     const { card } = here.visitor;
     try {
-      const freePeerKeys = await card.inTurn(() => card.freePeerKeys());
+      const freePeerKeys = await card.freePeerKeys();
       return { at: 'desk', certificateHash: record.certificateHash, freePeerKeys };
     } catch (error) {
       this.#context.log.info({ user, err: error }, 'a card did not say what it has room for');
@@ -67,12 +69,20 @@ export class Desk implements Counter {
     return this.#visitors.has(user);
   }
 
-  async offer(payee: UserName, payment: Payment, coinSecret: Uint8Array): Promise<OfferOutcome> {
+  async offer(
+    payee: UserName,
+    payment: Payment,
+    coinSecret: Uint8Array,
+    isOpen: () => boolean,
+  ): Promise<OfferOutcome> {
     const here = this.#visitors.get(payee);
     if (here === undefined) return { outcome: 'absent' };
     const { card } = here.visitor;
     try {
-      const outcome = await card.inTurn(() => card.offer(payment, coinSecret));
+      // A card that was told the verdict first would keep the key for one for ever.
+      const outcome = await card.inTurn(async (): Promise<OfferOutcome> =>
+        isOpen() ? card.offer(payment, coinSecret) : { outcome: 'absent' },
+      );
       if (outcome.outcome === 'unknown') {
         here.host.end(new DeskError('outcome-unknown', 'The card’s answer was not authentic.'));
       }
@@ -83,20 +93,16 @@ export class Desk implements Counter {
     }
   }
 
-  concluded(user: UserName, paymentId: Uint8Array): void {
+  concluded(user: UserName, conclusion: Conclusion): void {
     const here = this.#visitors.get(user);
     if (here === undefined) return;
-    this.#track(this.#conclude(here.visitor, here.host, paymentId));
+    this.#track(this.#orLeave(here.host, here.visitor.conclude(conclusion)));
   }
 
-  async #conclude(visitor: Visitor, host: HostConnection, paymentId: Uint8Array): Promise<void> {
-    const [row] = await this.#context.store.payments([paymentId]);
-    if (row === undefined || row.cardConcluded) return;
-    try {
-      await visitor.conclude(row);
-    } catch (error) {
-      this.#leave(host, error);
-    }
+  coinsWait(user: UserName): void {
+    const here = this.#visitors.get(user);
+    if (here === undefined) return;
+    this.#track(this.#orLeave(here.host, here.visitor.loadWaiting()));
   }
 
   async #welcome(socket: Socket): Promise<void> {
@@ -126,19 +132,27 @@ export class Desk implements Counter {
 
   /** A user has one place at the desk: who comes later takes it. */
   async #arrive(visitor: Visitor, host: HostConnection): Promise<void> {
-    this.#visitors
-      .get(visitor.user)
-      ?.host.end(new DeskError('stopping', 'The card has come to the desk by another connection.'));
+    const { user } = visitor;
+    const moved = new DeskError('stopping', 'The card has come to the desk by another connection.');
+    this.#visitors.get(user)?.host.end(moved);
+    this.#arriving.get(user)?.end(moved);
+    this.#arriving.set(user, host);
+    await this.#orLeave(host, visitor.arrive());
+    if (this.#arriving.get(user) === host) this.#arriving.delete(user);
+    if (!this.#hosts.has(host)) return;
+    this.#visitors.set(user, { visitor, host });
+    this.#context.log.info({ user }, 'a user is at the desk');
+    this.#context.toll.arrived(user);
+    // Verdicts that came while the card was being taken in found nobody at the desk.
+    await this.#orLeave(host, visitor.concludeRest());
+  }
+
+  async #orLeave(host: HostConnection, work: Promise<void>): Promise<void> {
     try {
-      await visitor.arrive();
+      await work;
     } catch (error) {
       this.#leave(host, error);
-      return;
     }
-    if (!this.#hosts.has(host)) return;
-    this.#visitors.set(visitor.user, { visitor, host });
-    this.#context.log.info({ user: visitor.user }, 'a user is at the desk');
-    this.#context.toll.arrived(visitor.user);
   }
 
   #leave(host: HostConnection, error: unknown): void {

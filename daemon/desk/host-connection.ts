@@ -9,6 +9,7 @@ import {
   type DeskMessage,
   type HostMessage,
 } from '../../applet-spec/desk-messages.ts';
+import { limits } from '../../applet-spec/limits.ts';
 import { RecordOpener, RecordSealer } from '../../applet-spec/sealed-record.ts';
 import { hostLinkKeys } from '../../applet-spec/traffic-keys.ts';
 import type { Socket } from '../socket.ts';
@@ -31,6 +32,8 @@ interface WaitingAnswer {
 /** Greeting and authentication together may take this long, and one APDU this long. */
 const greetingMs = 30_000;
 const cardMs = 60_000;
+/** Answers that a host has not read: a few of the largest. */
+const unreadBytesMost = 4 * limits.deskMessageBytes;
 
 export interface HostListener {
   /** The first sealed record has come: card and PIN are there. */
@@ -149,11 +152,18 @@ class Line {
 
   send(message: DeskMessage): void {
     if (this.#ended) return;
+    if (this.#socket.bufferedBytes > unreadBytesMost) {
+      this.#socket.destroy();
+      this.#closed(new DeskError('overloaded', 'The host does not read what it asked for.'));
+      return;
+    }
     const bytes = deskMessage.encode(message);
     this.#socket.send(this.#sealing === undefined ? bytes : this.#sealing.sealer.seal(bytes));
   }
 
-  /** A whole APDU through the host; rejects with DeskError `outcome-unknown` where no answer comes. */
+  /**
+   * A whole APDU through the host; rejects with DeskError `outcome-unknown` where no answer comes.
+   */
   transmit(apdu: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.#ended) {
@@ -180,8 +190,8 @@ class Line {
     this.send({ kind: 'established', content: { station } });
     const common = { primitives, kind: 'desk', epoch: 0n } as const;
     this.#sealing = {
-      sealer: new RecordSealer({ ...common, key: toHost }),
-      opener: new RecordOpener({ ...common, key: toStation }, 'strict'),
+      sealer: new RecordSealer({ ...common, recordKey: toHost }),
+      opener: new RecordOpener({ ...common, recordKey: toStation }, 'strict'),
     };
   }
 

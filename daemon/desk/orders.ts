@@ -78,13 +78,20 @@ export class Orders {
     lines: readonly OrderLine[],
   ): Promise<{ readonly outcome: 'done' } | DeskRefusal> {
     const { store, mint, clock } = this.#context;
+    const count = lines.reduce((sum, line) => sum + line.count, 0);
+    if (count > limits.orderCoins) {
+      return refused('order-conflict', `An exchange gives at most ${limits.orderCoins} coins.`);
+    }
     const values = lines.flatMap((line) => Array<bigint>(line.count).fill(line.value));
+    if (values.includes(0n)) return refused('order-conflict', 'A coin is worth at least 1.');
+    const given = await store.coins(order.coinIds);
+    const isDone = given.every((coin) => coin !== undefined && isRetired(coin));
     const retired = await store.retire({
       orderId: order.orderId,
       user: this.#user,
       operation: order.operation,
       coinIds: order.coinIds,
-      replacements: await mint.mint(values),
+      replacements: isDone ? [] : await mint.mint(values),
       nowMs: clock.nowMs(),
     });
     switch (retired) {
@@ -96,7 +103,8 @@ export class Orders {
         return refused('order-conflict', 'Coins asked for and coins returned differ in their sum.');
       case 'created':
       case 'exists':
-        return this.#finish(order);
+        // Done before, and only the answer was lost: the card may have forgotten the coins by now.
+        return isDone ? this.#complete(order) : this.#finish(order);
     }
   }
 
@@ -110,6 +118,11 @@ export class Orders {
         : refused('coin-not-unspent', 'The card does not hold these coins as unspent.');
     }
     await store.finishRetirement(order.orderId, clock.nowMs());
+    return this.#complete(order);
+  }
+
+  /** What follows once the money has moved; can be repeated. */
+  async #complete(order: Retirement): Promise<{ readonly outcome: 'done' } | DeskRefusal> {
     await this.#card.inTurn(() => this.#card.erase(order.coinIds));
     return order.operation === 'exchange' ? this.#fill(order.orderId) : { outcome: 'done' };
   }
@@ -117,7 +130,10 @@ export class Orders {
   async #fill(orderId: Uint8Array): Promise<{ readonly outcome: 'done' } | DeskRefusal> {
     const { store } = this.#context;
     const all = await store.coinsOfOrder(orderId);
-    const ordered = all.filter((coin) => coin.state !== 'retiring' && !isRetired(coin));
+    // Order IDs of the user's choice and those of replaced coins may meet: only what is the user's.
+    const ordered = all.filter(
+      (coin) => coin.owner === this.#user && coin.state !== 'retiring' && !isRetired(coin),
+    );
     const left = ordered.filter((coin) => coin.state === 'reserved' || coin.state === 'loading');
     let loaded = ordered.length - left.length;
     for (let start = 0; start < left.length; start += limits.loadCoins) {

@@ -1,21 +1,30 @@
 /** A user at the desk: what happens on arrival, each request and its reply, each notice. */
 import type { CardResult } from '../../applet-spec/commands.ts';
-import type { DeskMessage, DeskRefusalCode, HostMessage } from '../../applet-spec/desk-messages.ts';
+import type {
+  DeskMessage,
+  DeskRefusalCode,
+  HostMessage,
+  PaymentRecord,
+} from '../../applet-spec/desk-messages.ts';
+import { equalBytes } from '../../applet-spec/bytes.ts';
 import { coin as coinKind } from '../../applet-spec/coin.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import { suiteCodes, type Suite, type UserName } from '../../applet-spec/names.ts';
-import type { CoinRecord, PaymentRow } from '../store/store.ts';
+import { quote as quoteKind } from '../../applet-spec/quote.ts';
+import type { CoinRecord } from '../store/store.ts';
 import { CardVisit } from './card-visit.ts';
 import type { DeskContext } from './desk-context.ts';
 import { DeskError, fitting } from './desk-error.ts';
-import type { DeskRefusal } from './desk-seams.ts';
+import type { Conclusion, DeskRefusal, Paid } from './desk-seams.ts';
 import type { HostConnection } from './host-connection.ts';
 import { Orders, publicParts } from './orders.ts';
-import { paymentRecord } from './payment-record.ts';
+import { conclusionOf, paymentRecord } from './payment-record.ts';
 
 /** Requests of one host under way at once. */
 const requestsMost = 16;
 const recordsAPage = 16n;
+/** Requests that use coins. */
+const changing: ReadonlySet<Request['kind']> = new Set(['buy', 'pay', 'refund', 'exchange']);
 
 type Request = Exclude<HostMessage, { kind: 'hello' | 'answer' | 'bye' }>;
 
@@ -26,6 +35,8 @@ export class Visitor {
   readonly #host: HostConnection;
   readonly #orders: Orders;
   #underWay = 0;
+  #arrival: Promise<void> = Promise.resolve();
+  #certificate: Uint8Array | undefined;
 
   constructor(context: DeskContext, host: HostConnection) {
     this.#context = context;
@@ -38,7 +49,12 @@ export class Visitor {
   }
 
   /** Enrols a new card; otherwise a new handle, and whatever the last visit left open. */
-  async arrive(): Promise<void> {
+  arrive(): Promise<void> {
+    this.#arrival = this.#takeIn();
+    return this.#arrival;
+  }
+
+  async #takeIn(): Promise<void> {
     const { store } = this.#context;
     const { card, opened } = this.#host;
     if (card.state === 'awaiting-enrolment') {
@@ -50,21 +66,51 @@ export class Visitor {
     const { nextKeys: _keys, nextKeyVersion: _version, ...rest } = card;
     const current = { ...rest, keys: opened.keys, keyVersion: opened.keyVersion };
     await this.card.inTurn(() => this.card.replaceHandle(current));
-    for (const row of await store.unconcluded(this.user)) await this.conclude(row);
-    await this.#orders.resume();
+    for (const quoteDigest of await store.paying(this.user)) {
+      await this.#attempt('a payment could not be taken up', () => this.#takeUp(quoteDigest));
+    }
+    await this.concludeRest();
+    await this.loadWaiting();
+  }
+
+  /** Every verdict that the card has not. */
+  async concludeRest(): Promise<void> {
+    const rows = await this.#context.store.unconcluded(this.user);
+    for (const row of rows) await this.conclude(conclusionOf(row));
+  }
+
+  /** Coins that belong on the card, and orders that were left half-way. */
+  loadWaiting(): Promise<void> {
+    return this.#attempt('an order could not be resumed', () => this.#orders.resume());
   }
 
   /** CONCLUDE, the replacement of a burned coin, and the notice to the host. */
-  async conclude(row: PaymentRow): Promise<void> {
-    const { store } = this.#context;
-    await this.card.inTurn(() => this.card.conclude(row));
-    const replacement = row.role === 'issuer' ? await this.#replace(row) : undefined;
-    await store.markConcluded([row.paymentId]);
+  conclude(conclusion: Conclusion): Promise<void> {
+    return this.#attempt('a payment could not be concluded', () => this.#conclude(conclusion));
+  }
+
+  /**
+   * What card or store refuse is left for the next visit, and bars nobody from the desk (failure 46);
+   * rejects with DeskError `outcome-unknown` only, which ends the visit.
+   */
+  async #attempt(failed: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof DeskError && error.code === 'outcome-unknown') throw error;
+      this.#context.log.warn({ user: this.user, err: error }, failed);
+    }
+  }
+
+  async #conclude({ paymentId, role, record }: Conclusion): Promise<void> {
+    await this.card.inTurn(() => this.card.conclude(record));
+    const replacement = role === 'payer' ? await this.#replace(record) : undefined;
+    await this.#context.concluding.add(paymentId);
     this.#host.send({
       kind: 'concluded',
       content: {
-        record: paymentRecord(row),
-        role: row.role === 'issuer' ? 'payer' : 'payee',
+        record,
+        role,
         ...(replacement && { replacement: coinKind.decode(replacement.coin) }),
       },
     });
@@ -79,6 +125,8 @@ export class Visitor {
     }
     this.#underWay++;
     try {
+      // What the last visit left open comes first: it may be about the same coins.
+      if (changing.has(request.kind)) await this.#arrival;
       const reply = await this.#reply(request);
       if ('outcome' in reply) this.#refuse(requestId, reply);
       else this.#host.send(reply);
@@ -169,18 +217,63 @@ export class Visitor {
     const { toll, store } = this.#context;
     const { requestId, quoteDigest } = asked;
     const payable = await toll.payable(this.user, quoteDigest);
-    if (payable.outcome === 'refused') return payable;
+    if (payable.outcome === 'refused') {
+      const left = await this.#takeUpIfMarked(quoteDigest);
+      return left === undefined ? payable : { kind: 'paid', content: { requestId, record: left } };
+    }
     if (payable.outcome === 'paid-before') {
       return { kind: 'paid', content: { requestId, record: paymentRecord(payable.row) } };
     }
     const { quote } = payable;
-    const user = await store.user(this.user);
-    const known = user?.certificateHash && (await store.certificate(user.certificateHash));
-    const signed = await this.card.inTurn(() => this.card.pay(quote, known === undefined));
+    const kept = await this.#keptCertificate();
+    const signed = await this.card.inTurn(async () => {
+      await store.markPaying(quoteDigest, this.user);
+      const answered = await this.card.pay(quote, kept === undefined);
+      if (answered.outcome === 'refused') await store.unmarkPaying(quoteDigest);
+      return answered;
+    });
     if (signed.outcome === 'refused') return cardRefusal(signed.result);
-    const paid = await toll.pay(this.user, quote, signed.answer);
+    const paid = await toll.pay(this.user, quote, { certificate: kept, ...signed.answer });
     if (paid.outcome === 'refused') return paid;
-    return { kind: 'paid', content: { requestId, record: paymentRecord(paid.row) } };
+    return { kind: 'paid', content: { requestId, record: recordOf(paid) } };
+  }
+
+  async #takeUpIfMarked(quoteDigest: Uint8Array): Promise<PaymentRecord | undefined> {
+    const marked = await this.#context.store.paying(this.user);
+    const isMarked = marked.some((digest) => equalBytes(digest, quoteDigest));
+    return isMarked ? this.#takeUp(quoteDigest) : undefined;
+  }
+
+  /**
+   * The card was told to pay this quote and no payment is stored: its journal says whether it signed.
+   * Then the payment is admitted, or refused with a word that gives the coin back, as it would have
+   * been at once (failures 1 and 7).
+   */
+  async #takeUp(quoteDigest: Uint8Array): Promise<PaymentRecord | undefined> {
+    const { toll, store } = this.#context;
+    const signed = await this.card.inTurn(async () => {
+      const { payment } = await this.card.journal({ quoteDigest });
+      if (payment?.signature === undefined) await store.unmarkPaying(quoteDigest);
+      return payment;
+    });
+    const stored = await store.quote(quoteDigest);
+    if (stored === undefined || signed?.signature === undefined) return undefined;
+    const { coinId, signature } = signed;
+    const certificate = await this.#keptCertificate();
+    const quote = quoteKind.decode(stored.quote);
+    const paid = await toll.pay(this.user, quote, { coinId, signature, certificate });
+    if (paid.outcome === 'refused') return undefined;
+    if (paid.outcome === 'paid-before') await store.unmarkPaying(quoteDigest);
+    return recordOf(paid);
+  }
+
+  /** Of this card: it changes with a new enrolment only, which is another visit. */
+  async #keptCertificate(): Promise<Uint8Array | undefined> {
+    if (this.#certificate !== undefined) return this.#certificate;
+    const { store } = this.#context;
+    const user = await store.user(this.user);
+    this.#certificate = user?.certificateHash && (await store.certificate(user.certificateHash));
+    return this.#certificate;
   }
 
   async #payment(
@@ -228,10 +321,10 @@ export class Visitor {
   }
 
   /** The coin that took the place of this payment's burned one, put onto the card. */
-  async #replace(row: PaymentRow): Promise<CoinRecord | undefined> {
-    if (row.state === 'delivered') return undefined;
+  async #replace({ standing, payment }: PaymentRecord): Promise<CoinRecord | undefined> {
+    if (standing === 'delivered') return undefined;
     const { store } = this.#context;
-    const [coin] = await store.replacements([row.coinId]);
+    const [coin] = await store.replacements([payment.coin.body.coinId]);
     if (coin?.state !== 'reserved' && coin?.state !== 'loading') return undefined;
     const loaded = await this.card.inTurn(() => this.card.load([coin]));
     return loaded.outcome === 'loaded' ? coin : undefined;
@@ -272,6 +365,10 @@ const cardWords: Partial<Record<CardResult, DeskRefusal>> = {
   'day-limit-exceeded': refused('limit-exceeded', 'The card has spent its limit for today.'),
   'peer-keys-full': refused('peer-keys-full', 'The card has no room for a key; erase an old one.'),
 };
+
+function recordOf(paid: Paid): PaymentRecord {
+  return paid.outcome === 'paid' ? paid.record : paymentRecord(paid.row);
+}
 
 function cardRefusal(result: CardResult): DeskRefusal {
   return cardWords[result] ?? refused('card-fault', `The card refused the payment: ${result}.`);

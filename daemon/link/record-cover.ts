@@ -87,7 +87,10 @@ function protectOne(
   if (secret === undefined) {
     return { ...head, wire: [linkRecord.encode({ kind: 'otp-secret', content: { message } })] };
   }
-  const content = { message, cover: coverWith(primitives, new Uint8Array(secret), message, pad, mac) };
+  const content = {
+    message,
+    cover: coverWith(primitives, new Uint8Array(secret), message, pad, mac),
+  };
   return { ...head, wire: [linkRecord.encode({ kind: 'otp-secret', content })], kept: plain };
 }
 

@@ -157,7 +157,9 @@ export class Announcer {
     });
   }
 
-  /** One announcement at a time, and always a next one: a fault of the store must not silence us. */
+  /**
+   * One announcement at a time, and always a next one: a fault of the store must not silence us.
+   */
   #inTurn(): Promise<void> {
     const announced = this.#working.then(() => this.#announce());
     this.#working = announced

@@ -4,9 +4,9 @@ import type { VerifyingKey } from '../../applet-spec/primitives.ts';
 const rememberedMost = 256;
 
 /**
- * A station's document key that remembers what it has verified: admissions and receipts are signed a
- * batch at a time (design §7), so up to 64 of them show the same root under the same signature. Only
- * good signatures are remembered, each with its whole message.
+ * A station's document key that remembers what it has verified: admissions and receipts are signed
+ * a batch at a time (design §7), so up to 64 of them show the same root under the same signature.
+ * Only good signatures are remembered, each with its whole message.
  */
 export class BatchKey implements VerifyingKey {
   readonly publicKey: Uint8Array;

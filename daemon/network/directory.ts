@@ -44,7 +44,10 @@ export class Directory {
     this.#network = options.network;
   }
 
-  /** Takes an announcement where it is newer than what is known and its signature and certificates hold. */
+  /**
+   * Takes an announcement where it is newer than what is known and its signature and certificates
+   * hold.
+   */
   learn(found: Announcement): Learnt {
     const { body } = found;
     const known = this.#entries.get(body.station);

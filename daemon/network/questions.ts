@@ -1,7 +1,7 @@
 /**
- * Questions to a station that is no neighbour, passed along a named route and answered back along it.
- * Told once, never kept: whoever asks sets a deadline and asks again. Nothing durable follows from a
- * question alone, and whatever matters in an answer is signed.
+ * Questions to a station that is no neighbour, passed along a named route and answered back along
+ * it. Told once, never kept: whoever asks sets a deadline and asks again. Nothing durable follows
+ * from a question alone, and whatever matters in an answer is signed.
  */
 import { toHex } from '../../applet-spec/bytes.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
@@ -36,6 +36,7 @@ export class Questions {
   readonly #entropy: Entropy;
   readonly #answerer: Answerer;
   readonly #open = new Map<string, (asked: Asked) => void>();
+  #closed = false;
 
   constructor(options: {
     readonly station: StationName;
@@ -51,10 +52,16 @@ export class Questions {
     this.#answerer = options.answerer;
   }
 
+  /** Whoever waits hears that there is no answer; nothing is asked any more. */
+  close(): void {
+    this.#closed = true;
+    for (const end of [...this.#open.values()]) end({ kind: 'no-answer' });
+  }
+
   /** `route` begins with this station and ends with the one that is asked. */
   ask(route: readonly StationName[], asked: Question, timeoutMs: number): Promise<Asked> {
     const next = route[1];
-    if (next === undefined || this.#open.size >= openMost) {
+    if (next === undefined || this.#closed || this.#open.size >= openMost) {
       return Promise.resolve({ kind: 'no-answer' });
     }
     const correlation = this.#entropy.randomBytes(16);

@@ -1,8 +1,8 @@
 /**
  * Which certificates this station believes: the CA's root and the newest CRL that it has seen
- * (requirement 3). A good verdict is remembered for a minute, and no longer than the certificate, the
- * root and the CRL serve, so that a payer who pays often costs one certificate check a minute and not
- * one a payment.
+ * (requirement 3). A good verdict is remembered for a minute, and no longer than the certificate,
+ * the root and the CRL serve, so that a payer who pays often costs one certificate check a minute
+ * and not one a payment.
  */
 import { toHex } from '../../applet-spec/bytes.ts';
 import {
@@ -70,8 +70,8 @@ export class Trust {
   }
 
   /**
-   * `newer` CRLs replace the one in force. One that goes back does not, nor one that the root did not
-   * sign, nor one of the future: that would stop every payment here until its time has come.
+   * `newer` CRLs replace the one in force. One that goes back does not, nor one that the root did
+   * not sign, nor one of the future: that would stop every payment here until its time has come.
    */
   learnCrl(der: Uint8Array): 'newer' | 'known' | 'refused' {
     let found: Crl;
@@ -118,7 +118,9 @@ export class Trust {
     return check;
   }
 
-  /** A station's certificates are asked about with every payment, and are the same bytes each time. */
+  /**
+   * A station's certificates are asked about with every payment, and are the same bytes each time.
+   */
   #hashOf(der: Uint8Array): { readonly hash: Uint8Array; readonly hex: string } {
     const known = this.#hashes.get(der);
     if (known !== undefined) return known;

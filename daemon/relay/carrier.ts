@@ -1,10 +1,11 @@
 /**
  * Q2 … Qn (S36): what comes in from a neighbour is checked, stored, confirmed, and only then passed
  * on (I30). Payments, receipts and advice each have their own way, so that receipts never wait for
- * payments (I33), and each next station its own batch, so that a slow one holds up only itself (I41).
+ * payments (I33), and each next station its own batch, so that a slow one holds up only itself
+ * (I41).
  */
 import type { StationName } from '../../applet-spec/names.ts';
-import { paymentIdOf } from '../../applet-spec/payment.ts';
+import { paymentIdOf, withoutCertificate } from '../../applet-spec/payment.ts';
 import {
   receipt as receiptKind,
   refusal as refusalKind,
@@ -14,11 +15,14 @@ import {
 } from '../../applet-spec/receipt.ts';
 import { Batch } from '../batch.ts';
 import type { InboundRecord } from '../link/links.ts';
+import { StoreError } from '../store/store-error.ts';
 import type { AcceptOutcome, NewPayment } from '../store/store.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import type { Issuer } from './issuer.ts';
 import type { LastStation } from './last-station.ts';
+import type { OpenPayment } from './open-payments.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
+import { protectInTime } from './protect-in-time.ts';
 import {
   newPayment,
   paymentMessage,
@@ -33,6 +37,13 @@ interface Holding {
   readonly place: number;
 }
 
+type HoldOutcome = AcceptOutcome | { readonly outcome: 'no-keys' };
+
+/** Records of one neighbour at once: several times what its outbox sends before it hears of any. */
+const underWayMost = 8_192;
+/** Before a store that was busy or full is tried again. */
+const storePauseMs = 5_000;
+
 type PaymentMessage = Extract<WireMessage, { kind: 'payment' }>['content'];
 
 export class Carrier {
@@ -40,8 +51,8 @@ export class Carrier {
   readonly #verdicts: Verdicts;
   readonly #lastStation: LastStation;
   readonly #issuer: Issuer;
-  readonly #holding = new Map<StationName | undefined, Batch<Holding, AcceptOutcome>>();
-  #underWay = 0;
+  readonly #holding = new Map<StationName | undefined, Batch<Holding, HoldOutcome>>();
+  readonly #underWay = new Map<StationName, number>();
   #whenIdle: (() => void)[] = [];
 
   constructor(
@@ -60,38 +71,74 @@ export class Carrier {
 
   /** Records of a neighbour's outbox. Each is confirmed once what follows from it is durable. */
   received(peer: StationName, records: readonly InboundRecord[]): void {
-    this.#underWay++;
-    this.#receive(peer, records)
-      .catch(this.#context.log.fault)
-      .finally(() => {
-        this.#underWay--;
-        if (this.#underWay === 0) for (const tell of this.#whenIdle.splice(0)) tell();
-      });
+    const before = this.#underWay.get(peer) ?? 0;
+    // What is not taken stays in the sender's outbox.
+    if (this.#context.stopping.aborted || before + records.length > underWayMost) return;
+    this.#underWay.set(peer, before + records.length);
+    for (const record of records) {
+      this.#receive(peer, record)
+        .catch(this.#context.log.fault)
+        .finally(() => {
+          this.#leave(peer);
+        });
+    }
   }
 
   async idle(): Promise<void> {
-    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    if (this.#underWay.size > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
     for (const batch of this.#holding.values()) await batch.idle();
   }
 
-  async #receive(peer: StationName, records: readonly InboundRecord[]): Promise<void> {
-    const done = await Promise.all(records.map((record) => this.#take(peer, record)));
-    const confirmed = records.flatMap(({ rowId }, i) => (done[i] === true ? [rowId] : []));
-    if (confirmed.length > 0) this.#context.links.confirm(peer, confirmed);
+  /** Confirmed alone: one that waits for the keys of its next link holds up no other (I41). */
+  async #receive(peer: StationName, record: InboundRecord): Promise<void> {
+    if (await this.#take(peer, record)) this.#context.links.confirm(peer, [record.rowId]);
   }
 
-  /** True once the record may be forgotten by the sender. A fault keeps it in the sender's outbox. */
+  #leave(peer: StationName): void {
+    const left = (this.#underWay.get(peer) ?? 0) - 1;
+    if (left > 0) this.#underWay.set(peer, left);
+    else this.#underWay.delete(peer);
+    if (this.#underWay.size === 0) for (const tell of this.#whenIdle.splice(0)) tell();
+  }
+
+  /**
+   * True once the record may be forgotten by the sender. A fault keeps it in the sender's outbox
+   * until the next connection; a store that is busy or full is tried again until then.
+   */
   async #take(peer: StationName, record: InboundRecord): Promise<boolean> {
-    try {
-      const { message } = record;
-      if (message.kind === 'payment') await this.#payment(peer, message.content, record.secret);
-      else if (message.kind === 'receipt') await this.#receipt(peer, message.content.receipt);
-      else if (message.kind === 'refusal') await this.#advice(message.content.refusal);
-      return true;
-    } catch (error) {
-      this.#context.log.fault(error);
-      return false;
+    for (;;) {
+      try {
+        await this.#handle(peer, record);
+        return true;
+      } catch (error) {
+        this.#context.log.fault(error);
+        if (!(error instanceof StoreError && error.retryable)) return false;
+        if (!(await this.#pause())) return false;
+      }
     }
+  }
+
+  async #handle(peer: StationName, { message, secret }: InboundRecord): Promise<void> {
+    if (message.kind === 'payment') await this.#payment(peer, message.content, secret);
+    else if (message.kind === 'receipt') await this.#receipt(peer, message.content.receipt);
+    else if (message.kind === 'refusal') await this.#advice(message.content.refusal);
+  }
+
+  /** False where the station stops instead. */
+  #pause(): Promise<boolean> {
+    const { clock, stopping } = this.#context;
+    return new Promise((resolve) => {
+      const stop = (): void => {
+        cancel();
+        resolve(false);
+      };
+      const cancel = clock.after(storePauseMs, () => {
+        stopping.removeEventListener('abort', stop);
+        resolve(true);
+      });
+      if (stopping.aborted) stop();
+      else stopping.addEventListener('abort', stop, { once: true });
+    });
   }
 
   async #payment(
@@ -103,7 +150,8 @@ export class Carrier {
     const paymentId = paymentIdOf(primitives, payment.transactionBytes);
     // Known already: nothing is checked or drawn twice, the first stored wins (I24).
     const [known] = await store.payments([paymentId]);
-    if (known !== undefined || coinSecret === undefined) return;
+    if (known !== undefined) return;
+    if (coinSecret === undefined) throw new RangeError('a payment without its coin secret');
     const arriving: ArrivingPayment = { paymentId, payment, admission, previous, coinSecret };
     const check = await checkPayment(this.#context.check, arriving);
     if (!check.ok) {
@@ -112,12 +160,16 @@ export class Carrier {
         reason: check.reason,
         detail: check.detail,
       });
+      coinSecret.fill(0);
       await this.#advise(previous, paymentId, check.reason);
       return;
     }
     const outcome = await this.#batch(check.next).add({ arriving, place: check.place });
     coinSecret.fill(0);
-    if (outcome.outcome === 'coin-used' || outcome.outcome === 'coin-not-unspent') {
+    if (outcome.outcome === 'no-keys') {
+      log.payment('warn', paymentId, 'not carried', { from: previous, reason: 'no-keys' });
+      await this.#advise(previous, paymentId, 'no-keys');
+    } else if (outcome.outcome === 'coin-used' || outcome.outcome === 'coin-not-unspent') {
       log.payment('warn', paymentId, 'its coin was carried for another payment');
       await this.#advise(previous, paymentId, 'coin-not-unspent');
     } else if (outcome.outcome === 'entombed') {
@@ -158,9 +210,10 @@ export class Carrier {
   }
 
   async #passBack(previous: StationName, advice: Refusal): Promise<void> {
-    const { links, store, outbox } = this.#context;
+    const { store, outbox } = this.#context;
     const message = wireMessage.encode({ kind: 'refusal', content: { refusal: advice } });
-    const [record] = await links.protect(previous, [{ message }]);
+    const [record] = (await protectInTime(this.#context, previous, [{ message }])) ?? [];
+    // It is only advice: the issuer asks by itself when no verdict comes.
     if (record === undefined) return;
     const [rowId] = await store.putAdvice([
       {
@@ -172,25 +225,28 @@ export class Carrier {
     if (rowId !== undefined) outbox.push(previous, [{ rowId, record }]);
   }
 
-  #batch(next: StationName | undefined): Batch<Holding, AcceptOutcome> {
+  #batch(next: StationName | undefined): Batch<Holding, HoldOutcome> {
     const known = this.#holding.get(next);
     if (known !== undefined) return known;
-    const batch = new Batch<Holding, AcceptOutcome>((items) =>
+    const batch = new Batch<Holding, HoldOutcome>((items) =>
       next === undefined ? this.#holdHere(items) : this.#holdFor(next, items),
     );
     this.#holding.set(next, batch);
     return batch;
   }
 
-  async #holdFor(next: StationName, items: readonly Holding[]): Promise<readonly AcceptOutcome[]> {
-    const { links, store, outbox } = this.#context;
-    const records = await links.protect(
+  /** Failure 43: what the next link has no keys for is not carried, and the issuer is told so. */
+  async #holdFor(next: StationName, items: readonly Holding[]): Promise<readonly HoldOutcome[]> {
+    const { store, outbox } = this.#context;
+    const records = await protectInTime(
+      this.#context,
       next,
       items.map(({ arriving }) => ({
         message: paymentMessage(arriving),
         secret: arriving.coinSecret,
       })),
     );
+    if (records === undefined) return items.map(() => ({ outcome: 'no-keys' }));
     const outcomes = await store.hold(
       items.map(({ arriving, place }, i): NewPayment => {
         const record = records[i];
@@ -200,6 +256,9 @@ export class Carrier {
         };
       }),
     );
+    for (const { arriving } of created(items, outcomes)) {
+      this.#context.open.add(openPayment('relay', arriving, next));
+    }
     outbox.push(
       next,
       outcomes.flatMap((outcome, i) => {
@@ -220,12 +279,31 @@ export class Carrier {
         secret: arriving.coinSecret,
       })),
     );
-    const created = items.flatMap(({ arriving }, i) =>
-      outcomes[i]?.outcome === 'created' ? [arriving.paymentId] : [],
-    );
-    for (const row of await store.payments(created)) {
-      if (row !== undefined) this.#lastStation.held(row);
+    for (const { arriving } of created(items, outcomes)) {
+      // A copy: the carrier wipes its own as soon as the payment is stored.
+      this.#lastStation.held(openPayment('last', arriving), arriving.coinSecret.slice());
     }
     return outcomes;
   }
+}
+
+/** What was stored just now. */
+function created(items: readonly Holding[], outcomes: readonly AcceptOutcome[]): Holding[] {
+  return items.filter((_, i) => outcomes[i]?.outcome === 'created');
+}
+
+function openPayment(
+  role: 'relay' | 'last',
+  { paymentId, payment, admission, previous }: ArrivingPayment,
+  next?: StationName,
+): OpenPayment {
+  return {
+    paymentId,
+    role,
+    state: 'held',
+    payment: withoutCertificate(payment),
+    ...(admission && { admission }),
+    ...(previous !== undefined && { previous }),
+    ...(next !== undefined && { next }),
+  };
 }

@@ -1,14 +1,14 @@
 /**
- * Q1 (S34–S36, S38): the one counter at which a coin is spent. A payment is admitted, or refused with
- * a signed, sticky word; nothing in between is ever told to the user.
+ * Q1 (S34–S36, S38): the one counter at which a coin is spent. A payment is admitted, or refused
+ * with a signed, sticky word; nothing in between is ever told to the user.
  */
 import { coin as coinKind } from '../../applet-spec/coin.ts';
-import type { PayAnswer } from '../../applet-spec/card-objects.ts';
 import { certificateHash } from '../../applet-spec/certificate.ts';
 import { headNow, type StationName, type UserName } from '../../applet-spec/names.ts';
 import {
   paymentIdOf,
   transaction,
+  withoutCertificate,
   type Payment,
   type Transaction,
 } from '../../applet-spec/payment.ts';
@@ -16,16 +16,19 @@ import { quote as quoteKind, type Quote } from '../../applet-spec/quote.ts';
 import {
   admission as admissionKind,
   refusal as refusalKind,
+  type Admission,
   type AdmissionBody,
   type Reason,
 } from '../../applet-spec/receipt.ts';
 import { signBatch } from '../../applet-spec/signed-object.ts';
 import { Batch } from '../batch.ts';
-import type { DeskRefusal, Paid } from '../desk/desk-seams.ts';
+import type { DeskRefusal, Paid, PaySigned } from '../desk/desk-seams.ts';
 import { findRoute } from '../network/routes.ts';
 import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
+import { askedAgainMs, overdueMs } from './asked-again.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
 import { stepPayment } from './payment-machine.ts';
+import { protectInTime } from './protect-in-time.ts';
 import {
   nameOf,
   newPayment,
@@ -33,29 +36,29 @@ import {
   paymentMessage,
   signRefusal,
   storedPayment,
+  undecided,
   type TollContext,
 } from './toll-context.ts';
 import type { Verdicts } from './verdicts.ts';
 
-/** After the delivery deadline the last station's word should be here within this time. */
-const overdueMs = 30_000;
 const askTimeoutMs = 10_000;
-/** How long an admission may wait for QKD keys before the user is refused. */
-const keysTimeoutMs = 10_000;
 
 export class Issuer {
   readonly #context: TollContext;
   readonly #verdicts: Verdicts;
-  readonly #admitting = new Map<StationName, Batch<ArrivingPayment, AcceptOutcome>>();
+  readonly #admitting = new Map<StationName, Batch<ArrivingPayment, AdmitOutcome>>();
   readonly #overdue = new Map<string, () => void>();
 
   constructor(context: TollContext, verdicts: Verdicts) {
     this.#context = context;
     this.#verdicts = verdicts;
+    verdicts.onDecided((paymentId) => {
+      this.#unwatch(paymentId);
+    });
   }
 
   async start(): Promise<void> {
-    for (const row of await this.#context.store.openPayments('issuer', 1_000_000)) {
+    for await (const row of undecided(this.#context.store, 'issuer')) {
       this.#watch(row.paymentId, row.deliveryDeadline);
     }
   }
@@ -104,12 +107,11 @@ export class Issuer {
     return { outcome: 'payable', quote };
   }
 
-  async pay(payer: UserName, quote: Quote, answer: PayAnswer): Promise<Paid | DeskRefusal> {
+  async pay(payer: UserName, quote: Quote, answer: PaySigned): Promise<Paid | DeskRefusal> {
     const built = await this.#build(payer, quote, answer);
     if ('outcome' in built) return built;
-    const { store, log } = this.#context;
-    const [known] = await store.payments([built.paymentId]);
-    if (known !== undefined) return { outcome: 'paid', row: known };
+    const { log } = this.#context;
+    if (isGone(built)) return this.#refuse(built, 'coin-not-unspent');
     const check = await checkPayment(this.#context.check, built);
     const next = check.ok ? check.next : undefined;
     if (!check.ok || next === undefined) {
@@ -120,14 +122,19 @@ export class Issuer {
       });
       return this.#refuse(built, why);
     }
-    const outcome = await this.#batch(next).add(built);
+    const admitted = await this.#batch(next).add(built);
+    if (admitted === 'no-keys') {
+      log.payment('warn', built.paymentId, 'refused before admission', { reason: 'no-keys', next });
+      return this.#refuse(built, 'no-keys');
+    }
+    const { outcome, admission } = admitted;
     switch (outcome.outcome) {
       case 'exists':
-        return { outcome: 'paid', row: outcome.row };
+        return { outcome: 'paid-before', row: outcome.row };
       case 'created': {
-        this.#watch(built.paymentId, quote.body.deliveryDeadline);
         log.payment('info', built.paymentId, 'admitted', { payer, next });
-        return this.#paid(built.paymentId);
+        const payment = withoutCertificate(built.payment);
+        return { outcome: 'paid', record: { payment, admission, standing: 'admitted' } };
       }
       case 'coin-used':
       case 'coin-not-unspent':
@@ -145,24 +152,27 @@ export class Issuer {
     if (row === undefined) return;
     const step = stepPayment(row.role, row.state, { kind: why });
     if (step.kind !== 'next' || step.effect?.kind !== 'ask-last-station') return;
+    // Set before anything can fail: nothing but a verdict ends the asking.
+    this.#overdueIn(paymentId, askedAgainMs(row, this.#context.clock.nowMs()));
     if (nowSeconds(this.#context) > row.resolutionDeadline) await this.#makeWhole(row);
     const asked = await this.#context
       .questions()
       .ask(this.#routeToLast(row), { kind: 'verdict', content: { paymentId } }, askTimeoutMs);
-    if (asked.kind === 'verdict') {
-      await this.#verdicts.take(asked.content.receipt, undefined);
-      return;
-    }
-    this.#overdueIn(paymentId, overdueMs);
+    if (asked.kind === 'verdict') await this.#verdicts.take(asked.content.receipt, undefined);
   }
 
   /** No verdict in a day: the user gets a new coin at the station's own risk (I26). */
   async #makeWhole(row: PaymentRow): Promise<void> {
-    const { store, mint, clock, log } = this.#context;
-    const replacement = mint.one(row.value);
+    const { store, mint, clock, counter, log } = this.#context;
+    const [coin] = await store.coins([row.coinId]);
+    if (coin?.state !== 'pending') return;
+    const [replacement] = await mint.mint([row.value]);
+    if (replacement === undefined) return;
     const item = { paymentId: row.paymentId, replacement, nowMs: clock.nowMs() };
     const [outcome] = await store.makeWhole([item]);
-    if (outcome === 'created') log.payment('warn', row.paymentId, 'no verdict: coin replaced');
+    if (outcome !== 'created') return;
+    log.payment('warn', row.paymentId, 'no verdict: coin replaced');
+    counter().coinsWait(row.payer);
   }
 
   /** The route of the bill, or any other one now that a station on it may have failed. */
@@ -186,17 +196,12 @@ export class Issuer {
   async #build(
     payer: UserName,
     quote: Quote,
-    answer: PayAnswer,
-  ): Promise<ArrivingPayment | DeskRefusal> {
+    answer: PaySigned,
+  ): Promise<ArrivingPayment | Paid | DeskRefusal> {
     const { store, primitives } = this.#context;
-    const [[record], [secret], user] = await Promise.all([
-      store.coins([answer.coinId]),
-      store.coinSecrets([answer.coinId]),
-      store.user(payer),
-    ]);
-    const certificate =
-      answer.certificate ??
-      (user?.certificateHash && (await store.certificate(user.certificateHash)));
+    const { certificate } = answer;
+    const [record] = await store.coins([answer.coinId]);
+    const [secret] = await store.coinSecrets([answer.coinId]);
     if (record?.owner !== payer) {
       return refused('coin-not-unspent', 'This station did not issue that coin to you.');
     }
@@ -213,10 +218,9 @@ export class Issuer {
     };
     const transactionBytes = transaction.encode(signed);
     const paymentId = paymentIdOf(primitives, transactionBytes);
-    const before = await store.payments([paymentId]);
-    if (secret === undefined && before[0] === undefined) {
-      return refused('coin-not-unspent', 'This coin was used or returned before.');
-    }
+    // An unspent coin is in no payment yet.
+    const [before] = record.state === 'unspent' ? [] : await store.payments([paymentId]);
+    if (before !== undefined) return { outcome: 'paid-before', row: before };
     const payment: Payment = {
       transaction: signed,
       transactionBytes,
@@ -226,13 +230,13 @@ export class Issuer {
       coin: coinKind.decode(record.coin),
       payerCertificate: certificate,
     };
-    return { paymentId, payment, coinSecret: secret ?? new Uint8Array(32) };
+    return { paymentId, payment, coinSecret: secret ?? new Uint8Array(0) };
   }
 
-  #batch(next: StationName): Batch<ArrivingPayment, AcceptOutcome> {
+  #batch(next: StationName): Batch<ArrivingPayment, AdmitOutcome> {
     const known = this.#admitting.get(next);
     if (known !== undefined) return known;
-    const batch = new Batch<ArrivingPayment, AcceptOutcome>((items) => this.#admit(next, items));
+    const batch = new Batch<ArrivingPayment, AdmitOutcome>((items) => this.#admit(next, items));
     this.#admitting.set(next, batch);
     return batch;
   }
@@ -241,10 +245,15 @@ export class Issuer {
   async #admit(
     next: StationName,
     items: readonly ArrivingPayment[],
-  ): Promise<readonly AcceptOutcome[]> {
+  ): Promise<readonly AdmitOutcome[]> {
     const { store, outbox } = this.#context;
     const admitted = this.#signAdmissions(items);
-    const records = await this.#protect(next, admitted);
+    const records = await protectInTime(
+      this.#context,
+      next,
+      admitted.map((item) => ({ message: paymentMessage(item), secret: item.coinSecret })),
+    );
+    if (records === undefined) return items.map(() => 'no-keys');
     const outcomes = await store.admit(
       admitted.map((item, i): NewPayment => {
         const record = records[i];
@@ -255,6 +264,9 @@ export class Issuer {
       }),
     );
     for (const { coinSecret } of items) coinSecret.fill(0);
+    admitted.forEach((item, i) => {
+      if (outcomes[i]?.outcome === 'created') this.#opened(item, next);
+    });
     outbox.push(
       next,
       outcomes.flatMap((outcome, i) => {
@@ -264,30 +276,21 @@ export class Issuer {
           : [];
       }),
     );
-    return outcomes;
-  }
-
-  async #protect(
-    next: StationName,
-    items: readonly ArrivingPayment[],
-  ): Promise<readonly Uint8Array[]> {
-    const { links, clock } = this.#context;
-    const patience = new AbortController();
-    const cancel = clock.after(keysTimeoutMs, () => {
-      patience.abort();
+    return admitted.flatMap(({ admission }, i) => {
+      const outcome = outcomes[i];
+      return outcome === undefined ? [] : [{ outcome, admission }];
     });
-    try {
-      return await links.protect(
-        next,
-        items.map((item) => ({ message: paymentMessage(item), secret: item.coinSecret })),
-        patience.signal,
-      );
-    } finally {
-      cancel();
-    }
   }
 
-  #signAdmissions(items: readonly ArrivingPayment[]): ArrivingPayment[] {
+  /** It is durable; its verdict is awaited before anybody else can know of it. */
+  #opened({ paymentId, payment, admission }: AdmittedPayment, next: StationName): void {
+    const kept = withoutCertificate(payment);
+    const role = 'issuer';
+    this.#context.open.add({ paymentId, role, state: 'admitted', payment: kept, admission, next });
+    this.#watch(paymentId, payment.quote.deliveryDeadline);
+  }
+
+  #signAdmissions(items: readonly ArrivingPayment[]): AdmittedPayment[] {
     const { primitives, station, documentKey } = this.#context;
     const bodies = items.map(({ paymentId }): AdmissionBody => ({
       ...headNow,
@@ -308,28 +311,35 @@ export class Issuer {
     });
   }
 
+  /** S34: the coin is burned and replaced; of one that is gone already its money went before. */
   async #refuse(built: ArrivingPayment, why: Reason): Promise<Paid | DeskRefusal> {
     const { store, mint, counter } = this.#context;
+    const { value } = built.payment.coin.body;
+    const [replacement] = isGone(built) ? [undefined] : await mint.mint([value]);
+    built.coinSecret.fill(0);
     const signed = signRefusal(this.#context, built.paymentId, why);
     const [outcome] = await store.refuse([
       {
         payment: newPayment(this.#context, 'issuer', built, 0),
         refusal: refusalKind.encode(signed),
-        replacement: mint.one(built.payment.coin.body.value),
+        replacement,
       },
     ]);
     if (outcome?.outcome === 'coin-used' || outcome?.outcome === 'coin-not-unspent') {
       return refused('coin-not-unspent', 'This coin was used or returned before.');
     }
-    counter().concluded(built.payment.quote.payer, built.paymentId);
-    return this.#paid(built.paymentId);
+    if (outcome?.outcome === 'exists') return { outcome: 'paid-before', row: outcome.row };
+    const payment = withoutCertificate(built.payment);
+    const record = { payment, refusal: signed, standing: 'refused' } as const;
+    const { paymentId } = built;
+    counter().concluded(payment.quote.payer, { paymentId, role: 'payer', record });
+    return { outcome: 'paid', record };
   }
 
-  async #paid(paymentId: Uint8Array): Promise<Paid | DeskRefusal> {
-    const [row] = await this.#context.store.payments([paymentId]);
-    return row === undefined
-      ? refused('outcome-unknown', 'The payment is not to be found; ask for its state.')
-      : { outcome: 'paid', row };
+  #unwatch(paymentId: Uint8Array): void {
+    const name = nameOf(paymentId);
+    this.#overdue.get(name)?.();
+    this.#overdue.delete(name);
   }
 
   #watch(paymentId: Uint8Array, deliveryDeadline: bigint): void {
@@ -338,16 +348,37 @@ export class Issuer {
   }
 
   #overdueIn(paymentId: Uint8Array, waitMs: number): void {
+    if (this.#context.stopping.aborted) return;
     const name = nameOf(paymentId);
     this.#overdue.get(name)?.();
     this.#overdue.set(
       name,
       this.#context.clock.after(waitMs, () => {
         this.#overdue.delete(name);
-        this.pursue(paymentId, 'overdue').catch(this.#context.log.fault);
+        this.pursue(paymentId, 'overdue').catch((error: unknown) => {
+          this.#context.log.fault(error);
+          if (!this.#overdue.has(name)) this.#overdueIn(paymentId, overdueMs);
+        });
       }),
     );
   }
+}
+
+interface AdmittedPayment extends ArrivingPayment {
+  readonly admission: Admission;
+}
+
+interface Admitted {
+  readonly outcome: AcceptOutcome;
+  readonly admission: Admission;
+}
+
+/** `no-keys`: nothing was stored, as the link had none in time. */
+type AdmitOutcome = Admitted | 'no-keys';
+
+/** Spent, returned or expired: the pool has no secret of it any more. */
+function isGone({ coinSecret }: ArrivingPayment): boolean {
+  return coinSecret.length === 0;
 }
 
 function evidenceOf(outcome: AcceptOutcome): string {

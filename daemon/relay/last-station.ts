@@ -1,11 +1,13 @@
 /**
  * Qn (S37): only this station decides, once, durably, before any effect (design §7). A payment is
- * offered when the payee's card is at the desk, until the delivery deadline by this station's clock.
+ * offered when the payee's card is at the desk, until the delivery deadline by this station's
+ * clock.
  */
-import { concatBytes } from '../../applet-spec/bytes.ts';
+import { concatBytes, toHex } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { labels } from '../../applet-spec/labels.ts';
 import { headNow, type StationName, type UserName } from '../../applet-spec/names.ts';
+import type { VerifyingKey } from '../../applet-spec/primitives.ts';
 import {
   acknowledgement,
   receipt as receiptKind,
@@ -15,14 +17,22 @@ import {
 } from '../../applet-spec/receipt.ts';
 import { signBatch, type Leaf } from '../../applet-spec/signed-object.ts';
 import { Batch } from '../batch.ts';
-import type { PaymentRow } from '../store/store.ts';
+import type { PaymentState } from '../store/store.ts';
+import { paymentOfRow, type OpenPayment } from './open-payments.ts';
 import { stepPayment, type PaymentInput } from './payment-machine.ts';
-import { nameOf, nowSeconds, storedPayment, type TollContext } from './toll-context.ts';
+import { nameOf, nowSeconds, undecided, type TollContext } from './toll-context.ts';
 import type { Verdicts } from './verdicts.ts';
 
+const payeeKeysMost = 4_096;
+
 interface Open {
-  readonly row: PaymentRow;
+  readonly payment: OpenPayment;
+  state: PaymentState;
   offering: boolean;
+  /** The payee came to the desk while an offer was being made: make another. */
+  again: boolean;
+  /** A verdict is being stored: from here on the card is told that, and offered nothing. */
+  deciding: boolean;
   readonly cancelDeadline: () => void;
 }
 
@@ -36,10 +46,17 @@ export class LastStation {
   readonly #verdicts: Verdicts;
   readonly #open = new Map<string, Open>();
   readonly #signing: Batch<Deciding, Receipt>;
+  readonly #offering: Batch<Uint8Array, true>;
+  /** By the hash of the certificate; an import costs more than a verification. */
+  readonly #payeeKeys = new Map<string, VerifyingKey>();
 
   constructor(context: TollContext, verdicts: Verdicts) {
     this.#context = context;
     this.#verdicts = verdicts;
+    this.#offering = new Batch(async (paymentIds) => {
+      await context.store.markOffered(paymentIds);
+      return paymentIds.map(() => true);
+    });
     this.#signing = new Batch((items) => {
       const { primitives, documentKey } = context;
       const proofs = signBatch(
@@ -58,7 +75,7 @@ export class LastStation {
 
   /** Payments that a stop left undecided: their deadlines run on, their offers are made again. */
   async start(): Promise<void> {
-    for (const row of await this.#context.store.openPayments('last', 1_000_000)) this.#watch(row);
+    for await (const row of undecided(this.#context.store, 'last')) this.#watch(paymentOfRow(row));
   }
 
   close(): void {
@@ -68,27 +85,31 @@ export class LastStation {
 
   async idle(): Promise<void> {
     await this.#signing.idle();
+    await this.#offering.idle();
   }
 
-  /** A payment was stored just now. */
-  held(row: PaymentRow): void {
-    this.#offer(this.#watch(row));
+  /** A payment was stored just now; `coinSecret` is wiped once the card has it, or is not here. */
+  held(payment: OpenPayment, coinSecret: Uint8Array): void {
+    this.#offer(this.#watch(payment), coinSecret);
   }
 
   /** The payee's card is at the desk. */
   arrived(user: UserName): void {
     for (const open of this.#open.values()) {
-      if (open.row.payee === user) this.#offer(open);
+      if (open.payment.payment.quote.payee === user) this.#offer(open);
     }
   }
 
-  /** The issuer, and nobody else, may ask: what was decided, or else `undelivered` from now on (failures 14, 15). */
+  /**
+   * The issuer, and nobody else, may ask: what was decided, or else `undelivered` from now on
+   * (failures 14, 15).
+   */
   async verdict(paymentId: Uint8Array, asker?: StationName): Promise<Receipt | undefined> {
     const { store } = this.#context;
     const [row] = await store.payments([paymentId]);
     if (row !== undefined) {
       if (row.role !== 'last' || row.issuer !== asker) return undefined;
-      const decided = await this.#input(row, { kind: 'asked' });
+      const decided = await this.#input(paymentOfRow(row), { kind: 'asked' });
       if (decided !== undefined) return decided;
       const [now] = await store.payments([paymentId]);
       if (now?.receipt !== undefined) return receiptKind.decode(now.receipt);
@@ -104,94 +125,141 @@ export class LastStation {
     return first === undefined ? stone : receiptKind.decode(first);
   }
 
-  #watch(row: PaymentRow): Open {
-    const name = nameOf(row.paymentId);
+  #watch(payment: OpenPayment): Open {
+    const name = nameOf(payment.paymentId);
     const known = this.#open.get(name);
     if (known !== undefined) return known;
-    const waitMs = Number(row.deliveryDeadline) * 1000 - this.#context.clock.nowMs();
+    const { deliveryDeadline } = payment.payment.quote;
+    const waitMs = Number(deliveryDeadline) * 1000 - this.#context.clock.nowMs();
     const open: Open = {
-      row,
+      payment,
+      state: payment.state,
       offering: false,
+      again: false,
+      deciding: false,
       cancelDeadline: this.#context.clock.after(Math.max(0, waitMs), () => {
-        this.#input(row, { kind: 'delivery-deadline' }).catch(this.#context.log.fault);
+        this.#input(payment, { kind: 'delivery-deadline' }).catch(this.#context.log.fault);
       }),
     };
     this.#open.set(name, open);
     return open;
   }
 
-  #offer(open: Open): void {
-    if (open.offering) return;
+  #offer(open: Open, coinSecret?: Uint8Array): void {
+    if (open.offering) {
+      open.again = true;
+      coinSecret?.fill(0);
+      return;
+    }
     open.offering = true;
-    this.#offerNow(open.row)
+    open.again = false;
+    this.#offerNow(open, coinSecret)
       .catch(this.#context.log.fault)
       .finally(() => {
+        coinSecret?.fill(0);
         open.offering = false;
+        if (open.again && this.#isOpen(open)) this.#offer(open);
       });
   }
 
-  async #offerNow(row: PaymentRow): Promise<void> {
+  async #offerNow(open: Open, coinSecret?: Uint8Array): Promise<void> {
     const { store, counter, log } = this.#context;
-    if (!counter().isHere(row.payee)) return;
-    const secret = await store.heldSecret(row.paymentId);
+    const { payment } = open;
+    const { payee } = payment.payment.quote;
+    if (!counter().isHere(payee)) return;
+    const secret = coinSecret ?? (await store.heldSecret(payment.paymentId));
     if (secret === undefined) return;
-    await store.markOffered([row.paymentId]);
-    const payment = storedPayment(row);
-    const outcome = await counter().offer(row.payee, payment, secret);
+    await this.#offering.add(payment.paymentId);
+    open.state = 'offered';
+    const outcome = await counter().offer(payee, payment.payment, secret, () => this.#isOpen(open));
     secret.fill(0);
     switch (outcome.outcome) {
       case 'acknowledged':
-        if (await this.#acknowledges(row, outcome.signature)) {
-          await this.#input(row, { kind: 'acknowledged' }, outcome.signature);
+        if (await this.#acknowledges(payment, outcome.signature)) {
+          await this.#input(payment, { kind: 'acknowledged' }, outcome.signature);
         } else {
-          await this.#input(row, { kind: 'card-refused', reason: 'payee-card-fault' });
+          await this.#input(payment, { kind: 'card-refused', reason: 'payee-card-fault' });
         }
         return;
       case 'refused':
-        await this.#input(row, { kind: 'card-refused', reason: outcome.reason });
+        await this.#input(payment, { kind: 'card-refused', reason: outcome.reason });
         return;
       case 'absent':
       case 'unknown':
-        log.payment('info', row.paymentId, 'the payee left before the offer was answered');
+        log.payment('info', payment.paymentId, 'the payee left before the offer was answered');
     }
   }
 
   /** The payee's signature, under the certificate that the quote promised. */
-  async #acknowledges(row: PaymentRow, signature: Uint8Array): Promise<boolean> {
-    const { store, primitives } = this.#context;
-    const { payeeCertificate } = storedPayment(row).quote;
-    const certificate = await store.certificate(payeeCertificate);
-    if (certificate === undefined) return false;
-    const body = { ...headNow, paymentId: row.paymentId, payeeCertificate };
+  async #acknowledges(
+    { paymentId, payment }: OpenPayment,
+    signature: Uint8Array,
+  ): Promise<boolean> {
+    const { payeeCertificate } = payment.quote;
+    const payeeKey = await this.#payeeKey(payeeCertificate);
+    if (payeeKey === undefined) return false;
+    const body = { ...headNow, paymentId, payeeCertificate };
     const message = concatBytes(labels.acknowledgement, acknowledgement.body.encode(body));
-    return primitives
-      .verifyingKey(parseCertificate(certificate).publicKey)
-      .verify(message, signature);
+    return payeeKey.verify(message, signature);
   }
 
-  /** Feeds the machine with the state that is stored now; returns the receipt where it decided. */
+  async #payeeKey(hash: Uint8Array): Promise<VerifyingKey | undefined> {
+    const name = toHex(hash);
+    const known = this.#payeeKeys.get(name);
+    if (known !== undefined) return known;
+    const { store, primitives } = this.#context;
+    const certificate = await store.certificate(hash);
+    if (certificate === undefined) return undefined;
+    const payeeKey = primitives.verifyingKey(parseCertificate(certificate).publicKey);
+    if (this.#payeeKeys.size >= payeeKeysMost) this.#payeeKeys.clear();
+    this.#payeeKeys.set(name, payeeKey);
+    return payeeKey;
+  }
+
+  /** Feeds the machine with the state that holds now; returns the receipt where it decided. */
   async #input(
-    stale: PaymentRow,
+    payment: OpenPayment,
     input: PaymentInput,
     signature?: Uint8Array,
   ): Promise<Receipt | undefined> {
-    const { store, log } = this.#context;
-    const [row] = await store.payments([stale.paymentId]);
-    if (row === undefined) return undefined;
-    const step = stepPayment('last', row.state, input);
-    if (step.kind === 'refused') log.payment('warn', row.paymentId, step.why);
+    const { log } = this.#context;
+    const { paymentId } = payment;
+    const state = await this.#stateOf(paymentId);
+    if (state === undefined) return undefined;
+    const step = stepPayment('last', state, input);
+    if (step.kind === 'refused') log.payment('warn', paymentId, step.why);
     if (step.kind !== 'next' || step.effect?.kind !== 'decide') return undefined;
     const { effect } = step;
     const body = this.#body(
-      row.paymentId,
+      paymentId,
       effect.verdict,
       effect.verdict === 'undelivered' ? effect.reason : undefined,
       signature,
     );
     const receipt = await this.#sign(body);
-    const outcome = await this.#verdicts.decide(row, receipt, row.previous);
-    this.#forget(row.paymentId);
-    return outcome.outcome === 'decided' ? receipt : undefined;
+    const open = this.#open.get(nameOf(paymentId));
+    if (open !== undefined) open.deciding = true;
+    try {
+      const outcome = await this.#verdicts.decide(payment, receipt, payment.previous);
+      this.#forget(paymentId);
+      return outcome.outcome === 'decided' ? receipt : undefined;
+    } finally {
+      if (open !== undefined) open.deciding = false;
+    }
+  }
+
+  #isOpen(open: Open): boolean {
+    return !open.deciding && this.#open.get(nameOf(open.payment.paymentId)) === open;
+  }
+
+  /**
+   * Of a payment that is open here, this file alone changes the state; the store knows the rest.
+   */
+  async #stateOf(paymentId: Uint8Array): Promise<PaymentState | undefined> {
+    const open = this.#open.get(nameOf(paymentId));
+    if (open !== undefined) return open.state;
+    const [row] = await this.#context.store.payments([paymentId]);
+    return row?.state;
   }
 
   #forget(paymentId: Uint8Array): void {

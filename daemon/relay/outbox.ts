@@ -1,6 +1,6 @@
 /**
- * Durable before sent (I30): rows are committed by whoever made them, sent here, and sent again after
- * every reconnection until the neighbour confirms. Sending anything twice is harmless.
+ * Durable before sent (I30): rows are committed by whoever made them, sent here, and sent again
+ * after every reconnection until the neighbour confirms. Sending anything twice is harmless.
  */
 import type { StationName } from '../../applet-spec/names.ts';
 import { Batch } from '../batch.ts';

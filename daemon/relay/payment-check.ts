@@ -1,10 +1,10 @@
 /**
  * What each station checks of a payment before it stores it (S34, S36; design §7), in the order of
- * cost: the form first, signatures last. Every station checks everything that it can see on its own.
+ * cost: the form first, signatures last. Every station checks everything that it can see on its
+ * own.
  */
 import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
 import { coin, commitmentOf } from '../../applet-spec/coin.ts';
-import { labels } from '../../applet-spec/labels.ts';
 import {
   homeStation,
   suiteAtLeast,
@@ -12,8 +12,9 @@ import {
   type Suite,
 } from '../../applet-spec/names.ts';
 import { verifyPayerSignature, type Payment } from '../../applet-spec/payment.ts';
+import { contentFaults, routeFault } from '../../applet-spec/payment-evidence.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
-import { billTotal, type BillLine, type QuoteBody } from '../../applet-spec/quote.ts';
+import type { BillLine, QuoteBody } from '../../applet-spec/quote.ts';
 import { admission, type Admission, type Reason } from '../../applet-spec/receipt.ts';
 import type { Directory, StationEntry } from '../network/directory.ts';
 import type { Trust } from '../network/trust.ts';
@@ -24,7 +25,10 @@ export interface PaymentContext {
   readonly primitives: Primitives;
   readonly directory: Directory;
   readonly trust: Trust;
-  /** The fee of an announcement of ours, by its name; undefined where it was not in force at that time. */
+  /**
+   * The fee of an announcement of ours, by its name; undefined where it was not in force at that
+   * time.
+   */
   readonly announcedFee: (name: Uint8Array, quoteTime: bigint) => Promise<bigint | undefined>;
   readonly suiteTo: (peer: StationName) => Suite | undefined;
   readonly nowSeconds: () => bigint;
@@ -46,6 +50,10 @@ export type PaymentCheck =
 
 /** Clocks of stations may differ by this much (design §7). */
 export const skewSeconds = 60n;
+/** A payment is kept open until its deadlines: nobody makes others keep one for longer. */
+const resolutionSecondsMost = 31n * 86_400n;
+/** What every store holds: a signed 64-bit integer. */
+const valueMost = 2n ** 63n - 1n;
 
 export async function checkPayment(
   context: PaymentContext,
@@ -76,35 +84,13 @@ type Wrong = Extract<PaymentCheck, { ok: false }>;
 
 /** What the payment's parts say of each other. */
 function checkForm(context: PaymentContext, payment: Payment): Wrong | undefined {
-  const { transaction, quote } = payment;
-  const coinBody = payment.coin.body;
-  const quoteDigest = context.primitives.sha256(labels.quote, payment.quoteBytes);
-  if (!equalBytes(transaction.quoteDigest, quoteDigest)) {
-    return wrong('verification-failed', 'the transaction names another quote');
-  }
-  if (quote.network !== context.network || coinBody.network !== context.network) {
-    return wrong('verification-failed', `a payment of network ${quote.network}`);
-  }
-  if (
-    !equalBytes(transaction.coinId, coinBody.coinId) ||
-    !equalBytes(transaction.commitment, coinBody.commitment) ||
-    transaction.coinValue !== coinBody.value
-  ) {
-    return wrong('verification-failed', 'the transaction names another coin');
-  }
-  if (coinBody.currency !== quote.currency) {
-    return wrong('verification-failed', `a coin of ${coinBody.currency} for ${quote.currency}`);
-  }
-  if (billTotal(quote.bill) !== coinBody.value) {
-    return wrong(
-      'verification-failed',
-      `the bill's sum is ${billTotal(quote.bill)}, the coin's value ${coinBody.value}`,
-    );
-  }
-  return undefined;
+  const [fault] = contentFaults(context.primitives, payment, context.network);
+  return fault && wrong('verification-failed', fault.detail);
 }
 
-/** The route: each station once, payer's first, payee's last, and this one between its neighbours. */
+/**
+ * The route: each station once, payer's first, payee's last, and this one between its neighbours.
+ */
 function checkPlace(
   context: PaymentContext,
   { payment, previous }: ArrivingPayment,
@@ -112,15 +98,8 @@ function checkPlace(
 ): Wrong | undefined {
   const { quote } = payment;
   const names = quote.bill.map((line) => line.station);
-  if (new Set(names).size !== names.length) {
-    return wrong('route-mismatch', 'a station stands twice in the bill');
-  }
-  if (names[0] !== payment.coin.body.issuer || names[0] !== homeStation(quote.payer)) {
-    return wrong('route-mismatch', 'the first station is not the issuer and home of the payer');
-  }
-  if (names.at(-1) !== homeStation(quote.payee)) {
-    return wrong('route-mismatch', 'the last station is not the home of the payee');
-  }
+  const route = routeFault(payment);
+  if (route !== undefined) return wrong('route-mismatch', route);
   if (place < 0) return wrong('route-mismatch', 'this station is not in the bill');
   if (names[place - 1] !== previous) {
     return wrong(
@@ -145,6 +124,12 @@ function checkTimes(
 ): Wrong | undefined {
   const now = context.nowSeconds();
   const { quote } = payment;
+  const inOrder =
+    quote.expiry <= quote.deliveryDeadline && quote.deliveryDeadline <= quote.resolutionDeadline;
+  if (!inOrder || quote.resolutionDeadline > quote.time + resolutionSecondsMost) {
+    return wrong('verification-failed', 'deadlines out of order, or that nobody waits for');
+  }
+  if (payment.coin.body.value > valueMost) return wrong('verification-failed', 'a value too large');
   if (quote.time > now + skewSeconds) return wrong('verification-failed', 'a quote of the future');
   if (payment.coin.body.expiry <= quote.time) return wrong('coin-not-unspent', 'an expired coin');
   if (admitted === undefined && now > quote.expiry) {

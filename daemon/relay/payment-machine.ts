@@ -1,6 +1,7 @@
 /**
- * A payment's life at one station (design §7), as a pure function, total over role, state and input.
- * Relays never end a payment of their own accord (I29): only a receipt of the last station does.
+ * A payment's life at one station (design §7), as a pure function, total over role, state and
+ * input. Relays never end a payment of their own accord (I29): only a receipt of the last station
+ * does.
  */
 import type { Reason, Verdict } from '../../applet-spec/receipt.ts';
 import type { PaymentRole, PaymentState } from '../store/store.ts';

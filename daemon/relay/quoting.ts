@@ -20,7 +20,9 @@ import type { Trust } from '../network/trust.ts';
 import type { BookStore } from '../store/store.ts';
 import type { Answer, Question } from '../wire/wire-message.ts';
 
-/** How long each thing lasts, in seconds. Configurable; these suit people who read before they pay. */
+/**
+ * How long each thing lasts, in seconds. Configurable; these suit people who read before they pay.
+ */
 export interface QuoteTerms {
   readonly quoteSeconds: bigint;
   readonly deliverySeconds: bigint;

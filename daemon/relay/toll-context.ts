@@ -13,8 +13,11 @@ import type { Directory } from '../network/directory.ts';
 import type { Questions } from '../network/questions.ts';
 import type { NewPayment, PaymentRole, PaymentRow, Store } from '../store/store.ts';
 import { wireMessage } from '../wire/wire-message.ts';
+import type { OpenPayments } from './open-payments.ts';
 import type { Outbox } from './outbox.ts';
 import type { ArrivingPayment, PaymentContext } from './payment-check.ts';
+
+const undecidedAPage = 256;
 
 export interface TollLog {
   /** What the operator should know of one payment; never a secret. */
@@ -37,15 +40,31 @@ export interface TollContext {
   readonly links: Links;
   readonly store: Store;
   readonly outbox: Outbox;
+  readonly open: OpenPayments;
   readonly directory: Directory;
   readonly check: PaymentContext;
   readonly questions: () => Questions;
   readonly counter: () => Counter;
+  /** Fires when the toll closes: nothing waits for keys any longer. */
+  readonly stopping: AbortSignal;
   readonly log: TollLog;
 }
 
 export function nowSeconds(context: TollContext): bigint {
   return BigInt(Math.floor(context.clock.nowMs() / 1000));
+}
+
+/** Payments without a verdict, read by the page: a backlog never has to fit into memory at once. */
+export async function* undecided(
+  store: Pick<Store, 'openPayments'>,
+  role: PaymentRole,
+): AsyncGenerator<PaymentRow, void> {
+  let last: PaymentRow | undefined;
+  do {
+    const page = await store.openPayments(role, undecidedAPage, last);
+    yield* page;
+    last = page.length < undecidedAPage ? undefined : page.at(-1);
+  } while (last !== undefined);
 }
 
 /** The row's payment, as every station keeps it: without the certificate. */

@@ -1,9 +1,11 @@
-/** The toll of one station: its roles as issuer, relay and last station, over one store and one set of links. */
-import type { PayAnswer } from '../../applet-spec/card-objects.ts';
+/**
+ * The toll of one station: its roles as issuer, relay and last station, over one store and one set
+ * of links.
+ */
 import type { StationName, Suite, UserName } from '../../applet-spec/names.ts';
 import type { Quote } from '../../applet-spec/quote.ts';
 import type { Receipt } from '../../applet-spec/receipt.ts';
-import type { Toll } from '../desk/desk-seams.ts';
+import type { PaySigned, Toll } from '../desk/desk-seams.ts';
 import type { InboundRecord, LinkListener } from '../link/links.ts';
 import type { Announcer } from '../network/announcer.ts';
 import type { Trust } from '../network/trust.ts';
@@ -12,21 +14,24 @@ import type { AnnouncedFees } from './announced-fees.ts';
 import { Carrier } from './carrier.ts';
 import { Issuer } from './issuer.ts';
 import { LastStation } from './last-station.ts';
+import { OpenPayments } from './open-payments.ts';
 import type { Quoting } from './quoting.ts';
 import type { TollContext } from './toll-context.ts';
 import { Verdicts, type ReceiptOutcome } from './verdicts.ts';
 
 /** The context of a station's toll, with what it checks payments against. */
 export function tollContextOf(
-  parts: Omit<TollContext, 'check'> & {
+  parts: Omit<TollContext, 'check' | 'open' | 'stopping'> & {
     readonly trust: Trust;
     readonly fees: AnnouncedFees;
   },
-): TollContext {
+): Omit<TollContext, 'stopping'> {
   const { trust, fees, ...context } = parts;
   const { station, network, primitives, directory, links, clock } = context;
+  const suites = new Map(links.peers.map((peer) => [peer, links.status(peer)?.suite]));
   return {
     ...context,
+    open: new OpenPayments(context.store),
     check: {
       station,
       network,
@@ -34,7 +39,7 @@ export function tollContextOf(
       directory,
       trust,
       announcedFee: (name, quoteTime) => fees.fee(name, quoteTime),
-      suiteTo: (peer) => links.status(peer)?.suite,
+      suiteTo: (peer) => suites.get(peer),
       nowSeconds: () => BigInt(Math.floor(clock.nowMs() / 1000)),
     },
   };
@@ -54,13 +59,15 @@ export class TollRoad implements Toll, LinkListener {
   readonly #issuer: Issuer;
   readonly #carrier: Carrier;
   readonly #settlement: () => SettlementDesk;
+  readonly #stopping = new AbortController();
 
   constructor(
-    context: TollContext,
+    parts: Omit<TollContext, 'stopping'>,
     quoting: Quoting,
     announcer: Announcer,
     settlement: () => SettlementDesk,
   ) {
+    const context = { ...parts, stopping: this.#stopping.signal };
     this.#context = context;
     this.#settlement = settlement;
     this.#quoting = quoting;
@@ -81,12 +88,17 @@ export class TollRoad implements Toll, LinkListener {
     await this.#issuer.start();
   }
 
-  /** Ends timers and waits until nothing is under way; the store may be closed then. */
+  /**
+   * Ends timers, takes nothing more, and waits until nothing is under way; the store may be closed
+   * then. What a neighbour sends meanwhile stays in its outbox.
+   */
   async close(): Promise<void> {
-    this.#lastStation.close();
-    this.#issuer.close();
+    this.#stopping.abort();
+    this.#context.questions().close();
     await this.#carrier.idle();
     await this.#issuer.idle();
+    this.#lastStation.close();
+    this.#issuer.close();
     await this.#lastStation.idle();
     await this.#verdicts.idle();
     await this.#context.outbox.idle();
@@ -112,7 +124,7 @@ export class TollRoad implements Toll, LinkListener {
     return this.#issuer.payable(payer, quoteDigest);
   }
 
-  pay(payer: UserName, quote: Quote, answer: PayAnswer) {
+  pay(payer: UserName, quote: Quote, answer: PaySigned) {
     return this.#issuer.pay(payer, quote, answer);
   }
 

@@ -1,19 +1,25 @@
 /**
- * Making a verdict durable, whatever the role: the receipt, the ledger, the coin, the outbox row that
- * passes the receipt on, and then the user's card. One way for every reason (failure 50).
+ * Making a verdict durable, whatever the role: the receipt, the ledger, the coin, the outbox row
+ * that passes the receipt on, and then the user's card. One way for every reason (failure 50).
  */
 import type { StationName } from '../../applet-spec/names.ts';
+import { equalBytes } from '../../applet-spec/bytes.ts';
 import { receipt as receiptKind, type Receipt } from '../../applet-spec/receipt.ts';
+import type { VerifyingKey } from '../../applet-spec/primitives.ts';
 import { Batch } from '../batch.ts';
-import type { DecideOutcome, Decision, PaymentRow } from '../store/store.ts';
+import type { Conclusion } from '../desk/desk-seams.ts';
+import type { DecideOutcome, Decision, NewCoin } from '../store/store.ts';
 import { wireMessage } from '../wire/wire-message.ts';
+import type { OpenPayment } from './open-payments.ts';
 import { stepPayment } from './payment-machine.ts';
-import { storedPayment, type TollContext } from './toll-context.ts';
+import { protectInTime } from './protect-in-time.ts';
+import type { TollContext } from './toll-context.ts';
 
 interface Verdict {
-  readonly row: PaymentRow;
+  readonly open: OpenPayment;
   readonly receipt: Receipt;
   readonly onwards: StationName | undefined;
+  readonly replacement: NewCoin | undefined;
 }
 
 /** What came of a receipt that somebody showed us. */
@@ -21,10 +27,16 @@ export type ReceiptOutcome = 'taken' | 'known' | 'not-ours' | 'forged' | 'contra
 
 export class Verdicts {
   readonly #context: TollContext;
+  readonly #onDecided: ((paymentId: Uint8Array) => void)[] = [];
   readonly #batches = new Map<StationName | undefined, Batch<Verdict, DecideOutcome>>();
 
   constructor(context: TollContext) {
     this.#context = context;
+  }
+
+  /** Told of every verdict once it is durable here. */
+  onDecided(listener: (paymentId: Uint8Array) => void): void {
+    this.#onDecided.push(listener);
   }
 
   /**
@@ -32,35 +44,47 @@ export class Verdicts {
    * alone, and passed on to the side that it did not come from.
    */
   async take(receipt: Receipt, from: StationName | undefined): Promise<ReceiptOutcome> {
-    const { store, primitives, log } = this.#context;
-    const [row] = await store.payments([receipt.body.paymentId]);
-    if (row === undefined) return 'not-ours';
-    const { payeeStationKey, bill } = storedPayment(row).quote;
+    const { primitives, log } = this.#context;
+    const open = await this.#context.open.find(receipt.body.paymentId);
+    if (open === undefined) return 'not-ours';
+    const { paymentId, payment, role, previous, next } = open;
     if (
-      receipt.body.station !== bill.at(-1)?.station ||
-      !receiptKind.verify(primitives, receipt, primitives.verifyingKey(payeeStationKey))
+      receipt.body.station !== payment.quote.bill.at(-1)?.station ||
+      !receiptKind.verify(primitives, receipt, this.#lastStationKey(open))
     ) {
-      log.payment('warn', row.paymentId, 'a receipt that the last station did not sign');
+      log.payment('warn', paymentId, 'a receipt that the last station did not sign');
       return 'forged';
     }
-    const step = stepPayment(row.role, row.state, {
+    const step = stepPayment(role, open.state, {
       kind: 'receipt',
       verdict: receipt.body.verdict,
     });
     if (step.kind === 'refused') {
-      log.payment('warn', row.paymentId, `receipt refused: ${step.why}`);
+      log.payment('warn', paymentId, `receipt refused: ${step.why}`);
       return 'contradiction';
     }
     if (step.kind === 'ignored') return 'known';
-    await this.decide(row, receipt, from === row.previous ? row.next : row.previous);
+    await this.decide(open, receipt, from === previous ? next : previous);
     return 'taken';
+  }
+
+  /** The key that the quote names; the directory's of the same station remembers its batches. */
+  #lastStationKey({ payment }: OpenPayment): VerifyingKey {
+    const { primitives, directory } = this.#context;
+    const { payeeStationKey, bill } = payment.quote;
+    const last = bill.at(-1)?.station;
+    const known = last && directory.entry(last)?.documentKey;
+    return known !== undefined && equalBytes(known.publicKey, payeeStationKey)
+      ? known
+      : primitives.verifyingKey(payeeStationKey);
   }
 
   /** A payment that came after its tombstone: the stations behind it learn how it ended. */
   async passBack(previous: StationName, receipt: Receipt): Promise<void> {
-    const { links, store, outbox } = this.#context;
+    const { store, outbox } = this.#context;
     const message = wireMessage.encode({ kind: 'receipt', content: { receipt } });
-    const [record] = await links.protect(previous, [{ message }]);
+    const [record] = (await protectInTime(this.#context, previous, [{ message }])) ?? [];
+    // Without keys it is left to the issuer's own question.
     if (record === undefined) return;
     const { paymentId } = receipt.body;
     const [rowId] = await store.enqueue([{ peer: previous, paymentId, record }]);
@@ -69,11 +93,17 @@ export class Verdicts {
 
   /** Stores the verdict and passes the receipt on. */
   async decide(
-    row: PaymentRow,
+    open: OpenPayment,
     receipt: Receipt,
     onwards: StationName | undefined,
   ): Promise<DecideOutcome> {
-    return this.#batch(onwards).add({ row, receipt, onwards });
+    const { role, payment } = open;
+    // Made before the batch: a generator that fails holds up no other verdict.
+    const isBurned = role === 'issuer' && receipt.body.verdict === 'undelivered';
+    const [replacement] = isBurned
+      ? await this.#context.mint.mint([payment.coin.body.value])
+      : [undefined];
+    return this.#batch(onwards).add({ open, receipt, onwards, replacement });
   }
 
   async idle(): Promise<void> {
@@ -92,18 +122,10 @@ export class Verdicts {
     onwards: StationName | undefined,
     verdicts: readonly Verdict[],
   ): Promise<readonly DecideOutcome[]> {
-    const { links, store, outbox } = this.#context;
-    const records =
-      onwards === undefined
-        ? []
-        : await links.protect(
-            onwards,
-            verdicts.map(({ receipt }) => ({
-              message: wireMessage.encode({ kind: 'receipt', content: { receipt } }),
-            })),
-          );
+    const { store, outbox } = this.#context;
+    const records = onwards === undefined ? [] : await this.#records(onwards, verdicts);
     const outcomes = await store.decide(
-      verdicts.map(({ row, receipt }, i) => this.#decision(row, receipt, onwards, records[i])),
+      verdicts.map((verdict, i) => this.#decision(verdict, records[i])),
     );
     if (onwards !== undefined) {
       outbox.push(
@@ -116,36 +138,60 @@ export class Verdicts {
         }),
       );
     }
-    verdicts.forEach(({ row, receipt }, i) => {
-      if (outcomes[i]?.outcome === 'decided') this.#tellCard(row, receipt);
+    verdicts.forEach(({ open, receipt }, i) => {
+      this.#context.open.forget(open.paymentId);
+      if (outcomes[i]?.outcome !== 'decided') return;
+      this.#tellCard(open, receipt);
+      for (const listener of this.#onDecided) listener(open.paymentId);
     });
     return outcomes;
   }
 
+  /**
+   * Under `otp` a receipt needs keys. Where there are none the verdict is stored without one to
+   * pass on: no card, coin or payer waits for a neighbour's link, and who lacks the receipt can
+   * ask.
+   */
+  async #records(
+    onwards: StationName,
+    verdicts: readonly Verdict[],
+  ): Promise<readonly Uint8Array[]> {
+    const items = verdicts.map(({ receipt }) => ({
+      message: wireMessage.encode({ kind: 'receipt', content: { receipt } }),
+    }));
+    return (await protectInTime(this.#context, onwards, items)) ?? [];
+  }
+
   #decision(
-    row: PaymentRow,
-    receipt: Receipt,
-    onwards: StationName | undefined,
+    { open: { paymentId }, receipt, onwards, replacement }: Verdict,
     record: Uint8Array | undefined,
   ): Decision {
     const { verdict, reason } = receipt.body;
     return {
-      paymentId: row.paymentId,
+      paymentId,
       verdict,
       receipt: receipt.bytes,
       nowMs: this.#context.clock.nowMs(),
       ...(reason !== undefined && { reason }),
       ...(onwards !== undefined && record && { outbox: { peer: onwards, record } }),
-      ...(row.role === 'issuer' &&
-        verdict === 'undelivered' && { replacement: this.#context.mint.one(row.value) }),
+      ...(replacement && { replacement }),
     };
   }
 
-  #tellCard(row: PaymentRow, receipt: Receipt): void {
+  #tellCard({ paymentId, role, payment, admission }: OpenPayment, receipt: Receipt): void {
     const { counter, log } = this.#context;
     const { verdict, reason } = receipt.body;
-    log.payment('info', row.paymentId, verdict, reason === undefined ? {} : { reason });
-    if (row.role === 'issuer') counter().concluded(row.payer, row.paymentId);
-    if (row.role === 'last') counter().concluded(row.payee, row.paymentId);
+    log.payment('info', paymentId, verdict, reason === undefined ? {} : { reason });
+    if (role === 'relay') return;
+    const [user, part] =
+      role === 'issuer'
+        ? ([payment.quote.payer, 'payer'] as const)
+        : ([payment.quote.payee, 'payee'] as const);
+    const conclusion: Conclusion = {
+      paymentId,
+      role: part,
+      record: { payment, ...(admission && { admission }), receipt, standing: verdict },
+    };
+    counter().concluded(user, conclusion);
   }
 }

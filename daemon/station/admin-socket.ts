@@ -1,4 +1,6 @@
-/** HTTP over a Unix socket beside the database, mode 0600: how the operator asks a running station. */
+/**
+ * HTTP over a Unix socket beside the database, mode 0600: how the operator asks a running station.
+ */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { isStationName, type StationName } from '../../applet-spec/names.ts';
@@ -13,14 +15,14 @@ const settleTimeoutMs = 300_000;
 
 /** What the socket asks of a station. */
 export interface Administered {
-  status(): StationStatus;
-  settle(peer?: StationName): Promise<SettlementReport>;
+  readonly status: () => StationStatus;
+  readonly settle: (peer?: StationName) => Promise<SettlementReport>;
 }
 
 export async function serveAdmin(
   socketPath: string,
   station: Administered,
-): Promise<{ close(): Promise<void> }> {
+): Promise<{ readonly close: () => Promise<void> }> {
   rmSync(socketPath, { force: true });
   const server: Server = createServer((asked, answer) => {
     const tell = (code: number, content: object): void => {

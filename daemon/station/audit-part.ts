@@ -1,4 +1,6 @@
-/** S6 for the operator: the audit over a copy of the station's own store, whether or not it runs. */
+/**
+ * S6 for the operator: the audit over a copy of the station's own store, whether or not it runs.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
@@ -12,8 +14,8 @@ import { readCertificateFile } from './key-files.ts';
 import { openStationStore, stationDatabase } from './station-store.ts';
 
 /**
- * The copy is one moment of the store, made in one read, so that a running station neither waits nor is
- * seen half way; it holds what the store holds, sealed alike, and goes when the audit ends.
+ * The copy is one moment of the store, made in one read, so that a running station neither waits
+ * nor is seen half way; it holds what the store holds, sealed alike, and goes when the audit ends.
  */
 export async function auditOwnStore(
   config: StationConfig,
@@ -27,7 +29,7 @@ export async function auditOwnStore(
   try {
     const file = join(folder, 'station.sqlite');
     copyDatabase(stationDatabase(config), file);
-    const store = await openStationStore(config, options.entropy, file);
+    const store = await openStationStore(config, options.entropy, { file });
     try {
       return await auditStation({
         station: config.name,

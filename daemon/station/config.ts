@@ -1,4 +1,6 @@
-/** `station.toml`: read, checked and resolved. Every error names the field and what was expected. */
+/**
+ * `station.toml`: read, checked and resolved. Every error names the field and what was expected.
+ */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
@@ -86,7 +88,9 @@ const schema = z.strictObject({
     root: file.default('certificates/root.der'),
     crl: file.default('certificates/crl.der'),
     'crl-grace-seconds': z.int().min(0).max(86_400).default(21_600),
-    /** The CA's folder, where its desk is on this machine: cards are then certified at enrolment. */
+    /**
+     * The CA's folder, where its desk is on this machine: cards are then certified at enrolment.
+     */
     folder: file.optional(),
   }),
   desk: z.strictObject({ listen }),

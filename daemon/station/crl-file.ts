@@ -15,6 +15,8 @@ export class CrlFile {
   readonly #renew: (() => Promise<Uint8Array>) | undefined;
   readonly #learn: (der: Uint8Array) => Promise<'newer' | 'known' | 'refused'>;
   #seenMs = 0;
+  #closed = false;
+  #looking: Promise<void> = Promise.resolve();
   #cancel: () => void = () => undefined;
 
   constructor(
@@ -31,20 +33,23 @@ export class CrlFile {
   }
 
   start(log: Log): void {
-    this.#look(log)
+    this.#looking = this.#look(log)
       .catch((error: unknown) => {
         log.warn({ file: this.#file, err: error }, 'the CRL file cannot be read');
       })
       .finally(() => {
+        if (this.#closed) return;
         this.#cancel = this.#clock.after(lookEveryMs, () => {
           this.start(log);
         });
       });
   }
 
-  close(): void {
+  /** Resolves once no look is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
     this.#cancel();
-    this.#cancel = () => undefined;
+    await this.#looking;
   }
 
   async #look(log: Log): Promise<void> {

@@ -70,7 +70,8 @@ function readSecretFile(file: string): Buffer {
     if ((mode & 0o077) !== 0) {
       throw new StationError(
         'bad-key-file',
-        `${file} can be read by others (mode ${(mode & 0o777).toString(8)}); run: chmod 600 ${file}`,
+        `${file} can be read by others (mode ${(mode & 0o777).toString(8)}); ` +
+          `run: chmod 600 ${file}`,
       );
     }
     return readFileSync(file);

@@ -27,7 +27,7 @@ export function openKeySupply(
   const { clock, ledger, log } = seams;
   return new Reservoir({
     peer,
-    source: seams.keySource?.(neighbour) ?? openKeyManager(config, neighbour, seams),
+    source: seams.keySource?.(neighbour) ?? openDevice(config, neighbour, seams),
     ledger,
     clock,
     keySizeBits: qkd['key-bits'],
@@ -37,13 +37,15 @@ export function openKeySupply(
       else log.warn({ peer, ...starvation }, 'the link waits for QKD keys');
     },
     onError: (error) => {
+      // Given up by us: the station stops.
+      if (error.code === 'aborted') return;
       log.warn({ peer, err: error }, 'the QKD device failed');
     },
   });
 }
 
 /** ETSI GS QKD 014 over mutual TLS. */
-function openKeyManager(
+function openDevice(
   config: StationConfig,
   { qkd, name: peer }: NeighbourConfig,
   { clock, log }: KeySupplySeams,

@@ -1,4 +1,6 @@
-/** The station's log: pino, one JSON line an event, with everything that could be a secret redacted. */
+/**
+ * The station's log: pino, one JSON line an event, with everything that could be a secret redacted.
+ */
 import { pino, type Logger, type LoggerOptions } from 'pino';
 import { toHex } from '../../applet-spec/bytes.ts';
 import type { TollLog } from '../relay/toll-context.ts';

@@ -1,4 +1,5 @@
 /** The parts of a station that need each other, joined: toll, desk, questions, announcements. */
+import { Batch } from '../batch.ts';
 import { CertificateAuthority } from '../ca/certificate-authority.ts';
 import { CoinMint } from '../coin-mint.ts';
 import { Desk } from '../desk/desk.ts';
@@ -160,6 +161,10 @@ function deskContextOf(
     entropy: seams.entropy,
     mint,
     store,
+    concluding: new Batch(async (paymentIds: readonly Uint8Array[]) => {
+      await store.markConcluded(paymentIds);
+      return paymentIds.map(() => true);
+    }),
     toll: tollRoad,
     certifyUser: certifier(config, seams),
     log: seams.log,

@@ -5,12 +5,16 @@ import type { StationConfig } from './config.ts';
 
 /** Where coin secrets come from. */
 export interface SecretEntropy extends Entropy {
-  /** Resolves once so many bytes can be drawn at once; rejects with EntropyError where they cannot. */
+  /**
+   * Resolves once so many bytes can be drawn at once; rejects with EntropyError where they cannot.
+   */
   readonly reserve: (length: number) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
-/** The configured quantum generator mixed with the system's; the system's alone where none is named. */
+/**
+ * The configured quantum generator mixed with the system's; the system's alone where none is named.
+ */
 export async function openSecretEntropy(
   config: StationConfig,
   system: Entropy,

@@ -1,4 +1,6 @@
-/** Settlement inside a station: its words go over the network's questions, its verdicts to the toll. */
+/**
+ * Settlement inside a station: its words go over the network's questions, its verdicts to the toll.
+ */
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
@@ -46,7 +48,10 @@ export function settlementOf(
   });
 }
 
-/** The cheapest route, or the fibre itself where its keys are too few for a payment but not for words. */
+/**
+ * The cheapest route, or the fibre itself where its keys are too few for a payment but not for
+ * words.
+ */
 function routeTo(
   from: StationName,
   to: StationName,

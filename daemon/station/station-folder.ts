@@ -13,6 +13,8 @@ export function initStationFolder(
     readonly network: string;
     readonly currency: string;
     readonly entropy: Entropy;
+    /** Where the CA's desk is on this machine. */
+    readonly caFolder?: string;
   },
 ): string {
   for (const part of ['keys', 'certificates', 'data']) {
@@ -30,8 +32,11 @@ function template(options: {
   readonly station: string;
   readonly network: string;
   readonly currency: string;
+  readonly caFolder?: string;
 }): string {
-  const { station, network, currency } = options;
+  const { station, network, currency, caFolder = '' } = options;
+  const folder =
+    caFolder === '' ? '# folder = "../ca"          #' : `folder = ${JSON.stringify(caFolder)}  #`;
   return `# A Keytoll station. Paths are relative to this file.
 name = ${JSON.stringify(station)}
 network = ${JSON.stringify(network)}
@@ -41,7 +46,7 @@ data = "data"
 [ca]
 root = "certificates/root.der"
 crl = "certificates/crl.der"
-# folder = "../ca"          # the CA's folder, where its desk is on this machine: needed to enrol cards
+${folder} the CA's folder, where its desk is on this machine: needed to enrol cards
 
 [desk]                      # users' agents connect here
 listen = "127.0.0.1:7701"

@@ -1,4 +1,7 @@
-/** What an operator asks a running station. Sums and names only; nothing of a single user's payments. */
+/**
+ * What an operator asks a running station. Sums and names only; nothing of a single user's
+ * payments.
+ */
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { Desk } from '../desk/desk.ts';
 import type { Links } from '../link/links.ts';

@@ -1,27 +1,37 @@
-/** The station's database, as `station.toml` names it; for the daemon and for the operator's commands. */
+/**
+ * The station's database, as `station.toml` names it; for the daemon and for the operator's
+ * commands.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
-import { openSqliteStore } from '../store/sqlite-store.ts';
+import { openSqliteStore, type SqliteStoreOptions } from '../store/sqlite-store.ts';
 import type { Store } from '../store/store.ts';
 import type { StationConfig } from './config.ts';
 import { readSymmetricKey } from './key-files.ts';
 
-/** `file` is another one than the station's own, such as a copy. */
+export interface StationStoreOptions {
+  /** Another one than the station's own, such as a copy. */
+  readonly file?: string;
+  /** `worker` for a daemon that stays; see `SqliteStoreOptions`. */
+  readonly checkpoints?: SqliteStoreOptions['checkpoints'];
+}
+
 export function openStationStore(
   config: StationConfig,
   entropy: Entropy,
-  file: string = stationDatabase(config),
+  { file, checkpoints }: StationStoreOptions = {},
 ): Promise<Store> {
   mkdirSync(config.path(config.data), { recursive: true, mode: 0o700 });
   return openSqliteStore({
-    file,
+    file: file ?? stationDatabase(config),
     stationKey: readSymmetricKey(config.path(config.keys.storage)),
     station: config.name,
     currency: config.currency,
     primitives: opensslPrimitives,
     entropy,
+    ...(checkpoints !== undefined && { checkpoints }),
   });
 }
 

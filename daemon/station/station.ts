@@ -1,4 +1,6 @@
-/** A running station: every part made once, joined, started in order and ended in the reverse order. */
+/**
+ * A running station: every part made once, joined, started in order and ended in the reverse order.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../applet-spec/clock.ts';
@@ -43,9 +45,9 @@ export interface Station {
   readonly name: StationName;
   readonly deskPort: number;
   readonly linksPort: number | undefined;
-  status(): StationStatus;
+  readonly status: () => StationStatus;
   /** S5, now: with one peer, or with all that owe or are owed. */
-  settle(peer?: StationName): Promise<SettlementReport>;
+  readonly settle: (peer?: StationName) => Promise<SettlementReport>;
   /** Finishes what is under way, then closes every socket, timer and file. */
   close(): Promise<void>;
 }
@@ -74,7 +76,9 @@ async function start(
   const trust = openTrust(config, seams);
   const identity = openIdentity(config, seams, trust);
   mkdirSync(config.path(config.data), { recursive: true, mode: 0o700 });
-  const store = await openStationStore(config, seams.entropy, seams.checkpoints);
+  const store = await openStationStore(config, seams.entropy, {
+    ...(seams.checkpoints !== undefined && { checkpoints: seams.checkpoints }),
+  });
   closers.push(() => store.close());
   const { links, linksPort } = await startLinks(config, seams, { trust, identity, store, closers });
   const directory = new Directory({ ...seams, trust, network: config.network });
@@ -93,9 +97,7 @@ async function start(
     (der) => announcer.learnCrl(der),
     folder === undefined ? undefined : () => freshCrl(config.path(folder), seams),
   );
-  closers.push(() => {
-    crlFile.close();
-  });
+  closers.push(() => crlFile.close());
   crlFile.start(log);
   const upkeep = new Upkeep(store, clock, log);
   upkeep.start();

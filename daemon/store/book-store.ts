@@ -29,7 +29,13 @@ export interface Transfer {
 export interface BookStore {
   putQuotes(quotes: readonly QuoteRow[]): Promise<void>;
   quote(digest: Uint8Array): Promise<QuoteRow | undefined>;
-  /** Forgets quotes that expired before; a paid quote is inside its payment. */
+  /** Before the card is told to pay this quote: from then on it may have signed (failure 1). */
+  markPaying(quoteDigest: Uint8Array, payer: UserName): Promise<void>;
+  /** Quotes of this payer that were marked and of which no payment is stored. */
+  paying(payer: UserName): Promise<readonly Uint8Array[]>;
+  /** The card has said, under MAC, that it signed nothing for this quote. */
+  unmarkPaying(quoteDigest: Uint8Array): Promise<void>;
+  /** Forgets quotes that expired before, but none that is marked; a paid one is in its payment. */
   dropQuotes(expiredBeforeSeconds: bigint, limit: number): Promise<number>;
   /** Sum of debits less sum of credits, by account. */
   balances(): Promise<ReadonlyMap<string, bigint>>;

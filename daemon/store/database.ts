@@ -37,6 +37,8 @@ export class SqliteDatabase {
   readonly #afterRollback: (() => void)[] = [];
   readonly #begin: Statement<[]>;
   readonly #commit: Statement<[]>;
+  readonly #savepoint: Statement<[]>;
+  readonly #release: Statement<[]>;
   #queue: Call[] = [];
   #turn: Promise<void> | undefined;
   #checkpoints: Checkpoints | undefined;
@@ -49,6 +51,8 @@ export class SqliteDatabase {
     this.#connection = connect(file);
     this.#begin = this.#connection.prepare('BEGIN IMMEDIATE');
     this.#commit = this.#connection.prepare('COMMIT');
+    this.#savepoint = this.#connection.prepare('SAVEPOINT call');
+    this.#release = this.#connection.prepare('RELEASE call');
   }
 
   get inMemory(): boolean {
@@ -193,7 +197,7 @@ export class SqliteDatabase {
       for (const run of this.#beforeEnd) run();
       return true;
     }
-    this.#connection.exec('SAVEPOINT call');
+    this.#savepoint.run();
     try {
       call.run();
       for (const run of this.#beforeEnd) run();
@@ -204,7 +208,7 @@ export class SqliteDatabase {
       call.fail(fault);
       return false;
     }
-    this.#connection.exec('RELEASE call');
+    this.#release.run();
     return true;
   }
 
@@ -239,6 +243,16 @@ export class CheckpointConnection {
 
   close(): void {
     this.#connection.close();
+  }
+}
+
+/** One consistent copy of a database that others go on writing to; `target` must not exist. */
+export function copyDatabase(file: string, target: string): void {
+  const connection = connect(file);
+  try {
+    guarded(() => connection.prepare<[string]>('VACUUM INTO ?').run(target));
+  } finally {
+    connection.close();
   }
 }
 

@@ -166,6 +166,21 @@ export class BookRows implements BookStore {
       };
     });
 
+  readonly markPaying: BookStore['markPaying'] = (quoteDigest, payer) =>
+    this.#database.write(() => {
+      this.#sql.markPaying.run(quoteDigest, payer);
+    });
+
+  readonly paying: BookStore['paying'] = (payer) =>
+    this.#database.read(() =>
+      this.#sql.paying.all(payer).map(({ quote_digest }) => bytesOf(quote_digest)),
+    );
+
+  readonly unmarkPaying: BookStore['unmarkPaying'] = (quoteDigest) =>
+    this.#database.write(() => {
+      this.#sql.unmarkPaying.run(quoteDigest);
+    });
+
   readonly dropQuotes: BookStore['dropQuotes'] = (expiredBeforeSeconds, limit) =>
     this.#database.write(() => {
       const bucket = bucketOf(expiredBeforeSeconds);
@@ -184,6 +199,9 @@ function prepareQuotes(database: SqliteDatabase): {
   readonly insert: Statement<[bigint, Uint8Array, string, Uint8Array, Uint8Array, bigint]>;
   readonly insertBucket: Statement<[bigint]>;
   readonly byDigest: Statement<[Uint8Array], StoredQuote>;
+  readonly markPaying: Statement<[Uint8Array, string]>;
+  readonly paying: Statement<[string], { readonly quote_digest: Uint8Array }>;
+  readonly unmarkPaying: Statement<[Uint8Array]>;
   readonly drop: Statement<[bigint, bigint, number]>;
   readonly dropBuckets: Statement<[bigint]>;
 } {
@@ -199,9 +217,15 @@ function prepareQuotes(database: SqliteDatabase): {
       `SELECT digest, payer, quote, acceptance, expiry FROM quote
        WHERE bucket IN (SELECT bucket FROM quote_bucket) AND digest = ?`,
     ),
+    markPaying: database.prepare(
+      'INSERT INTO paying (quote_digest, payer) VALUES (?, ?) ON CONFLICT DO NOTHING',
+    ),
+    paying: database.prepare('SELECT quote_digest FROM paying WHERE payer = ?'),
+    unmarkPaying: database.prepare('DELETE FROM paying WHERE quote_digest = ?'),
     drop: database.prepare(
       `DELETE FROM quote WHERE number IN (
-         SELECT number FROM quote WHERE bucket <= ? AND expiry < ? ORDER BY bucket LIMIT ?)`,
+         SELECT number FROM quote WHERE bucket <= ? AND expiry < ?
+         AND digest NOT IN (SELECT quote_digest FROM paying) ORDER BY bucket LIMIT ?)`,
     ),
     dropBuckets: database.prepare(
       `DELETE FROM quote_bucket WHERE bucket <= ?

@@ -22,6 +22,7 @@ export class PaymentAcceptance implements Pick<PaymentStore, 'admit' | 'hold' | 
   readonly #certificates: CertificateRows;
   readonly #insertSecret: Statement<[bigint, Uint8Array]>;
   readonly #tombstone: Statement<[Uint8Array], { readonly receipt: Uint8Array }>;
+  readonly #unmarkPaying: Statement<[Uint8Array]>;
 
   constructor(parts: StoreParts, coins: CoinRows, payments: PaymentRows, outbox: OutboxRows) {
     this.#parts = parts;
@@ -31,6 +32,7 @@ export class PaymentAcceptance implements Pick<PaymentStore, 'admit' | 'hold' | 
     this.#certificates = new CertificateRows(parts);
     const { database } = parts;
     this.#insertSecret = database.prepare('INSERT INTO held_secret (number, sealed) VALUES (?, ?)');
+    this.#unmarkPaying = database.prepare('DELETE FROM paying WHERE quote_digest = ?');
     this.#tombstone = database.prepare('SELECT receipt FROM tombstone WHERE payment_id = ?');
   }
 
@@ -115,6 +117,7 @@ export class PaymentAcceptance implements Pick<PaymentStore, 'admit' | 'hold' | 
         : undefined;
     const certificateHash = this.#certificates.put(payment.payerCertificate);
     const number = this.#payments.insert(payment, state, certificateHash, outboxRow);
+    if (payment.role === 'issuer') this.#unmarkPaying.run(payment.quoteDigest);
     const created = { outcome: 'created' } as const;
     return { number, outcome: outboxRow === undefined ? created : { ...created, outboxRow } };
   }

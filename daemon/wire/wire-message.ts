@@ -1,7 +1,8 @@
 /**
- * What stations say to each other inside a link. `payment`, `receipt` and `refusal` travel as rows of
- * the sender's outbox and are confirmed once durable; the others are told once and may be lost.
- * A coin secret is never part of a message: the link carries it beside the payment, as its suite asks.
+ * What stations say to each other inside a link. `payment`, `receipt` and `refusal` travel as rows
+ * of the sender's outbox and are confirmed once durable; the others are told once and may be lost.
+ * A coin secret is never part of a message: the link carries it beside the payment, as its suite
+ * asks.
  */
 import { limits } from '../../applet-spec/limits.ts';
 import { hash, seconds, shortId, stationName, suite, userName } from '../../applet-spec/names.ts';
@@ -71,7 +72,10 @@ export const wireMessage = choice({
   crl: element(0x65, octets(1, limits.crlBytes)),
   question: element(0x66, struct({ ...routeHead, question: element(0xa3, octets(1, 65_400)) })),
   answer: element(0x67, struct({ ...routeHead, answer: element(0xa3, octets(1, 65_400)) })),
-  /** On a new link: the highest sequence known of each station, so that the peer sends what is newer. */
+  /**
+   * On a new link: the highest sequence known of each station, so that the peer sends what is
+   * newer.
+   */
   known: element(
     0x68,
     struct({

@@ -1,4 +1,5 @@
 import { toHex } from '../../applet-spec/bytes.ts';
+import { DeskError } from '../desk/desk-error.ts';
 import { invalid } from '../desk/host-trust.ts';
 import type { WalletOrder } from '../wallet/wallet-orders.ts';
 import { granted } from './granted.ts';
@@ -64,7 +65,12 @@ async function resolvePending(host: Host, desk: HomeDesk): Promise<void> {
 }
 
 async function finishOrder(host: Host, desk: HomeDesk, order: WalletOrder): Promise<void> {
-  const answer = await carryOutOrder(host, desk, order);
-  // What the desk refuses now is recorded with its words; the connection is none the worse.
-  if (answer.outcome === 'done') await matchPool(host, desk);
+  try {
+    const answer = await carryOutOrder(host, desk, order);
+    // What the desk refuses now is recorded with its words; the connection is none the worse.
+    if (answer.outcome === 'done') await matchPool(host, desk);
+  } catch (error) {
+    // It stays open for the next connection, and bars nobody from this one.
+    if (!(error instanceof DeskError) || error.code !== 'outcome-unknown') throw error;
+  }
 }

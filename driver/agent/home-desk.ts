@@ -206,5 +206,7 @@ async function checkedHome(
     throw invalid("the station's account is not the card owner's");
   }
   host.wallet.saveAccount({ station, user, network, currency });
+  host.wallet.certificates.keep(station, 'station-document', papers.documentCertificate);
+  host.wallet.certificates.keep(station, 'station-coin', papers.coinCertificate);
   return { station, documentKey, coinKey, user, network, currency };
 }

@@ -100,7 +100,7 @@ export async function receive(
 function sealAll(host: Host, traffic: TrafficAnswer, plaintext: Uint8Array): Uint8Array[] {
   const { primitives } = host;
   const { epoch, trafficKey: key } = traffic;
-  const sealer = new RecordSealer({ primitives, kind: 'peer', epoch, key });
+  const sealer = new RecordSealer({ primitives, kind: 'peer', epoch, recordKey: key });
   wipe(key);
   return cutPeerPlaintext(plaintext).map((chunk) => sealer.seal(chunk));
 }
@@ -108,7 +108,7 @@ function sealAll(host: Host, traffic: TrafficAnswer, plaintext: Uint8Array): Uin
 function openAll(host: Host, traffic: TrafficAnswer, message: PeerMessage): OpenedRecord[] {
   const { primitives } = host;
   const { epoch, trafficKey: key } = traffic;
-  const opener = new RecordOpener({ primitives, kind: 'peer', epoch, key }, 'window');
+  const opener = new RecordOpener({ primitives, kind: 'peer', epoch, recordKey: key }, 'window');
   wipe(key);
   return mapRecordErrors(() => message.records.map((record) => opener.open(record)));
 }

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { ErrandError, toErrandError } from '../agent/errand-error.ts';
 import { withAdvice } from './advice.ts';
 import { addAgentCommand } from './agent-command.ts';
+import { addAuditCommand } from './audit-command.ts';
 import { addCardCommands } from './card-commands.ts';
 import { CommandSetting, type CommonOptions } from './command-setting.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -47,6 +48,7 @@ export async function runKeytoll(
   addMoneyCommands(cli);
   addPaymentCommands(cli);
   addKeyCommands(cli);
+  addAuditCommand(cli);
   addAgentCommand(cli);
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -1,4 +1,3 @@
-import { confirm, password } from '@inquirer/prompts';
 import { SingleBar } from 'cli-progress';
 import type { ErrandProgress } from '../agent/errands.ts';
 
@@ -35,9 +34,15 @@ export const processTerminal: Terminal = {
   note: (text) => {
     process.stderr.write(`${text}\n`);
   },
-  askSecret: (question) =>
-    password({ message: question, mask: '*' }, { output: process.stderr, clearPromptOnDone: true }),
-  confirm: (question) => confirm({ message: question, default: false }, { output: process.stderr }),
+  async askSecret(question) {
+    const { password } = await prompts();
+    const output = { output: process.stderr, clearPromptOnDone: true };
+    return password({ message: question, mask: '*' }, output);
+  },
+  async confirm(question) {
+    const { confirm } = await prompts();
+    return confirm({ message: question, default: false }, { output: process.stderr });
+  },
   progressBar: (what) => {
     if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
     const bar = new SingleBar({
@@ -59,3 +64,8 @@ export const processTerminal: Terminal = {
     };
   },
 };
+
+/** They take a tenth of a second to load, and few commands ask anything. */
+function prompts() {
+  return import('@inquirer/prompts');
+}

@@ -272,8 +272,8 @@ class Conversation {
     const keys = await card.deriveHostLink(this.#hostNonce);
     if (equalBytes(keys.toHost, keys.toStation)) throw protocol('shares one key for both ways');
     const common = { primitives, kind: 'desk', epoch: 0n } as const;
-    const sealer = new RecordSealer({ ...common, key: keys.toStation });
-    const opener = new RecordOpener({ ...common, key: keys.toHost }, 'strict');
+    const sealer = new RecordSealer({ ...common, recordKey: keys.toStation });
+    const opener = new RecordOpener({ ...common, recordKey: keys.toHost }, 'strict');
     wipe(keys.toHost);
     wipe(keys.toStation);
     return { sealer, opener };

@@ -71,4 +71,12 @@ create table replay_windows (
   primary key (payment_id, epoch)
 ) strict, without rowid;
 `,
+  `
+create table station_certificates (
+  hash blob primary key,
+  station text not null,
+  role text not null check (role in ('station-coin', 'station-document')),
+  certificate blob not null
+) strict, without rowid;
+`,
 ];

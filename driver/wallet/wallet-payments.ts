@@ -16,6 +16,7 @@ import {
   type Receipt,
   type Refusal,
 } from '../../applet-spec/receipt.ts';
+import { WalletError } from './wallet-error.ts';
 import type { SqlRow, WalletFile } from './wallet-file.ts';
 import { blobOf, decodeStored, numberOf, optionalBlobOf, wordOf } from './wallet-row.ts';
 
@@ -84,6 +85,20 @@ export class WalletPayments {
     return this.#file
       .all('select * from payments order by stored_ms desc, payment_id')
       .map((row) => this.#read(row));
+  }
+
+  /**
+   * All, the oldest first; a row that does not read back is named instead of ending the reading.
+   */
+  *each(): Generator<WalletPayment | { readonly damaged: Uint8Array; readonly detail: string }> {
+    for (const row of this.#file.all('select * from payments order by stored_ms, payment_id')) {
+      try {
+        yield this.#read(row);
+      } catch (error) {
+        if (!(error instanceof WalletError)) throw error;
+        yield { damaged: blobOf(row, 'payment_id'), detail: error.message };
+      }
+    }
   }
 
   /** Without a verdict so far. */

@@ -10,6 +10,7 @@ import {
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import { join } from 'node:path';
 import { ReplayWindows } from './replay-windows.ts';
+import { WalletCertificates } from './wallet-certificates.ts';
 import { WalletCoins } from './wallet-coins.ts';
 import { WalletError } from './wallet-error.ts';
 import { WalletFile, type SqlRow } from './wallet-file.ts';
@@ -50,6 +51,7 @@ export class Wallet {
   readonly quotes: WalletQuotes;
   readonly payments: WalletPayments;
   readonly orders: WalletOrders;
+  readonly certificates: WalletCertificates;
   readonly replayWindows: ReplayWindows;
   readonly #file: WalletFile;
 
@@ -59,6 +61,7 @@ export class Wallet {
     this.quotes = new WalletQuotes(file, primitives);
     this.payments = new WalletPayments(file, primitives);
     this.orders = new WalletOrders(file);
+    this.certificates = new WalletCertificates(file, primitives);
     this.replayWindows = new ReplayWindows(file);
   }
 

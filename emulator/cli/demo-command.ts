@@ -10,6 +10,9 @@ interface DemoCommandOptions {
   readonly json?: true;
 }
 
+/** `S36` and a gap. */
+const stepColumns = 5;
+
 export function registerDemoCommand(program: Command): void {
   program
     .command('demo')
@@ -19,10 +22,11 @@ export function registerDemoCommand(program: Command): void {
     .action(demo);
 }
 
-async function demo(options: DemoCommandOptions, command: Command): Promise<void> {
+async function demo(options: DemoCommandOptions): Promise<void> {
   const stop = new AbortController();
+  // Once it ends, it ends: a second signal must not leave behind what the first is clearing away.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
       stop.abort();
     });
   }
@@ -32,8 +36,8 @@ async function demo(options: DemoCommandOptions, command: Command): Promise<void
       stations: options.stations,
       clock: systemClock,
       signal: stop.signal,
-      tell: (line) => {
-        if (options.json !== true) process.stdout.write(`${line}\n`);
+      tell: (step, words) => {
+        if (options.json !== true) process.stdout.write(`${step.padEnd(stepColumns)}${words}\n`);
       },
     });
     const tookSeconds = ((systemClock.nowMs() - startedMs) / 1000).toFixed(1);
@@ -42,9 +46,11 @@ async function demo(options: DemoCommandOptions, command: Command): Promise<void
         ? `${JSON.stringify(report)}\n`
         : `Done in ${tookSeconds} s; nothing is left running.\n`,
     );
+    if (report.certificateSeenInClear) process.exitCode = 1;
   } catch (error) {
     if (!(error instanceof DemoError)) throw error;
-    command.error(`keytoll-emulator demo: ${error.message}`, { exitCode: 1 });
+    process.stderr.write(`keytoll-emulator demo: ${error.message}\n`);
+    process.exitCode = 1;
   }
 }
 

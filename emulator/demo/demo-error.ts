@@ -5,6 +5,14 @@ export class DemoError extends Error {
   readonly retryable = true;
 }
 
+/** All, or the first failure once every one has ended: nothing goes on behind it. */
+export async function allOf<const T extends readonly unknown[]>(
+  works: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(works);
+  return Promise.all(works);
+}
+
 /** A member of a program's JSON. Throws DemoError where it is not what the demo needs. */
 export function textOf(json: Readonly<Record<string, unknown>>, name: string): string {
   const value = json[name];

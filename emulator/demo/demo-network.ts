@@ -1,20 +1,18 @@
 /** A CA, N stations in a row and a QKD pair for each link: real processes in a temporary folder. */
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toHex } from '../../applet-spec/bytes.ts';
 import { systemEntropy } from '../entropy.ts';
-import { listOf, numberOf, textOf, DemoError } from './demo-error.ts';
-import type { Programs, RunningProgram } from './program-process.ts';
+import { allOf, listOf, numberOf, textOf, DemoError } from './demo-error.ts';
+import type { Programs } from './program-process.ts';
 import type { Address, WireRecorder } from './recorder.ts';
 
 export interface DemoStation {
   readonly name: string;
-  readonly folder: string;
   readonly config: string;
   readonly fee: bigint;
   /** What users connect to: the recorder before the desk. */
   readonly deskUrl: string;
-  readonly process: RunningProgram;
 }
 
 export interface DemoNetwork {
@@ -30,7 +28,7 @@ interface Plan {
   linksPort?: number;
 }
 
-const currency = 'EUR';
+export const currency = 'EUR';
 const network = 'demo';
 
 /** Fees that differ, so that the bill is worth reading: 3, 2, 4, 2, 4 … minor units. */
@@ -46,18 +44,18 @@ export async function startNetwork(
   count: number,
 ): Promise<DemoNetwork> {
   const ca = join(folder, 'ca');
-  await programs.run('keytolld', ['ca', 'init', ca, '--name', `${network} root`, '--json']);
-  await programs.run('keytolld', ['ca', 'crl', ca, '--out', join(folder, 'crl.der'), '--json']);
-  const root = join(ca, 'root.pem');
   const plans: Plan[] = Array.from({ length: count }, (_, i) => {
     const name = `q${i + 1}`;
     const home = join(folder, name);
     return { name, folder: home, config: join(home, 'station.toml'), fee: feeOf(i) };
   });
   const pairs = plans.slice(1).map((right, i) => [plans[i], right] as const);
-  const [devices] = await Promise.all([
-    Promise.all(pairs.map(([left, right]) => startQkdPair(programs, folder, left, right))),
-    inTurns(plans, 2, (plan) => initStation(programs, plan, ca, folder)),
+  const certified = programs
+    .run('keytolld', ['ca', 'init', ca, '--name', `${network} root`, '--json'])
+    .then(() => Promise.all(plans.map((plan) => initStation(programs, plan, ca))));
+  const [devices] = await allOf([
+    allOf(pairs.map(([left, right]) => startQkdPair(programs, folder, left, right))),
+    certified,
   ]);
   const linkUrls = await Promise.all(plans.map((plan) => relayLinks(recorder, plan)));
   plans.forEach((plan, i) => {
@@ -66,23 +64,8 @@ export async function startNetwork(
       ...neighbour(plan, plans[i + 1], devices[i], linkUrls[i + 1]),
     ]);
   });
-  const stations = await Promise.all(plans.map((plan) => startStation(programs, recorder, plan)));
-  return { root, stations };
-}
-
-/** At most `width` at once: there are two cores, and each program takes one while it starts. */
-export async function inTurns<T, R>(
-  items: readonly T[],
-  width: number,
-  run: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  const queue = items.entries();
-  const worker = async (): Promise<void> => {
-    for (const [i, item] of queue) results[i] = await run(item);
-  };
-  await Promise.all(Array.from({ length: width }, worker));
-  return results;
+  const stations = await allOf(plans.map((plan) => startStation(programs, recorder, plan)));
+  return { root: join(ca, 'root.pem'), stations };
 }
 
 interface QkdPair {
@@ -101,46 +84,16 @@ async function startQkdPair(
   const saes = ['--sae', left.name, '--sae', right.name];
   await programs.run('keytoll-emulator', ['qkd', 'init', dir, ...saes]);
   const { ready } = await programs.start('keytoll-emulator', ['qkd', 'run', dir]);
-  const kmes = listOf(Object.fromEntries(Object.entries(ready ?? {})), 'kmes');
+  const kmes = listOf(ready, 'kmes');
   const urls = new Map(
     kmes.map((kme) => [textOf(kme, 'id').replace(/^kme-/, ''), textOf(kme, 'url')]),
   );
   return { folder: dir, urls };
 }
 
-async function initStation(
-  programs: Programs,
-  plan: Plan,
-  ca: string,
-  folder: string,
-): Promise<void> {
-  const named = ['--name', plan.name];
-  await programs.run('keytolld', [
-    'init',
-    plan.folder,
-    ...named,
-    '--network',
-    network,
-    '--currency',
-    currency,
-    '--json',
-  ]);
-  for (const kind of ['coin', 'document']) {
-    await programs.run('keytolld', [
-      'ca',
-      'issue',
-      ca,
-      ...named,
-      '--role',
-      `station-${kind}`,
-      '--public-key',
-      join(plan.folder, 'keys', `${kind}.pem.pub`),
-      '--out',
-      join(plan.folder, 'certificates', `${kind}.der`),
-      '--json',
-    ]);
-  }
-  copyFileSync(join(folder, 'crl.der'), join(plan.folder, 'certificates', 'crl.der'));
+async function initStation(programs: Programs, plan: Plan, ca: string): Promise<void> {
+  const named = ['--name', plan.name, '--network', network, '--currency', currency];
+  await programs.run('keytolld', ['init', plan.folder, ...named, '--ca', ca, '--json']);
 }
 
 /** Where a station's neighbours connect: through the recorder, whose target is known later. */
@@ -186,14 +139,12 @@ function neighbour(
 }
 
 function writeConfig(plan: Plan, ca: string, neighbours: readonly string[]): void {
-  mkdirSync(join(plan.folder, 'data'), { recursive: true });
   const text = JSON.stringify;
   const lines = [
     `name = ${text(plan.name)}`,
     `network = ${text(network)}`,
     `currency = ${text(currency)}`,
     '[ca]',
-    `root = ${text(join(ca, 'root.pem'))}`,
     `folder = ${text(ca)}`,
     '[desk]',
     'listen = "127.0.0.1:0"',
@@ -219,17 +170,16 @@ async function startStation(
     '--ready-fd',
     '1',
   ]);
-  const ready = Object.fromEntries(Object.entries(running.ready ?? {}));
-  plan.linksPort = numberOf(ready, 'links');
-  const deskPort = numberOf(ready, 'desk');
+  plan.linksPort = numberOf(running.ready, 'links');
+  const deskPort = numberOf(running.ready, 'desk');
   const relay = await recorder.relay({
     segment: 'host-station',
     name: `desk of ${plan.name}`,
     listen: { host: '127.0.0.1', port: 0 },
     target: { host: '127.0.0.1', port: deskPort },
   });
-  const { name, folder, config, fee } = plan;
-  return { name, folder, config, fee, deskUrl: urlOf(relay.address), process: running };
+  const { name, config, fee } = plan;
+  return { name, config, fee, deskUrl: urlOf(relay.address) };
 }
 
 function urlOf(address: Address): string {

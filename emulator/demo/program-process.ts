@@ -1,7 +1,9 @@
 /** The real programs by their command lines: started, waited for, and always ended. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { DemoError } from './demo-error.ts';
+import { Turnstile } from './turnstile.ts';
 
 export type ProgramName = 'keytoll' | 'keytolld' | 'keytoll-emulator';
 
@@ -14,14 +16,14 @@ const scripts: Readonly<Record<ProgramName, string>> = {
 };
 
 const errorTailBytes = 4_096;
+/** A program that stays has this long until it is ready: machines may be busy. */
+const readyMs = 60_000;
 /** After SIGTERM a program has this long before it is killed. */
 const endMs = 10_000;
 
 export interface RunningProgram {
   /** The JSON line by which it said that it is ready. */
-  readonly ready: unknown;
-  /** What it printed on standard error last. */
-  errorTail(): string;
+  readonly ready: Readonly<Record<string, unknown>>;
   /** SIGTERM, then SIGKILL; resolves with the exit code, or the signal's name. */
   end(): Promise<number | string>;
 }
@@ -35,6 +37,9 @@ export class Programs {
   readonly #seams: ProgramSeams;
   readonly #running = new Set<ChildProcess>();
   readonly #errors = new Map<ChildProcess, () => string>();
+  /** Programs that start take a core each: more at once would only be slower, and larger. */
+  readonly #starting = new Turnstile(availableParallelism() + 1);
+  readonly #fallen: string[] = [];
   #ending = false;
 
   constructor(seams: ProgramSeams) {
@@ -42,33 +47,35 @@ export class Programs {
   }
 
   /** Runs a command to its end; returns the JSON object that it printed. Rejects with DemoError. */
-  async run(
-    program: ProgramName,
-    args: readonly string[],
-    environment: NodeJS.ProcessEnv = {},
-  ): Promise<Readonly<Record<string, unknown>>> {
-    const { child, output, errors } = this.#start(program, args, environment);
-    const code = await exitOf(child);
-    if (code !== 0) throw failed(program, args, code, errors());
-    return parsed(program, args, output());
+  run(program: ProgramName, args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+    return this.#starting.pass(async () => {
+      const { child, output, errors } = this.#start(program, args);
+      const code = await exitOf(child);
+      if (code !== 0) throw failed(program, args, code, errors());
+      return parsed(program, args, output());
+    });
   }
 
   /** Starts a program that stays; resolves once it has printed its first line. */
-  async start(
-    program: ProgramName,
-    args: readonly string[],
-    options: { readonly environment?: NodeJS.ProcessEnv; readonly timeoutMs?: number } = {},
-  ): Promise<RunningProgram> {
-    const { child, output, errors } = this.#start(program, args, options.environment ?? {});
-    const ready = await new Promise((resolve, reject) => {
-      const cancel = this.#seams.after(options.timeoutMs ?? 60_000, () => {
+  start(program: ProgramName, args: readonly string[]): Promise<RunningProgram> {
+    return this.#starting.pass(() => this.#startToStay(program, args));
+  }
+
+  async #startToStay(program: ProgramName, args: readonly string[]): Promise<RunningProgram> {
+    const { child, output, errors } = this.#start(program, args);
+    const ready = await new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
+      const cancel = this.#seams.after(readyMs, () => {
         reject(failed(program, args, 'not ready in time', errors()));
       });
       const look = (): void => {
         const [line, more] = output().split('\n', 2);
         if (more === undefined || line === undefined) return;
         cancel();
-        resolve(parsed(program, args, line));
+        try {
+          resolve(parsed(program, args, line));
+        } catch (error) {
+          reject(error instanceof Error ? error : new DemoError(String(error)));
+        }
       };
       child.stdout.on('data', look);
       child.once('exit', (code, signal) => {
@@ -76,16 +83,23 @@ export class Programs {
         reject(failed(program, args, code ?? signal ?? 'gone', errors()));
       });
     });
-    return { ready, errorTail: errors, end: () => this.#end(child) };
+    child.once('close', (code, signal) => {
+      if (this.#ending) return;
+      this.#fallen.push(failed(program, args, code ?? signal ?? 'gone', errors()).message);
+    });
+    return { ready, end: () => this.#end(child) };
   }
 
-  /** What running programs complained of last: lines of their logs at level warn and above. */
+  /**
+   * What fell over, and what running programs complained of last: their logs from level warn on.
+   */
   complaints(): string[] {
-    return [...this.#errors.values()].flatMap((errors) =>
+    const logged = [...this.#errors.values()].flatMap((errors) =>
       errors()
         .split('\n')
         .filter((line) => /"level":(?:[4-6]0)\b/.test(line)),
     );
+    return [...logged, ...this.#fallen];
   }
 
   /** Ends every program that still runs, the last started first. */
@@ -94,16 +108,11 @@ export class Programs {
     await Promise.all([...this.#running].reverse().map((child) => this.#end(child)));
   }
 
-  get count(): number {
-    return this.#running.size;
-  }
-
-  #start(program: ProgramName, args: readonly string[], environment: NodeJS.ProcessEnv) {
-    if (this.#ending) throw new DemoError('the demo was interrupted');
+  #start(program: ProgramName, args: readonly string[]) {
+    if (this.#ending) throw new DemoError('the demo is ending');
     const script = fileURLToPath(new URL(`${built}${scripts[program]}`, import.meta.url));
     const child = spawn(process.execPath, [script, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...environment },
     });
     this.#running.add(child);
     child.once('close', () => {

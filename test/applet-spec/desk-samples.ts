@@ -1,4 +1,6 @@
-/** One message of each kind, with everything that may be in it: the compiler asks for every kind. */
+/**
+ * One message of each kind, with everything that may be in it: the compiler asks for every kind.
+ */
 import { fromHex } from '../../applet-spec/bytes.ts';
 import { coin } from '../../applet-spec/coin.ts';
 import {

@@ -112,7 +112,9 @@ function size(nodes: readonly Node[]): number {
   return nodes.reduce((sum, node) => sum + 1 + size(node.children ?? []), 0);
 }
 
-/** Applies `change` to the node of that number, counted from the outside in; lengths are made anew. */
+/**
+ * Applies `change` to the node of that number, counted from the outside in; lengths are made anew.
+ */
 function changeNode(
   nodes: readonly Node[],
   number: number,
@@ -162,7 +164,7 @@ describe('decode and encode', () => {
     );
   });
 
-  it('give the same bytes for every byte string that is accepted, after a change of any byte', () => {
+  it('give the same bytes for all that is accepted, after a change of any byte', () => {
     const seen = { refused: 0, accepted: 0 };
     fc.assert(
       fc.property(byteMutation, ({ sample, at, what, byte }) => {

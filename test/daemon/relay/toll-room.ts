@@ -1,4 +1,7 @@
-/** Three stations in a row, a payer and a payee; payments that are good, but for what a test changes. */
+/**
+ * Three stations in a row, a payer and a payee; payments that are good, but for what a test
+ * changes.
+ */
 import { expect } from 'vitest';
 import { concatBytes, toHex, toUtf8 } from '../../../applet-spec/bytes.ts';
 import { coin, commitmentOf, makeCoinId, type CoinBody } from '../../../applet-spec/coin.ts';
@@ -32,7 +35,9 @@ export const alice = toUserName('alice@q1');
 export const bob = toUserName('bob@q3');
 export type Place = 'q1' | 'q2' | 'q3';
 
-/** What a test makes wrong; everything else follows, signatures included, as its makers would do it. */
+/**
+ * What a test makes wrong; everything else follows, signatures included, as its makers would do it.
+ */
 export interface Changes {
   readonly bill?: (lines: readonly BillLine[]) => readonly BillLine[];
   readonly quote?: Partial<QuoteBody>;

@@ -47,7 +47,7 @@ function trafficKey(direction: PeerDirection, epoch: bigint): Uint8Array {
 /** As Bob's host would write it. */
 function fromBob(plaintext: Uint8Array, epoch = 1n): { records: Uint8Array[]; message: string } {
   const key = trafficKey('to-payer', epoch);
-  const sealer = new RecordSealer({ primitives, kind: 'peer', epoch, key });
+  const sealer = new RecordSealer({ primitives, kind: 'peer', epoch, recordKey: key });
   const records = cutPeerPlaintext(plaintext).map((chunk) => sealer.seal(chunk));
   return { records, message: base64(peerMessage.encode({ paymentId, records })) };
 }
@@ -57,7 +57,7 @@ function atBob(message: string): Uint8Array | undefined {
   const { records } = decodePeerMessage(bytesOf(message));
   const { epoch } = readRecordHeader(records[0] ?? new Uint8Array(0));
   const key = trafficKey('to-payee', epoch);
-  const opener = new RecordOpener({ primitives, kind: 'peer', epoch, key }, 'window');
+  const opener = new RecordOpener({ primitives, kind: 'peer', epoch, recordKey: key }, 'window');
   return joinPeerPlaintext(records.map((record) => opener.open(record).plaintext));
 }
 

@@ -178,8 +178,8 @@ class Visit {
     const keys = hostLinkKeys(primitives, desk.keys.hostLink, context);
     this.#send({ kind: 'established', content: { station: this.#desk.script.name } });
     const common = { primitives, kind: 'desk', epoch: 0n } as const;
-    this.#sealer = new RecordSealer({ ...common, key: keys.toHost });
-    this.#opener = new RecordOpener({ ...common, key: keys.toStation }, 'strict');
+    this.#sealer = new RecordSealer({ ...common, recordKey: keys.toHost });
+    this.#opener = new RecordOpener({ ...common, recordKey: keys.toStation }, 'strict');
   }
 
   #transmit(apdu: Uint8Array): Promise<Uint8Array> {

@@ -1,0 +1,215 @@
+/**
+ * The books, recomputed: what payments, coins and windows say must have been booked, against every
+ * transfer and every account's total (I1, I2). Fed row by row, in any order.
+ */
+import { fromHex, fromUtf8, toHex } from '../../applet-spec/bytes.ts';
+import type { StationName } from '../../applet-spec/names.ts';
+import type { Payment } from '../../applet-spec/payment.ts';
+import { accounts as chart, type AccountName } from '../ledger/chart-of-accounts.ts';
+import { postingsOf, type MoneyEvent } from '../ledger/postings.ts';
+import { balancesOf, trialBalance } from '../ledger/trial-balance.ts';
+import type { Transfer } from '../store/book-store.ts';
+import type { SettlementWindow } from '../store/settlement-store.ts';
+import type { CoinRecord, PaymentRow } from '../store/store.ts';
+import type { Finding } from './finding.ts';
+import { Reconciliation, type Discrepancy } from './reconciliation.ts';
+import { transferFault } from './transfer-form.ts';
+
+/** Owed to whoever holds them: coins that were neither used nor given back. */
+const live: ReadonlySet<CoinRecord['state']> = new Set([
+  'reserved',
+  'loading',
+  'unspent',
+  'retiring',
+]);
+
+const discrepancyCodes = {
+  'not-booked': 'transfer-missing',
+  'not-expected': 'transfer-unexplained',
+  differing: 'transfers-differ',
+} as const satisfies Record<Discrepancy['kind'], Finding['code']>;
+
+export class LedgerAudit {
+  readonly findings: Finding[] = [];
+  readonly #station: StationName;
+  readonly #reconciliation = new Reconciliation();
+  /** Values bought, by order; what no purchase paid for is left at the end. */
+  readonly #orders = new Map<string, { readonly owner: string; value: bigint }>();
+  readonly #bought = new Set<string>();
+  readonly #refunds = new Map<string, bigint>();
+  readonly #sums = new Map<string, bigint>();
+  #liveValue = 0n;
+  #pendingValue = 0n;
+  #lastNumber = 0n;
+
+  constructor(station: StationName) {
+    this.#station = station;
+  }
+
+  /**
+   * `payerMadeWhole`: the coin was burned although no verdict had come, or a good one came later.
+   */
+  payment(row: PaymentRow, payment: Payment, payerMadeWhole: boolean): void {
+    const station = this.#station;
+    const { bill } = payment.quote;
+    const { value, issuer } = payment.coin.body;
+    const events: MoneyEvent[] = [];
+    const open = row.state === 'admitted' || row.state === 'relayed';
+    if (row.role === 'issuer') {
+      if (row.state !== 'refused') events.push({ event: 'payment-admitted', value });
+      if (open) this.#pendingValue += value;
+      if (payerMadeWhole) events.push({ event: 'payer-made-whole', value });
+      if (row.state === 'delivered') events.push({ event: 'payment-delivered', station, bill });
+      if (row.state === 'undelivered') {
+        events.push({ event: 'payment-undelivered', value, madeWhole: false });
+      }
+    } else if (row.state === 'delivered') {
+      const fee = bill.find((line) => line.station === station)?.fee ?? 0n;
+      events.push({ event: 'payment-carried', issuer, fee });
+    }
+    const reference = `payment ${toHex(row.paymentId)}`;
+    for (const event of events) this.#reconciliation.expect(reference, postingsOf(event));
+  }
+
+  coin(record: CoinRecord): void {
+    const { coinId, owner, value, state, orderId, replaces } = record;
+    if (live.has(state)) this.#liveValue += value;
+    if (state === 'expired') {
+      const event = { event: 'coins-expired', user: owner, amount: value } as const;
+      this.#reconciliation.expect(`coin ${toHex(coinId)}`, postingsOf(event));
+    }
+    if (replaces !== undefined) return;
+    const order = this.#orders.get(toHex(orderId)) ?? { owner, value: 0n };
+    order.value += value;
+    this.#orders.set(toHex(orderId), order);
+  }
+
+  window({ peer, sequence, state, ours, theirs }: SettlementWindow): void {
+    if (state !== 'paid') return;
+    const event = {
+      event: 'window-paid',
+      peer,
+      owed: theirs.amount,
+      claimed: ours.amount,
+    } as const;
+    this.#reconciliation.expect(`window settlement ${peer} ${sequence}`, postingsOf(event));
+  }
+
+  transfer(transfer: Transfer): void {
+    const { number, debit, credit, amount } = transfer;
+    if (number !== this.#lastNumber + 1n) {
+      const detail = `transfers ${this.#lastNumber + 1n} to ${number - 1n} are not there`;
+      this.#find({ code: 'transfer-missing', detail });
+    }
+    this.#lastNumber = number;
+    for (const [account, balance] of balancesOf([{ debit, credit, amount }])) {
+      this.#sums.set(account, (this.#sums.get(account) ?? 0n) + balance);
+    }
+    const fault = transferFault(transfer);
+    if (fault !== undefined) {
+      this.#find({ code: 'transfer-unexplained', detail: `transfer ${number}: ${fault}` });
+    }
+    this.#match(transfer);
+  }
+
+  /** Money credited for coins given back, by user. */
+  refundsOf(user: string): bigint {
+    return this.#refunds.get(user) ?? 0n;
+  }
+
+  /** Value of the coins that no purchase paid for, by user. */
+  unbought(): ReadonlyMap<string, bigint> {
+    const sums = new Map<string, bigint>();
+    for (const [order, { owner, value }] of this.#orders) {
+      if (!this.#bought.has(order)) sums.set(owner, (sums.get(owner) ?? 0n) + value);
+    }
+    return sums;
+  }
+
+  /** When everything has been told. Returns the trial balance of the accounts' totals. */
+  finish(balances: ReadonlyMap<string, bigint>): bigint {
+    for (const discrepancy of this.#reconciliation.discrepancies()) this.#report(discrepancy);
+    for (const account of new Set([...balances.keys(), ...this.#sums.keys()])) {
+      this.#checkAccount(account, balances.get(account) ?? 0n);
+    }
+    this.#conserve(chart.coinsOutstanding, this.#liveValue, 'coins not used or given back');
+    this.#conserve(chart.pendingPayments, this.#pendingValue, 'payments without a verdict');
+    const balance = trialBalance(balances);
+    if (balance !== 0n) {
+      this.#find({ code: 'trial-balance', detail: `debits exceed credits by ${balance}` });
+    }
+    return balance;
+  }
+
+  #match({ kind, reference, debit, credit, amount }: Transfer): void {
+    switch (kind) {
+      case 'top-up':
+      case 'pay-out':
+        return;
+      case 'buy': {
+        const order = this.#orders.get(toHex(reference));
+        const twice = this.#bought.has(toHex(reference));
+        this.#bought.add(toHex(reference));
+        if (!twice && order?.value === amount && debit === `user:${order.owner}`) return;
+        const detail = `${amount} for order ${toHex(reference)}: no such coins were made for it`;
+        this.#find({ code: 'transfer-unexplained', detail });
+        return;
+      }
+      case 'refund': {
+        const user = credit.slice('user:'.length);
+        this.#refunds.set(user, this.refundsOf(user) + amount);
+        return;
+      }
+      case 'expiry':
+        this.#reconciliation.booked(`coin ${toHex(reference)}`, { debit, credit, amount });
+        return;
+      case 'settlement-paid':
+      case 'settlement-received':
+        this.#reconciliation.booked(`window ${textOf(reference)}`, { debit, credit, amount });
+        return;
+      default:
+        this.#reconciliation.booked(`payment ${toHex(reference)}`, { debit, credit, amount });
+    }
+  }
+
+  #report({ reference, accounts, kind }: Discrepancy): void {
+    const [what, id] = reference.split(' ');
+    const parts = [...accounts].map(([account, amount]) => `${account} ${amount}`);
+    this.#find({
+      code: discrepancyCodes[kind],
+      detail: `${reference}: booked less expected is ${parts.join(', ')}`,
+      ...(what === 'payment' && id !== undefined && { paymentId: fromHex(id) }),
+    });
+  }
+
+  #checkAccount(account: string, total: bigint): void {
+    const sum = this.#sums.get(account) ?? 0n;
+    if (sum !== total) {
+      const detail = `${account}: its transfers sum to ${sum}, its total says ${total}`;
+      this.#find({ code: 'account-total-differs', detail });
+    }
+    if (account.startsWith('user:') && sum > 0n) {
+      this.#find({ code: 'account-overdrawn', detail: `${account} is overdrawn by ${sum}` });
+    }
+  }
+
+  /** I1: what the books owe is what the coins and payments are worth. */
+  #conserve(account: AccountName, value: bigint, what: string): void {
+    const owed = -(this.#sums.get(account) ?? 0n);
+    if (owed === value) return;
+    const detail = `${account}: the books owe ${owed}, ${what} are worth ${value}`;
+    this.#find({ code: 'conservation', detail });
+  }
+
+  #find(finding: Omit<Finding, 'party'>): void {
+    this.findings.push({ ...finding, party: this.#station });
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return fromUtf8(bytes);
+  } catch {
+    return toHex(bytes);
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * One stored payment, recomputed (S6): everything that this station checked when it took the
+ * payment, and everything that came of it. Pure: what it needs is handed in, and it believes no
+ * column.
+ */
+import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
+import { coin as coinKind } from '../../applet-spec/coin.ts';
+import { homeStation, type StationName } from '../../applet-spec/names.ts';
+import { paymentIdOf, verifyPayerSignature, type Payment } from '../../applet-spec/payment.ts';
+import {
+  acknowledgementHolds,
+  admissionFault,
+  contentFaults,
+  receiptFault,
+  routeFault,
+} from '../../applet-spec/payment-evidence.ts';
+import type { Primitives } from '../../applet-spec/primitives.ts';
+import {
+  admission as admissionKind,
+  receipt as receiptKind,
+  refusal as refusalKind,
+  type Admission,
+  type Receipt,
+} from '../../applet-spec/receipt.ts';
+import type { PaymentRow } from '../store/store.ts';
+import type { Finding, FindingCode } from './finding.ts';
+import type { StationKeys } from './station-keys.ts';
+import type { StoredPapers } from './stored-papers.ts';
+
+export interface PaymentAuditContext {
+  readonly station: StationName;
+  readonly network: string;
+  readonly primitives: Primitives;
+  readonly keys: StationKeys;
+}
+
+/** Clocks of stations may differ by this much (design §7). */
+const skewSeconds = 60n;
+
+export function auditPayment(
+  context: PaymentAuditContext,
+  row: PaymentRow,
+  payment: Payment,
+  papers: StoredPapers,
+): readonly Finding[] {
+  const audit = new PaymentAudit(context, row, payment);
+  audit.content();
+  audit.row();
+  audit.payer(papers.payer);
+  audit.coinSignature();
+  audit.ownLine(papers.ownAnnouncement);
+  const admitted = audit.admission();
+  const verdict = audit.verdict();
+  audit.acknowledgement(verdict, papers.payee);
+  audit.times(admitted, verdict);
+  return audit.findings;
+}
+
+class PaymentAudit {
+  readonly findings: Finding[] = [];
+  readonly #context: PaymentAuditContext;
+  readonly #row: PaymentRow;
+  readonly #payment: Payment;
+  readonly #paymentId: Uint8Array;
+
+  constructor(context: PaymentAuditContext, row: PaymentRow, payment: Payment) {
+    this.#context = context;
+    this.#row = row;
+    this.#payment = payment;
+    this.#paymentId = paymentIdOf(context.primitives, payment.transactionBytes);
+  }
+
+  /** The payment against itself: quote, coin, sum, route. */
+  content(): void {
+    const { primitives, network } = this.#context;
+    const { payer } = this.#payment.quote;
+    for (const { code, detail } of contentFaults(primitives, this.#payment, network)) {
+      this.#find(code, detail, homeStation(payer));
+    }
+    const route = routeFault(this.#payment);
+    if (route !== undefined) this.#find('route-broken', route, homeStation(payer));
+  }
+
+  /** The columns against the payment. */
+  row(): void {
+    const { quote, coin, transaction } = this.#payment;
+    const row = this.#row;
+    if (!equalBytes(row.paymentId, this.#paymentId)) {
+      this.#find('payment-id-differs', `its content is payment ${toHex(this.#paymentId)}`);
+    }
+    const place = quote.bill.findIndex(({ station }) => station === this.#context.station);
+    const names = quote.bill.map(({ station }) => station);
+    const role = place === 0 ? 'issuer' : place === names.length - 1 ? 'last' : 'relay';
+    const columns: readonly (readonly [string, boolean])[] = [
+      ['role', place < 0 || row.role === role],
+      ['payer', row.payer === quote.payer],
+      ['payee', row.payee === quote.payee],
+      ['issuer', row.issuer === coin.body.issuer],
+      ['coin', equalBytes(row.coinId, coin.body.coinId)],
+      ['value', row.value === coin.body.value],
+      ['fee', place < 0 || row.fee === quote.bill[place]?.fee],
+      ['quote digest', equalBytes(row.quoteDigest, transaction.quoteDigest)],
+      ['previous station', place < 0 || row.previous === names[place - 1]],
+      ['next station', place < 0 || row.next === names[place + 1]],
+      ['delivery deadline', row.deliveryDeadline === quote.deliveryDeadline],
+      ['resolution deadline', row.resolutionDeadline === quote.resolutionDeadline],
+    ];
+    for (const [name, same] of columns) {
+      if (!same) this.#find('row-differs', `the stored ${name} is not the payment's`);
+    }
+    if (place < 0) this.#find('line-missing', 'its bill has no line of this station');
+  }
+
+  /** S33, S34: the certificate that the transaction names, and the signature under it. */
+  payer(paper: StoredPapers['payer']): void {
+    const { time, payer } = this.#payment.quote;
+    if (paper === undefined) {
+      this.#find('payer-certificate-missing', "the payer's certificate is not readable here");
+      return;
+    }
+    if ('fault' in paper) {
+      this.#find('payer-certificate-invalid', paper.fault, payer);
+      return;
+    }
+    if (time < paper.notBefore || time > paper.notAfter) {
+      this.#find('payer-certificate-invalid', 'it was not valid when it paid', payer);
+    }
+    if (!verifyPayerSignature(this.#payment, paper.publicKey)) {
+      this.#find('payer-signature', "the payer's signature does not verify", payer);
+    }
+  }
+
+  coinSignature(): void {
+    const { coin } = this.#payment;
+    const { issuer } = coin.body;
+    const keys = this.#context.keys.coinKeys(issuer);
+    if (keys.some((one) => coinKind.verify(coin, one))) return;
+    this.#find(
+      'coin-signature',
+      keys.length === 0
+        ? `no certificate of ${issuer} is known for its coin`
+        : "the coin's signature does not verify",
+      issuer,
+    );
+  }
+
+  /** S23: our line follows from what we announced ourselves. */
+  ownLine(announced: StoredPapers['ownAnnouncement']): void {
+    const { station } = this.#context;
+    const line = this.#payment.quote.bill.find((one) => one.station === station);
+    if (line === undefined) return;
+    if (announced === undefined) {
+      this.#find('announcement-missing', 'our line names an announcement that is none of ours');
+    } else if ('fault' in announced) {
+      this.#find('announcement-invalid', announced.fault);
+    } else if (announced.fee !== line.fee) {
+      this.#find('fee-differs', `the bill gives us ${line.fee}, we announced ${announced.fee}`);
+    }
+  }
+
+  /** S34: everything but a refused payment was admitted. */
+  admission(): Admission | undefined {
+    const { admission: bytes, state } = this.#row;
+    if (bytes === undefined) {
+      if (state !== 'refused') this.#find('admission-missing', 'no admission is stored');
+      return undefined;
+    }
+    const { issuer } = this.#payment.coin.body;
+    try {
+      const found = admissionKind.decode(bytes);
+      const { primitives, keys } = this.#context;
+      const faults = keys
+        .documentKeys(issuer)
+        .map((one) => admissionFault(primitives, this.#subject, found, one));
+      if (!faults.includes(undefined)) {
+        const detail = faults[0] ?? `no certificate of ${issuer} is known for its admission`;
+        this.#find('admission-invalid', detail, issuer);
+      }
+      return found;
+    } catch (error) {
+      this.#find('admission-invalid', messageOf(error));
+      return undefined;
+    }
+  }
+
+  /** The state against the word that it rests on. */
+  verdict(): Receipt | undefined {
+    const { state, receipt: bytes } = this.#row;
+    if (state === 'refused') {
+      this.#refusal();
+      return undefined;
+    }
+    const decided = state === 'delivered' || state === 'undelivered';
+    if (bytes === undefined) {
+      if (decided) this.#find('receipt-missing', `it is ${state} without a receipt`);
+      return undefined;
+    }
+    const last = this.#payment.quote.bill.at(-1)?.station;
+    try {
+      const found = receiptKind.decode(bytes);
+      const fault = receiptFault(this.#context.primitives, this.#subject, found);
+      if (fault !== undefined) this.#find('receipt-invalid', fault, last);
+      if (found.body.verdict !== state) {
+        this.#find('receipt-contradicts', `it is ${state}, its receipt says ${found.body.verdict}`);
+      }
+      return found;
+    } catch (error) {
+      this.#find('receipt-invalid', messageOf(error));
+      return undefined;
+    }
+  }
+
+  /** S37: the payee's card said that it holds the key; known where the payee is at home. */
+  acknowledgement(verdict: Receipt | undefined, paper: StoredPapers['payee']): void {
+    if (verdict?.body.verdict !== 'delivered' || paper === undefined) return;
+    const { station } = verdict.body;
+    if ('fault' in paper) {
+      this.#find('acknowledgement-invalid', paper.fault, station);
+    } else if (!acknowledgementHolds(this.#subject, verdict, paper.publicKey)) {
+      this.#find('acknowledgement-invalid', 'the acknowledgement does not verify', station);
+    }
+  }
+
+  times(admitted: Admission | undefined, verdict: Receipt | undefined): void {
+    const { quote, coin } = this.#payment;
+    const payerStation = homeStation(quote.payer);
+    if (quote.expiry < quote.time || quote.deliveryDeadline < quote.expiry) {
+      this.#find('times-broken', 'the quote is out of the order of its times', payerStation);
+    }
+    if (coin.body.expiry <= quote.time) {
+      this.#find('times-broken', 'the coin had expired', payerStation);
+    }
+    if (admitted !== undefined && admitted.body.time > quote.expiry + skewSeconds) {
+      this.#find('times-broken', 'admitted after the quote had expired', coin.body.issuer);
+    }
+    const late = quote.deliveryDeadline + skewSeconds;
+    if (verdict?.body.verdict === 'delivered' && verdict.body.time > late) {
+      this.#find('times-broken', 'delivered after the deadline', verdict.body.station);
+    }
+  }
+
+  #refusal(): void {
+    const { refusal: bytes } = this.#row;
+    const { keys, station } = this.#context;
+    try {
+      const found = bytes === undefined ? undefined : refusalKind.decode(bytes);
+      const holds =
+        found !== undefined &&
+        equalBytes(found.body.paymentId, this.#paymentId) &&
+        found.body.station === station &&
+        keys.documentKeys(station).some((one) => refusalKind.verify(found, one));
+      if (!holds) this.#find('refusal-invalid', 'it is refused without our own signed word');
+    } catch (error) {
+      this.#find('refusal-invalid', messageOf(error));
+    }
+  }
+
+  get #subject(): { readonly payment: Payment; readonly paymentId: Uint8Array } {
+    return { payment: this.#payment, paymentId: this.#paymentId };
+  }
+
+  #find(code: FindingCode, detail: string, party: Finding['party'] = this.#context.station): void {
+    this.findings.push({ code, detail, paymentId: this.#row.paymentId, party });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unreadable';
+}

@@ -1,0 +1,112 @@
+/**
+ * Whose signatures an audit believes: the keys in station certificates that the CA's root signed,
+ * as their announcements left them here. Certificates are judged at the time of what they stand in,
+ * not at that of the audit: an expired certificate does not undo what it signed.
+ */
+import {
+  issuanceRefusal,
+  parseCertificate,
+  type Certificate,
+  type CertificateRole,
+} from '../../applet-spec/certificate.ts';
+import type { StationName } from '../../applet-spec/names.ts';
+import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
+import { announcement, type Announcement } from '../wire/announcement.ts';
+import type { Finding } from './finding.ts';
+
+type StationRole = Extract<CertificateRole, 'station-coin' | 'station-document'>;
+
+export class StationKeys {
+  readonly #primitives: Primitives;
+  readonly #root: Certificate;
+  readonly #network: string;
+  readonly #keys = new Map<string, VerifyingKey[]>();
+  readonly #certificates = new Set<string>();
+
+  constructor(options: {
+    readonly primitives: Primitives;
+    readonly root: Certificate;
+    readonly network: string;
+  }) {
+    this.#primitives = options.primitives;
+    this.#root = options.root;
+    this.#network = options.network;
+  }
+
+  /** The station's own, from its files. */
+  addCertificate(der: Uint8Array, role: StationRole, station: StationName): Finding | undefined {
+    const detail = this.#add(der, role, station, undefined);
+    return detail === undefined ? undefined : certificateFinding(station, role, detail);
+  }
+
+  /** An announcement's certificates, and then its signature under one of them. */
+  addAnnouncement(bytes: Uint8Array): readonly Finding[] {
+    let found: Announcement;
+    try {
+      found = announcement.decode(bytes);
+    } catch {
+      return [{ code: 'station-certificate', detail: 'a stored announcement does not decode' }];
+    }
+    const detail = this.announcementFault(found);
+    if (detail === undefined) return [];
+    const { station } = found.body;
+    return [{ code: 'station-certificate', detail: `announcement of ${station}: ${detail}` }];
+  }
+
+  /** Why an announcement is not its station's; learns its keys where it is. */
+  announcementFault(found: Announcement): string | undefined {
+    const { station, network, coinCertificate, documentCertificate, time } = found.body;
+    if (network !== this.#network) return `it is of network ${network}`;
+    const fault =
+      this.#add(documentCertificate, 'station-document', station, time) ??
+      this.#add(coinCertificate, 'station-coin', station, time);
+    if (fault !== undefined) return fault;
+    return this.documentKeys(station).some((one) => announcement.verify(found, one))
+      ? undefined
+      : 'its signature does not verify';
+  }
+
+  coinKeys(station: StationName): readonly VerifyingKey[] {
+    return this.#keys.get(`station-coin ${station}`) ?? [];
+  }
+
+  documentKeys(station: StationName): readonly VerifyingKey[] {
+    return this.#keys.get(`station-document ${station}`) ?? [];
+  }
+
+  #add(
+    der: Uint8Array,
+    role: StationRole,
+    station: StationName,
+    time: bigint | undefined,
+  ): string | undefined {
+    const memory = `${role} ${station} ${String.fromCharCode(...this.#primitives.sha256(der))}`;
+    if (this.#certificates.has(memory)) return undefined;
+    try {
+      const certificate = parseCertificate(der);
+      const refusal = issuanceRefusal(this.#primitives, {
+        certificate,
+        root: this.#root,
+        nowSeconds: time ?? certificate.notBefore,
+        role,
+        name: station,
+      });
+      if (refusal !== undefined) return refusal.detail;
+      const kept = this.#keys.get(`${role} ${station}`) ?? [];
+      kept.push(this.#primitives.verifyingKey(certificate.publicKey));
+      this.#keys.set(`${role} ${station}`, kept);
+      this.#certificates.add(memory);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : 'no certificate';
+    }
+  }
+}
+
+function certificateFinding(station: StationName, role: StationRole, detail: string): Finding {
+  return {
+    code: 'station-certificate',
+    detail: `${role} certificate of ${station}: ${detail}`,
+    party: station,
+  };
+}

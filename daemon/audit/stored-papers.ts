@@ -1,0 +1,123 @@
+/**
+ * The papers that stored payments refer to: users' certificates by their hash, this station's
+ * announcements by their name. Each is checked once and remembered for a while, since many payments
+ * share them.
+ */
+import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
+import {
+  issuanceRefusal,
+  parseCertificate,
+  type Certificate,
+} from '../../applet-spec/certificate.ts';
+import type { StationName, UserName } from '../../applet-spec/names.ts';
+import type { Payment } from '../../applet-spec/payment.ts';
+import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
+import { announcementName } from '../network/directory.ts';
+import type { NetworkStore } from '../store/book-store.ts';
+import type { UserStore } from '../store/store.ts';
+import { StoreError } from '../store/store-error.ts';
+import { announcement } from '../wire/announcement.ts';
+import type { StationKeys } from './station-keys.ts';
+
+export interface UserPaper {
+  readonly publicKey: VerifyingKey;
+  readonly notBefore: bigint;
+  readonly notAfter: bigint;
+}
+export interface PaperFault {
+  readonly fault: string;
+}
+
+/** Absent where the store holds nothing. */
+export interface StoredPapers {
+  readonly payer: UserPaper | PaperFault | undefined;
+  readonly payee: UserPaper | PaperFault | undefined;
+  readonly ownAnnouncement: { readonly fee: bigint } | PaperFault | undefined;
+}
+
+const rememberMost = 20_000;
+
+export interface PaperShelfOptions {
+  readonly station: StationName;
+  readonly primitives: Primitives;
+  readonly root: Certificate;
+  readonly keys: StationKeys;
+  readonly store: Pick<UserStore, 'certificate'> & Pick<NetworkStore, 'ownAnnouncement'>;
+}
+
+export class PaperShelf {
+  readonly #options: PaperShelfOptions;
+  readonly #users = new Map<string, StoredPapers['payer']>();
+  readonly #tariffs = new Map<string, StoredPapers['ownAnnouncement']>();
+
+  constructor(options: PaperShelfOptions) {
+    this.#options = options;
+  }
+
+  async papersOf({ transaction, quote }: Payment): Promise<StoredPapers> {
+    const line = quote.bill.find(({ station }) => station === this.#options.station);
+    return {
+      payer: await this.#user(transaction.payerCertificate, quote.payer),
+      payee: await this.#user(quote.payeeCertificate, quote.payee),
+      ownAnnouncement: line && (await this.#tariff(line.announcement)),
+    };
+  }
+
+  async #user(hash: Uint8Array, user: UserName): Promise<StoredPapers['payer']> {
+    return remembered(this.#users, `${user} ${toHex(hash)}`, async () => {
+      const { primitives, root, store } = this.#options;
+      try {
+        const der = await store.certificate(hash);
+        if (der === undefined) return undefined;
+        if (!equalBytes(primitives.sha256(der), hash)) return { fault: 'it has another hash' };
+        const certificate = parseCertificate(der);
+        const { notBefore, notAfter } = certificate;
+        const refusal = issuanceRefusal(primitives, {
+          certificate,
+          root,
+          nowSeconds: notBefore > root.notBefore ? notBefore : root.notBefore,
+          role: 'user',
+          name: user,
+        });
+        if (refusal !== undefined) return { fault: refusal.detail };
+        return { publicKey: primitives.verifyingKey(certificate.publicKey), notBefore, notAfter };
+      } catch (error) {
+        // A sealed record that does not open is the store's fault and this audit's finding.
+        if (error instanceof StoreError && error.code !== 'corrupt') throw error;
+        return { fault: error instanceof Error ? error.message : 'unreadable' };
+      }
+    });
+  }
+
+  async #tariff(name: Uint8Array): Promise<StoredPapers['ownAnnouncement']> {
+    return remembered(this.#tariffs, toHex(name), async () => {
+      const { station, primitives, keys, store } = this.#options;
+      const bytes = await store.ownAnnouncement(name);
+      if (bytes === undefined) return undefined;
+      try {
+        const found = announcement.decode(bytes);
+        if (found.body.station !== station) return { fault: 'it is of another station' };
+        if (!equalBytes(announcementName(primitives, found), name)) {
+          return { fault: 'it has another name than the line gives' };
+        }
+        const fault = keys.announcementFault(found);
+        return fault === undefined ? { fee: found.body.fee } : { fault };
+      } catch (error) {
+        return { fault: error instanceof Error ? error.message : 'unreadable' };
+      }
+    });
+  }
+}
+
+async function remembered<T>(
+  memory: Map<string, T>,
+  name: string,
+  read: () => Promise<T>,
+): Promise<T> {
+  const known = memory.get(name);
+  if (known !== undefined) return known;
+  const value = await read();
+  if (memory.size >= rememberMost) memory.clear();
+  memory.set(name, value);
+  return value;
+}

@@ -1,0 +1,146 @@
+/** `keytolld audit` (S6): offline, from this station's own store. Parsing and printing. */
+import { InvalidArgumentError, type Command } from 'commander';
+import { isStationName, isUserName } from '../../applet-spec/names.ts';
+import type { AuditReport } from '../audit/audit.ts';
+import { findingReport } from '../audit/finding.ts';
+import type { Item, ItemFilter, TallyReport } from '../audit/itemised-bill.ts';
+import { systemEntropy } from '../entropy.ts';
+import { auditOwnStore } from '../station/audit-part.ts';
+import { readStationConfig } from '../station/config.ts';
+import { print, reporting } from './report.ts';
+
+interface AuditOptions {
+  readonly config: string;
+  readonly user?: string;
+  readonly peer?: string;
+  readonly from?: bigint;
+  readonly to?: bigint;
+  readonly items?: boolean;
+  readonly json?: boolean;
+}
+
+/** Findings printed for a person; `--json` has all. */
+const findingsShown = 100;
+
+export function registerAuditCommand(program: Command): void {
+  program
+    .command('audit')
+    .description('recompute everything from stored payments: bills, books, settlement')
+    .requiredOption('--config <file>', 'station.toml')
+    .option('--user <user>', 'itemise only payments of this user', userName)
+    .option('--peer <station>', 'itemise only payments over this station', stationName)
+    .option('--from <date>', 'itemise from this day or time on (ISO 8601, UTC)', startOf)
+    .option('--to <date>', 'itemise up to the end of this day, or this time', endOf)
+    .option('--items', 'print every payment')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nAll is audited, whatever is itemised. Exit code 1 with findings.')
+    .action((options: AuditOptions, command: Command) =>
+      reporting(command, async () => {
+        const config = readStationConfig(options.config);
+        const items: Item[] = [];
+        const report = await auditOwnStore(config, {
+          entropy: systemEntropy,
+          filter: filterOf(options),
+          onItem: (item) => {
+            if (options.items === true) items.push(item);
+          },
+        });
+        print(command, options, jsonOf(report, options, items), [
+          ...items.map(itemLine),
+          ...reportLines(report),
+        ]);
+        if (report.findings.length > 0) process.exitCode = 1;
+      }),
+    );
+}
+
+function filterOf({ user, peer, from, to }: AuditOptions): ItemFilter {
+  return {
+    ...(user !== undefined && { user }),
+    ...(peer !== undefined && { peer }),
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+  };
+}
+
+function jsonOf(report: AuditReport, options: AuditOptions, items: readonly Item[]): object {
+  const { station, currency, findings, trialBalance, ...itemised } = report;
+  return {
+    station,
+    currency,
+    findings: findings.map(findingReport),
+    trialBalance: `${trialBalance}`,
+    ...itemised,
+    ...(options.items === true && { items }),
+  };
+}
+
+function reportLines(report: AuditReport): string[] {
+  const { station, currency, findings, trialBalance, payments, issued, relayed } = report;
+  const coins = Object.entries(issued.coins).map(
+    ([state, { count, value }]) => `${count} ${state} worth ${value}`,
+  );
+  return [
+    `${station}: ${payments} payments, amounts in minor units of ${currency}`,
+    `  issued: ${tallyWords(issued)}; coins: ${coins.length === 0 ? 'none' : coins.join(', ')}`,
+    `  relayed: ${tallyWords(relayed)}`,
+    ...tallyLines('station', report.byPeer),
+    ...tallyLines('user', report.byUser),
+    ...tallyLines('month', report.byPeriod),
+    `trial balance ${trialBalance}, ${findingWords(findings.length)}`,
+    ...findings.slice(0, findingsShown).map((finding) => {
+      const { code, detail, paymentId, party } = findingReport(finding);
+      const subject = paymentId === undefined ? '' : ` payment ${paymentId}`;
+      return `  ${code}${subject}: ${detail}${party === undefined ? '' : ` (${party})`}`;
+    }),
+    ...(findings.length > findingsShown ? ['  … and more; --json has all'] : []),
+  ];
+}
+
+function findingWords(count: number): string {
+  if (count === 0) return 'no findings';
+  return count === 1 ? '1 finding:' : `${count} findings:`;
+}
+
+function tallyLines(what: string, tallies: Readonly<Record<string, TallyReport>>): string[] {
+  return Object.entries(tallies).map(([name, tally]) => `  ${what} ${name}: ${tallyWords(tally)}`);
+}
+
+function tallyWords({ payments, delivered, earned, owed }: TallyReport): string {
+  return `${payments} payments, ${delivered} delivered, earned ${earned}, owed to others ${owed}`;
+}
+
+function itemLine({ time, paymentId, role, state, payer, payee, bill, value }: Item): string {
+  const lines = bill.map(({ station, fee }) => `${station} ${fee}`).join(', ');
+  return (
+    `${time}  ${paymentId}  ${role.padEnd(6)}  ${state.padEnd(11)}  ` +
+    `${payer} → ${payee}  ${value} = ${lines}`
+  );
+}
+
+function userName(text: string): string {
+  if (isUserName(text)) return text;
+  throw new InvalidArgumentError('expected a user name such as alice@q1');
+}
+
+function stationName(text: string): string {
+  if (isStationName(text)) return text;
+  throw new InvalidArgumentError('expected a station name such as q2');
+}
+
+function startOf(text: string): bigint {
+  return BigInt(Math.floor(timeOf(text) / 1_000));
+}
+
+function endOf(text: string): bigint {
+  const dayMs = /^\d{4}-\d{2}-\d{2}$/.test(text) ? 86_399_000 : 0;
+  return BigInt(Math.floor((timeOf(text) + dayMs) / 1_000));
+}
+
+function timeOf(text: string): number {
+  const timeMs = /^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(timeMs)) return timeMs;
+  throw new InvalidArgumentError(
+    'expected a day or time such as 2026-07-01 or 2026-07-01T12:00:00Z',
+  );
+}

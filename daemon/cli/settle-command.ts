@@ -1,0 +1,162 @@
+/**
+ * `keytolld settle` and `keytolld positions`: money between stations (S5). Parsing and printing.
+ */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { isStationName, type StationName } from '../../applet-spec/names.ts';
+import { systemClock } from '../clock.ts';
+import { systemEntropy } from '../entropy.ts';
+import {
+  positionReport,
+  windowReport,
+  type PeerReport,
+  type PositionReport,
+  type WindowReport,
+} from '../settlement/settlement-report.ts';
+import { allWindows } from '../settlement/window-books.ts';
+import { askSettle } from '../station/admin-socket.ts';
+import { readStationConfig } from '../station/config.ts';
+import { adminSocketOf } from '../station/station.ts';
+import { openStationStore } from '../station/station-store.ts';
+import type { Store } from '../store/store.ts';
+import { print, reporting } from './report.ts';
+
+interface SettleOptions {
+  readonly config: string;
+  readonly peer?: StationName;
+  readonly paid?: StationName;
+  readonly window?: bigint;
+  readonly reference?: string;
+  readonly json?: boolean;
+}
+
+export function registerSettleCommands(program: Command): void {
+  program
+    .command('settle')
+    .description('claim, close, compare and pay with every station that owes or is owed')
+    .requiredOption('--config <file>', 'station.toml')
+    .option('--peer <station>', 'only with this one', stationName)
+    .addOption(
+      new Option('--paid <station>', 'book an agreed window whose money has moved')
+        .argParser(stationName)
+        .conflicts('peer'),
+    )
+    .option('--window <number>', 'with --paid: which window', windowNumber)
+    .option('--reference <text>', 'with --paid: the bank’s, or your own')
+    .option('--json', 'print JSON')
+    .action((options: SettleOptions, command: Command) =>
+      reporting(command, () =>
+        options.paid === undefined
+          ? settle(options, command)
+          : bookPaid(options.paid, options, command),
+      ),
+    );
+  program
+    .command('positions')
+    .description('what this station owes each other station, and is owed')
+    .requiredOption('--config <file>', 'station.toml')
+    .option('--json', 'print JSON')
+    .action((options: SettleOptions, command: Command) =>
+      reporting(command, () => positions(options, command)),
+    );
+}
+
+async function settle(options: SettleOptions, command: Command): Promise<void> {
+  const config = readStationConfig(options.config);
+  const report = await askSettle(adminSocketOf(config), options.peer);
+  const lines = report.peers.flatMap((peer) => peerLines(peer, report.currency));
+  print(command, options, report, lines.length === 0 ? ['Nothing is to be settled.'] : lines);
+  if (report.peers.some(({ problem }) => problem !== undefined)) process.exitCode = 1;
+}
+
+async function bookPaid(
+  peer: StationName,
+  options: SettleOptions,
+  command: Command,
+): Promise<void> {
+  const { window: sequence, reference } = options;
+  if (sequence === undefined || reference === undefined || reference.trim() === '') {
+    throw new RangeError('--paid needs --window and --reference');
+  }
+  await withStore(options, async (store) => {
+    const outcome = await store.payWindow(peer, sequence, reference, systemClock.nowMs());
+    const window = await store.window(peer, sequence);
+    if (outcome === 'unknown-window' || window === undefined) {
+      throw new RangeError(`there is no window ${sequence} with ${peer}`);
+    }
+    if (outcome === 'not-agreed') {
+      throw new RangeError(
+        `window ${sequence} with ${peer} is ${window.state}, not agreed; nothing was booked`,
+      );
+    }
+    const report = windowReport(window);
+    print(command, options, { peer, outcome, ...report }, [
+      outcome === 'exists'
+        ? `Window ${sequence} with ${peer} was booked before, as "${window.paidBy ?? ''}".`
+        : `Window ${sequence} with ${peer} is paid: net ${report.net}, "${reference}".`,
+    ]);
+  });
+}
+
+async function positions(options: SettleOptions, command: Command): Promise<void> {
+  const { name, currency } = readStationConfig(options.config);
+  await withStore(options, async (store) => {
+    const reports: PositionReport[] = [];
+    for (const position of await store.positions()) {
+      reports.push(positionReport(position, await allWindows(store, position.peer)));
+    }
+    const lines = reports.flatMap((position) => positionLines(position, currency));
+    print(command, options, { station: name, currency, positions: reports }, [
+      ...(lines.length === 0 ? ['Nothing is owed and nobody owes.'] : lines),
+    ]);
+  });
+}
+
+async function withStore(
+  options: SettleOptions,
+  run: (store: Store) => Promise<void>,
+): Promise<void> {
+  const store = await openStationStore(readStationConfig(options.config), systemEntropy);
+  try {
+    await run(store);
+  } finally {
+    await store.close();
+  }
+}
+
+function peerLines(report: PeerReport, currency: string): string[] {
+  const { peer, claimed, refused, windows, problem } = report;
+  return [
+    `${peer}: ${claimed.count} claims of ${claimed.amount} ${currency} (minor units) taken, ` +
+      `${refused.length} refused`,
+    ...refused.map(({ paymentId, why }) => `  refused ${paymentId}: ${why}`),
+    ...windows.map(windowLine),
+    ...(problem === undefined ? [] : [`  stopped: ${problem}`]),
+  ];
+}
+
+function positionLines(position: PositionReport, currency: string): string[] {
+  const { peer, payable, receivable, inFlight, unclaimed, windows } = position;
+  return [
+    `${peer}: we owe ${payable}, are owed ${receivable} ${currency} (minor units), of which ` +
+      `${unclaimed.amount} not claimed; in flight ${inFlight}`,
+    ...windows.map(windowLine),
+  ];
+}
+
+function windowLine({ window, state, ours, theirs, net, reference }: WindowReport): string {
+  const paid = reference === undefined ? '' : `, "${reference}"`;
+  return (
+    `  window ${window} ${state}: ours ${ours.amount} (${ours.count} claims), ` +
+    `theirs ${theirs.amount} (${theirs.count}), net ${net}${paid}`
+  );
+}
+
+function stationName(text: string): StationName {
+  if (isStationName(text)) return text;
+  throw new InvalidArgumentError('expected a station name such as q1');
+}
+
+function windowNumber(text: string): bigint {
+  if (/^[1-9]\d{0,17}$/.test(text)) return BigInt(text);
+  throw new InvalidArgumentError('expected the number of a window, such as 1');
+}

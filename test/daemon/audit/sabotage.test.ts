@@ -1,0 +1,45 @@
+/** I36: each kind of tampering with a station's database is found, and the payment is named. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toHex } from '../../../applet-spec/bytes.ts';
+import { eventfulHistory, type History } from './eventful-history.ts';
+import { auditAfter } from './sabotage.ts';
+import { tamperedBooks, tamperedCoins, tamperedSettlement } from './tampered-books.ts';
+import { tamperedPayments, tamperedWords } from './tampered-payments.ts';
+
+let history: History;
+beforeAll(async () => {
+  history = await eventfulHistory();
+});
+afterAll(() => history.room.close());
+
+describe.each([
+  ['payments', tamperedPayments],
+  ['words', tamperedWords],
+  ['coins', tamperedCoins],
+  ['books', tamperedBooks],
+  ['settlement', tamperedSettlement],
+] as const)('in tampered %s an audit finds', (_kind, cases) => {
+  it.each(cases)('%s (at %s: %s)', async (_what, station, code, subject, change) => {
+    const report = await auditAfter(history.room, station, (sabotage) => {
+      change(sabotage, history);
+    });
+    const paid = subject(history);
+    const found = report.findings.filter((finding) => finding.code === code);
+    expect(report.findings.map((finding) => finding.code)).toContain(code);
+    if (paid === undefined) return;
+    expect(
+      found.some(({ paymentId, detail }) =>
+        paymentId === undefined
+          ? detail.includes(toHex(paid.paymentId))
+          : toHex(paymentId) === toHex(paid.paymentId),
+      ),
+    ).toBe(true);
+  });
+});
+
+describe('an audit of an untouched copy', () => {
+  it.each(['q1', 'q2', 'q3'])('finds nothing at %s', async (station) => {
+    const { findings } = await auditAfter(history.room, station, () => {});
+    expect(findings).toEqual([]);
+  });
+});

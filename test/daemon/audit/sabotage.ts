@@ -1,0 +1,74 @@
+/** Tampering with a copy of a station's database, as somebody with a shell there could. */
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { toHex } from '../../../applet-spec/bytes.ts';
+import { payment as paymentKind, type Payment } from '../../../applet-spec/payment.ts';
+import { quote as quoteKind, type BillLine } from '../../../applet-spec/quote.ts';
+import type { AuditReport } from '../../../daemon/audit/audit.ts';
+import type { TollRoom } from './toll-room.ts';
+
+type Value = Uint8Array | bigint | number | string | null;
+
+/** A database whose guards are off. */
+export class Sabotage {
+  readonly #database: Database.Database;
+
+  constructor(database: Database.Database) {
+    this.#database = database;
+  }
+
+  run(sql: string, ...values: readonly Value[]): void {
+    const { changes } = this.#database.prepare(sql).run(...values);
+    if (changes === 0) throw new Error(`nothing was sabotaged by: ${sql}`);
+  }
+
+  execute(sql: string): void {
+    this.#database.exec(sql);
+  }
+
+  /** Rewrites a stored payment's bytes. */
+  payment(paymentId: Uint8Array, change: (before: Payment) => Payment): void {
+    const where = 'number = (SELECT number FROM payment WHERE payment_id = ?)';
+    const row = this.#database
+      .prepare<[Uint8Array], { readonly payment: Uint8Array }>(
+        `SELECT payment FROM payment_body WHERE ${where}`,
+      )
+      .get(paymentId);
+    if (row === undefined) throw new Error('no such payment to sabotage');
+    const changed = paymentKind.encode(change(paymentKind.decode(new Uint8Array(row.payment))));
+    this.run(`UPDATE payment_body SET payment = ? WHERE ${where}`, changed, paymentId);
+  }
+
+  bill(paymentId: Uint8Array, change: (bill: readonly BillLine[]) => readonly BillLine[]): void {
+    this.payment(paymentId, (before) => {
+      const quote = { ...before.quote, bill: change(before.quote.bill) };
+      return { ...before, quote, quoteBytes: quoteKind.body.encode(quote) };
+    });
+  }
+}
+
+/** The audit of a copy of `station`'s database after `change`. */
+export async function auditAfter(
+  room: TollRoom,
+  station: string,
+  change: (sabotage: Sabotage) => void,
+): Promise<AuditReport> {
+  const file = join(room.folder, `${toHex(room.entropy.randomBytes(8))}.sqlite`);
+  const original = new Database(room.station(station).file);
+  original.prepare('VACUUM INTO ?').run(file);
+  original.close();
+  const copy = new Database(file);
+  copy.defaultSafeIntegers(true);
+  copy.pragma('foreign_keys = OFF');
+  copy.pragma('ignore_check_constraints = ON');
+  for (const { name } of triggersOf(copy)) copy.exec(`DROP TRIGGER ${name}`);
+  change(new Sabotage(copy));
+  copy.close();
+  return room.audit(station, file);
+}
+
+function triggersOf(database: Database.Database): { readonly name: string }[] {
+  return database
+    .prepare<[], { readonly name: string }>("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    .all();
+}

@@ -1,0 +1,149 @@
+/**
+ * `keytolld audit`, `positions` and `settle --paid` over a station's folder, while its store is in
+ * use.
+ */
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { toHex, toUtf8 } from '../../../applet-spec/bytes.ts';
+import { registerAuditCommand } from '../../../daemon/cli/audit-command.ts';
+import { registerSettleCommands } from '../../../daemon/cli/settle-command.ts';
+import { initStationFolder } from '../../../daemon/station/station-folder.ts';
+import { network } from '../audit/toll-papers.ts';
+import { primitives, TollRoom } from '../audit/toll-room.ts';
+import { SettlementRoom } from '../settlement/settlement-room.ts';
+
+let room: SettlementRoom;
+let config: string;
+let data: string;
+
+beforeEach(async () => {
+  room = new SettlementRoom(await TollRoom.open([5n, 4n, 3n]));
+  room.terms = { everySeconds: 0, pay: 'by-operator' };
+  await room.pay();
+  await room.at('q1').settle();
+  ({ config, data } = stationFolder('q1'));
+});
+afterEach(() => room.toll.close());
+
+/** The folder that the operator of a station would have. */
+function stationFolder(name: string): { readonly config: string; readonly data: string } {
+  const station = room.toll.station(name);
+  const folder = join(room.toll.folder, `home of ${name}`);
+  mkdirSync(folder);
+  const { entropy } = room.toll;
+  const made = initStationFolder(folder, {
+    station: station.name,
+    network,
+    currency: 'EUR',
+    entropy,
+  });
+  const at = (...parts: string[]): string => join(folder, ...parts);
+  const storageKey = toHex(primitives.sha256(toUtf8(`storage of ${name}`)));
+  writeFileSync(at('keys', 'storage.key'), storageKey);
+  writeFileSync(at('certificates', 'root.der'), room.toll.root);
+  writeFileSync(at('certificates', 'coin.der'), station.coinCertificate);
+  writeFileSync(at('certificates', 'document.der'), station.documentCertificate);
+  for (const end of ['', '-wal', '-shm']) {
+    symlinkSync(`${station.file}${end}`, at('data', `station.sqlite${end}`));
+  }
+  return { config: made, data: at('data') };
+}
+
+/** What a command prints, and the exit code that it leaves. */
+async function keytolld(...args: readonly string[]): Promise<{ text: string; exitCode: number }> {
+  const program = new Command('keytolld').exitOverride();
+  let text = '';
+  registerAuditCommand(program);
+  registerSettleCommands(program);
+  const output = {
+    writeOut: (words: string) => (text += words),
+    writeErr: (words: string) => (text += words),
+  };
+  for (const command of program.commands) command.configureOutput(output).exitOverride();
+  let exitCode = 0;
+  try {
+    await program.parseAsync([...args, '--config', config], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof Error) || !('exitCode' in error)) throw error;
+    exitCode = Number(error.exitCode);
+  }
+  if (process.exitCode !== undefined) exitCode = Number(process.exitCode);
+  process.exitCode = undefined;
+  return { text, exitCode };
+}
+
+describe('keytolld audit', () => {
+  it('reports sound books as JSON and leaves nothing behind', async () => {
+    const { text, exitCode } = await keytolld('audit', '--json', '--items');
+    const report: unknown = JSON.parse(text);
+    expect(report).toMatchObject({
+      station: 'q1',
+      currency: 'EUR',
+      findings: [],
+      trialBalance: '0',
+      payments: 1,
+      issued: { payments: 1, delivered: 1, earned: '5', owed: '7' },
+      byPeer: { q2: { owed: '4' }, q3: { owed: '3' } },
+      byPeriod: { '2026-07': { payments: 1 } },
+      items: [{ role: 'issuer', state: 'delivered', value: '12' }],
+    });
+    expect(exitCode).toBe(0);
+    expect(readdirSync(data).filter((name) => name.startsWith('audit'))).toEqual([]);
+  });
+
+  it('ends with 1 where something is wrong, and says what', async () => {
+    const thief = new Database(room.toll.station('q1').file);
+    thief.exec("UPDATE account SET credits = credits + 1 WHERE name = 'user:alice@q1'");
+    thief.close();
+    const { text, exitCode } = await keytolld('audit');
+    expect(exitCode).toBe(1);
+    expect(text).toContain('account-total-differs: user:alice@q1');
+    expect(text).toContain('trial balance -1, 2 findings');
+  });
+
+  it('itemises a period only', async () => {
+    const none = await keytolld('audit', '--json', '--to', '2026-06-30');
+    expect(JSON.parse(none.text)).toMatchObject({ payments: 0, findings: [] });
+    const all = await keytolld('audit', '--json', '--from', '2026-07-01', '--to', '2026-07-01');
+    expect(JSON.parse(all.text)).toMatchObject({ payments: 1 });
+    const odd = await keytolld('audit', '--from', 'yesterday');
+    expect(odd.exitCode).not.toBe(0);
+    expect(odd.text).toContain('expected a day or time');
+  });
+});
+
+describe('keytolld positions and settle --paid', () => {
+  it('show what is owed, book it once by reference, and then show nothing', async () => {
+    const before = await keytolld('positions', '--json');
+    expect(JSON.parse(before.text)).toMatchObject({
+      positions: [
+        { peer: 'q2', payable: '4', windows: [{ window: '1', state: 'agreed', net: '-4' }] },
+        { peer: 'q3', payable: '3', windows: [{ window: '1', state: 'agreed', net: '-3' }] },
+      ],
+    });
+    const paid = ['settle', '--paid', 'q2', '--window', '1', '--reference', 'bank 17'];
+    expect((await keytolld(...paid)).text).toContain(
+      'Window 1 with q2 is paid: net -4, "bank 17".',
+    );
+    expect((await keytolld(...paid)).text).toContain('was booked before, as "bank 17"');
+    const after = await keytolld('positions');
+    expect(after.text).toContain('q2: we owe 0, are owed 0 EUR');
+  });
+
+  it('refuse a window that is not there, and a payment without reference', async () => {
+    const unknown = await keytolld('settle', '--paid', 'q2', '--window', '9', '--reference', 'x');
+    expect(unknown).toMatchObject({ exitCode: 1 });
+    expect(unknown.text).toContain('there is no window 9 with q2');
+    const bare = await keytolld('settle', '--paid', 'q2');
+    expect(bare.text).toContain('--paid needs --window and --reference');
+  });
+
+  it('say that a station does not run where only a running one can settle', async () => {
+    const { text, exitCode } = await keytolld('settle');
+    expect(exitCode).toBe(1);
+    expect(text).toContain('the station is not running');
+  });
+});

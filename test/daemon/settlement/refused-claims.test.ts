@@ -1,0 +1,152 @@
+/** A claimant that cheats: its words are well signed, its claims are not well founded. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { admission } from '../../../applet-spec/receipt.ts';
+import { SettlementTalk } from '../../../daemon/settlement/settlement-talk.ts';
+import type { Claim } from '../../../daemon/settlement/settlement-messages.ts';
+import { signReceipt, type PaidPayment } from '../audit/toll-papers.ts';
+import { TollRoom } from '../audit/toll-room.ts';
+import { SettlementRoom } from './settlement-room.ts';
+
+let room: SettlementRoom;
+beforeEach(async () => {
+  room = new SettlementRoom(await TollRoom.open([5n, 4n, 3n]));
+});
+afterEach(() => room.toll.close());
+
+const line = { q2: 1, q3: 2 } as const;
+
+function claimOf(paid: PaidPayment, changes: Partial<Claim> = {}): Claim {
+  const { paymentId, receipt, admission: admitted } = paid;
+  return { paymentId, line: line.q2, amount: 4n, admission: admitted, receipt, ...changes };
+}
+
+/** What q1 judges of claims by q2, or by another. */
+async function judged(claims: readonly Claim[], claimant = 'q2', sequence = 1n) {
+  const { name: peer } = room.toll.station('q1');
+  const talk = new SettlementTalk(room.contextOf(room.toll.station(claimant).name), peer);
+  const { content } = await talk.ask({ kind: 'claims', content: { sequence, claims } }, ['judged']);
+  return content.judgements.map(({ word }) => word);
+}
+
+async function nothingIsOwedMore(amount: bigint, claimant = 'q2'): Promise<void> {
+  const { store } = room.toll.station('q1');
+  const window = await store.window(room.toll.station(claimant).name, 1n);
+  expect(window?.theirs.amount).toBe(amount);
+  expect((await room.toll.audit('q1')).findings).toEqual([]);
+}
+
+describe('an issuer', () => {
+  it('refuses a claim without a receipt', async () => {
+    const { receipt: _kept, ...bare } = claimOf(await room.pay());
+    expect(await judged([bare])).toEqual(['no-receipt']);
+    await nothingIsOwedMore(0n);
+  });
+
+  it('refuses a claim made twice, in one message, in another and in another window', async () => {
+    const claim = claimOf(await room.pay());
+    expect(await judged([claim, claim])).toEqual(['accepted', 'exists']);
+    expect(await judged([claim])).toEqual(['exists']);
+    await nothingIsOwedMore(4n);
+    await room.at('q2').settle();
+    expect(await judged([claim], 'q2', 2n)).toEqual(['exists']);
+    const { store } = room.toll.station('q1');
+    const { name: q2 } = room.toll.station('q2');
+    expect((await store.window(q2, 2n))?.theirs.count ?? 0n).toBe(0n);
+    expect((await store.balances()).get('payable:q2')).toBe(0n);
+  });
+
+  it('refuses a claim for another’s line', async () => {
+    const paid = await room.pay();
+    expect(await judged([claimOf(paid, { line: line.q3, amount: 3n })])).toEqual(['other-line']);
+    expect(await judged([claimOf(paid, { line: 0, amount: 5n })])).toEqual(['other-line']);
+    await nothingIsOwedMore(0n);
+  });
+
+  it('refuses a claim of a station that is not on the bill', async () => {
+    const paid = await room.pay({ route: ['q1', 'q2'] });
+    expect(await judged([claimOf(paid)], 'q3')).toEqual(['other-line']);
+    await nothingIsOwedMore(0n, 'q3');
+  });
+
+  it('refuses a claim of a wrong amount', async () => {
+    const paid = await room.pay();
+    expect(await judged([claimOf(paid, { amount: 5n }), claimOf(paid, { amount: 3n })])).toEqual([
+      'wrong-amount',
+      'wrong-amount',
+    ]);
+    await nothingIsOwedMore(0n);
+  });
+
+  it('refuses a claim for a payment that it does not know', async () => {
+    const paid = await room.pay();
+    const paymentId = new Uint8Array(32).fill(9);
+    expect(await judged([claimOf(paid, { paymentId })])).toEqual(['unknown-payment']);
+    await nothingIsOwedMore(0n);
+  });
+
+  it('refuses a claim for a payment with the coin of another issuer', async () => {
+    const paid = await room.pay({ route: ['q3', 'q2', 'q1'] });
+    expect(await judged([claimOf(paid)])).toEqual(['foreign-issuer']);
+    await nothingIsOwedMore(0n);
+  });
+
+  it('refuses a claim with the admission of another payment, or with a forged one', async () => {
+    const paid = await room.pay();
+    const other = await room.pay();
+    const forged = paid.admission;
+    const signature = new Uint8Array(64).fill(1);
+    const proof = { ...forged.proof, signature };
+    expect(
+      await judged([
+        claimOf(paid, { admission: other.admission }),
+        claimOf(paid, { admission: admission.prove(forged.body, proof) }),
+      ]),
+    ).toEqual(['bad-admission', 'bad-admission']);
+    await nothingIsOwedMore(0n);
+  });
+
+  it('refuses a claim with a receipt that the last station did not sign', async () => {
+    const paid = await room.pay();
+    const { name: q3 } = room.toll.station('q3');
+    const acknowledgement = paid.receipt.body.acknowledgement ?? new Uint8Array(64);
+    const { documentKey } = room.toll.station('q2');
+    const about = { paymentId: paid.paymentId, station: q3, time: room.toll.nowSeconds };
+    const forged = signReceipt(about, documentKey, { acknowledgement });
+    const { receipt } = await room.pay();
+    expect(await judged([claimOf(paid, { receipt: forged }), claimOf(paid, { receipt })])).toEqual([
+      'bad-receipt',
+      'bad-receipt',
+    ]);
+    await nothingIsOwedMore(0n);
+  });
+
+  it('refuses a claim for what was not delivered, and keeps proof of two verdicts', async () => {
+    const paid = await room.pay({ until: 'undelivered' });
+    const { name: q3, documentKey } = room.toll.station('q3');
+    const acknowledgement = new Uint8Array(64).fill(3);
+    const about = { paymentId: paid.paymentId, station: q3, time: room.toll.nowSeconds };
+    const second = signReceipt(about, documentKey, { acknowledgement });
+    expect(await judged([claimOf(paid), claimOf(paid, { receipt: second })])).toEqual([
+      'not-delivered',
+      'not-delivered',
+    ]);
+    await nothingIsOwedMore(0n);
+    expect(await room.toll.station('q1').store.evidence(paid.paymentId)).toEqual([second.bytes]);
+  });
+
+  it('answers nobody who is not who the words say', async () => {
+    const paid = await room.pay();
+    const thief = { ...room.contextOf(room.toll.station('q2').name) };
+    const { name: peer } = room.toll.station('q1');
+    const { documentKey } = room.toll.station('q3');
+    const talk = new SettlementTalk({ ...thief, documentKey }, peer);
+    const sequence = 1n;
+    const claims = [claimOf(paid)];
+    await expect(
+      talk.ask({ kind: 'claims', content: { sequence, claims } }, ['judged']),
+    ).rejects.toMatchObject({ code: 'no-answer' });
+    expect(await room.toll.station('q1').store.window(room.toll.station('q2').name, 1n)).toBe(
+      undefined,
+    );
+  });
+});

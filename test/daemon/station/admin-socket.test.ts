@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { toStationName, type StationName } from '../../../applet-spec/names.ts';
+import { askSettle, askStatus, serveAdmin } from '../../../daemon/station/admin-socket.ts';
+import type { Administered } from '../../../daemon/station/admin-socket.ts';
+
+let folder: string;
+let path: string;
+let close: () => Promise<void>;
+const asked: (StationName | undefined)[] = [];
+
+const station: Administered = {
+  status: () => ({
+    station: 'q1',
+    network: 'test',
+    uptimeSeconds: 1,
+    usersAtDesk: [],
+    crl: undefined,
+    links: [],
+    stations: [],
+  }),
+  settle: (peer) => {
+    asked.push(peer);
+    if (peer === 'q9') return Promise.reject(new Error('the disk is full'));
+    return Promise.resolve({ station: 'q1', currency: 'EUR', peers: [] });
+  },
+};
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'keytoll-admin-'));
+  path = join(folder, 'admin.sock');
+  asked.length = 0;
+  ({ close } = await serveAdmin(path, station));
+});
+afterEach(async () => {
+  await close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('the admin socket', () => {
+  it('is the operator’s alone, and tells the status', async () => {
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(await askStatus(path)).toMatchObject({ station: 'q1' });
+  });
+
+  it('has the station settle with all, or with one', async () => {
+    expect(await askSettle(path)).toEqual({ station: 'q1', currency: 'EUR', peers: [] });
+    await askSettle(path, toStationName('q2'));
+    expect(asked).toEqual([undefined, 'q2']);
+  });
+
+  it('passes on what went wrong in the station', async () => {
+    await expect(askSettle(path, toStationName('q9'))).rejects.toMatchObject({
+      code: 'command-failed',
+      message: 'the disk is full',
+    });
+  });
+
+  it('says that a station does not run, and how to start it', async () => {
+    await close();
+    await expect(askSettle(path)).rejects.toMatchObject({ code: 'not-running' });
+  });
+});

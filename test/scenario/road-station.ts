@@ -1,0 +1,174 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fromHex } from '../../applet-spec/bytes.ts';
+import { parseCertificate } from '../../applet-spec/certificate.ts';
+import { toStationName, toUserName } from '../../applet-spec/names.ts';
+import type { Primitives } from '../../applet-spec/primitives.ts';
+import { systemClock } from '../../daemon/clock.ts';
+import { systemEntropy } from '../../daemon/entropy.ts';
+import { trialBalance } from '../../daemon/ledger/trial-balance.ts';
+import type { KeySource } from '../../daemon/qkd/key-source.ts';
+import {
+  readStationConfig,
+  type NeighbourConfig,
+  type StationConfig,
+} from '../../daemon/station/config.ts';
+import { openSecretEntropy } from '../../daemon/station/secret-entropy.ts';
+import { initStationFolder } from '../../daemon/station/station-folder.ts';
+import { certifyStation } from '../../daemon/station/station-papers.ts';
+import { openStationStore } from '../../daemon/station/station-store.ts';
+import { runStation, type Station } from '../../daemon/station/station.ts';
+import type { PaymentRow, Store } from '../../daemon/store/store.ts';
+import { webSockets } from '../../daemon/web-socket.ts';
+import type { RoadClock } from './road-clock.ts';
+import { roadCurrency, roadNetwork } from './road-plan.ts';
+import type { RoadWire } from './road-wire.ts';
+import { StationLog } from './station-log.ts';
+
+export interface RoadStationSeams {
+  readonly clock: RoadClock;
+  readonly primitives: Primitives;
+  readonly keySource?: (neighbour: NeighbourConfig) => KeySource;
+}
+
+/** Longer than the pause before the first attempts to connect again: nobody waits for those. */
+const pauseSeconds = 2;
+
+/** What a station's books and store say, for a comparison before and after. */
+export interface Books {
+  readonly balances: Readonly<Record<string, bigint>>;
+  readonly payments: number;
+}
+
+/** A station that a scenario starts and stops, always in the same folder. */
+export class RoadStation {
+  readonly name: string;
+  readonly folder: string;
+  readonly log: StationLog;
+  /** What users and neighbours connect to. */
+  readonly deskWire: RoadWire;
+  readonly linksWire: RoadWire;
+  readonly #seams: RoadStationSeams;
+  #running: Station | undefined;
+
+  constructor(
+    at: { readonly name: string; readonly folder: string; readonly seams: RoadStationSeams },
+    wires: { readonly desk: RoadWire; readonly links: RoadWire },
+  ) {
+    this.name = at.name;
+    this.folder = at.folder;
+    this.#seams = at.seams;
+    this.deskWire = wires.desk;
+    this.linksWire = wires.links;
+    this.log = new StationLog(at.name);
+  }
+
+  /** Folder, keys and certificates: what `keytolld init --ca` makes. */
+  static async prepare(folder: string, name: string, caFolder: string): Promise<void> {
+    initStationFolder(folder, {
+      station: toStationName(name),
+      network: roadNetwork,
+      currency: roadCurrency,
+      entropy: systemEntropy,
+    });
+    const seams = { clock: systemClock, entropy: systemEntropy };
+    await certifyStation(folder, toStationName(name), caFolder, seams);
+  }
+
+  get config(): StationConfig {
+    return readStationConfig(join(this.folder, 'station.toml'));
+  }
+
+  /** What the operator changes in station.toml; it counts from the next start on. */
+  configure(change: (toml: string) => string): void {
+    const file = join(this.folder, 'station.toml');
+    writeFileSync(file, change(readFileSync(file, 'utf8')));
+  }
+
+  /** P-256 points of the station's certificates. */
+  get publicKeys(): { readonly coin: Uint8Array; readonly document: Uint8Array } {
+    const read = (kind: string): Uint8Array => {
+      const der = readFileSync(join(this.folder, 'certificates', `${kind}.der`));
+      return parseCertificate(new Uint8Array(der)).publicKey;
+    };
+    return { coin: read('coin'), document: read('document') };
+  }
+
+  get running(): Station {
+    if (this.#running === undefined) throw new Error(`${this.name} is not running`);
+    return this.#running;
+  }
+
+  get deskPort(): number | undefined {
+    return this.#running?.deskPort;
+  }
+
+  get linksPort(): number | undefined {
+    return this.#running?.linksPort;
+  }
+
+  async start(): Promise<void> {
+    const { config } = this;
+    const { clock } = this.#seams;
+    this.#running = await runStation(config, {
+      ...this.#seams,
+      entropy: systemEntropy,
+      secretEntropy: await openSecretEntropy(config, systemEntropy, clock),
+      sockets: webSockets(clock),
+      log: this.log.log,
+    });
+    clock.moveOn(pauseSeconds);
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    this.#running = undefined;
+    await running?.close();
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** No neighbour that dials reaches this station any more. */
+  cutOff(): Promise<void> {
+    return this.linksWire.cut();
+  }
+
+  async joinAgain(): Promise<void> {
+    await this.linksWire.mend();
+    this.#seams.clock.moveOn(pauseSeconds);
+  }
+
+  /** As the operator's commands reach it, whether or not the station runs. */
+  async withStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
+    const store = await openStationStore(this.config, systemEntropy);
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  }
+
+  topUp(user: string, amount: bigint): Promise<unknown> {
+    const nowMs = this.#seams.clock.nowMs();
+    return this.withStore((store) => store.topUp(toUserName(user), amount, `cash ${nowMs}`, nowMs));
+  }
+
+  payment(paymentId: string): Promise<PaymentRow | undefined> {
+    return this.withStore(async (store) => (await store.payments([fromHex(paymentId)]))[0]);
+  }
+
+  /** Also checks that debits equal credits (I2). */
+  books(): Promise<Books> {
+    return this.withStore(async (store) => {
+      const balances = await store.balances();
+      if (trialBalance(balances) !== 0n)
+        throw new Error(`the books of ${this.name} do not balance`);
+      const payments = (await store.eachPayment(undefined, 10_000)).length;
+      const moved = [...balances].filter(([, amount]) => amount !== 0n).sort();
+      return { balances: Object.fromEntries(moved), payments };
+    });
+  }
+}

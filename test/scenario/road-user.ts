@@ -1,0 +1,292 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../../applet-spec/clock.ts';
+import { homeStation, toUserName } from '../../applet-spec/names.ts';
+import type { Primitives } from '../../applet-spec/primitives.ts';
+import { Host, type HostEvent } from '../../driver/agent/host.ts';
+import { HostRunner } from '../../driver/agent/host-runner.ts';
+import { keepConnected, type KeptConnection } from '../../driver/agent/keep-connected.ts';
+import type { ErrandName, ErrandParams, ErrandResult } from '../../driver/agent/errands.ts';
+import { systemEntropy } from '../../driver/entropy.ts';
+import type { Reader } from '../../driver/reader/connection.ts';
+import { InProcessReader } from '../../driver/reader/in-process-reader.ts';
+import { VirtualReader } from '../../driver/reader/virtual-reader.ts';
+import { Wallet } from '../../driver/wallet/wallet.ts';
+import { Card } from '../../emulator/card/card.ts';
+import { makeCard } from '../../emulator/card/card-maker.ts';
+import {
+  decodeCardState,
+  encodeCardState,
+  type CardState,
+} from '../../emulator/card/card-state.ts';
+import { MemoryStorage } from '../../emulator/card/storage.ts';
+import { VpcdClient } from '../../emulator/card/vpcd-client.ts';
+import { cardNeedles } from '../../emulator/demo/card-needles.ts';
+import type { Needle } from '../../emulator/demo/recorder-needles.ts';
+import type { WireRecorder } from '../../emulator/demo/recorder.ts';
+import { roadCurrency } from './road-plan.ts';
+import type { RoadStation } from './road-station.ts';
+import { TappedCard } from './tapped-card.ts';
+
+export const pin = '482615';
+export const puk = '90374518';
+
+export interface RoadUserSeams {
+  readonly clock: Clock;
+  readonly primitives: Primitives;
+  /** Where the card's wire is to be recorded; without it the card has no wire. */
+  readonly recorder?: WireRecorder;
+}
+
+interface CardSlot {
+  readonly reader: Reader;
+  readonly pullOut: () => Promise<void>;
+  readonly putIn: () => void;
+}
+
+/** A user's machine: a card in a reader, a wallet on disk, and a host as the agent runs it. */
+export class RoadUser {
+  readonly name: string;
+  readonly station: RoadStation;
+  readonly card: TappedCard;
+  readonly reader: Reader;
+  host: Host;
+  readonly #seams: RoadUserSeams;
+  readonly #storage: MemoryStorage;
+  readonly #walletFolder: string;
+  readonly #slot: CardSlot;
+  #wallet: Wallet;
+  #runner: HostRunner;
+  #kept: KeptConnection | undefined;
+
+  private constructor(
+    who: { readonly name: string; readonly station: RoadStation; readonly folder: string },
+    seams: RoadUserSeams,
+    own: {
+      readonly storage: MemoryStorage;
+      readonly card: TappedCard;
+      readonly slot: CardSlot;
+    },
+  ) {
+    this.name = who.name;
+    this.station = who.station;
+    this.#seams = seams;
+    this.#storage = own.storage;
+    this.card = own.card;
+    this.reader = own.slot.reader;
+    this.#slot = own.slot;
+    this.#walletFolder = who.folder;
+    this.#wallet = Wallet.open(who.folder, seams.primitives);
+    this.host = this.#newHost();
+    this.#runner = new HostRunner(this.host);
+  }
+
+  /** A new card, which its station's operator has registered; not enrolled yet. */
+  static async join(
+    name: string,
+    station: RoadStation,
+    folder: string,
+    seams: RoadUserSeams,
+  ): Promise<RoadUser> {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const { image, delivery } = makeCard(systemEntropy);
+    const storage = new MemoryStorage(image);
+    const card = new TappedCard(cardOf(storage, seams));
+    const user = toUserName(name);
+    await station.withStore(async (store) => {
+      await store.addUser(user, roadCurrency);
+      await store.putCard({
+        ...delivery,
+        user,
+        state: 'awaiting-enrolment',
+        paymentLimit: 100_000n,
+        dayLimit: 1_000_000n,
+      });
+    });
+    const slot = await insert(card, name, folder, seams);
+    return new RoadUser({ name, station, folder }, seams, { storage, card, slot });
+  }
+
+  /** PIN, key pair and certificate, as `keytoll card init` does it; the link is open afterwards. */
+  async enrol(rootCertificate: Uint8Array): Promise<void> {
+    await this.run('card-init', {
+      newPin: pin,
+      newPuk: puk,
+      stationUrl: this.station.deskWire.url,
+      rootCertificate: Buffer.from(rootCertificate).toString('base64'),
+    });
+    this.stayConnected();
+  }
+
+  /** What the agent does: comes back whenever card or station were away. */
+  stayConnected(): void {
+    this.#kept ??= keepConnected(this.host);
+  }
+
+  run<N extends ErrandName>(
+    name: N,
+    params: ErrandParams<N>,
+    options: { readonly pin?: string } = {},
+  ): Promise<ErrandResult<N>> {
+    return this.#runner.run(name, params, options);
+  }
+
+  buy(...lines: readonly (readonly [value: bigint, count: number])[]) {
+    return this.run('buy', {
+      lines: lines.map(([value, count]) => ({ value: value.toString(), count })),
+    });
+  }
+
+  quote(payee: string, wish: Partial<Omit<ErrandParams<'quote'>, 'payee'>> = {}) {
+    const user = toUserName(payee);
+    return this.run('quote', { minimumSuite: 'aes', avoid: [], ...wish, payee: user });
+  }
+
+  pay(quoteId: string, wish: { readonly exchange?: boolean; readonly waitMs?: number } = {}) {
+    const { exchange = false, waitMs = 600_000 } = wish;
+    return this.run('pay', { quoteId, exchange, waitMs });
+  }
+
+  /** S22 to S39 in one go. */
+  async share(payee: string) {
+    return this.pay((await this.quote(payee)).quoteId);
+  }
+
+  async says(peer: string, words: string): Promise<string> {
+    const plaintext = Buffer.from(words).toString('base64');
+    return (await this.run('send', { to: { peer: toUserName(peer) }, plaintext })).message;
+  }
+
+  async hears(message: string): Promise<string> {
+    const { plaintext } = await this.run('receive', { message });
+    return Buffer.from(plaintext, 'base64').toString();
+  }
+
+  /** Check value of the active key of a payment, as the card derives it. */
+  async keyCheck(paymentId: string): Promise<string | undefined> {
+    const { keys } = await this.run('keys', {});
+    return keys.find((one) => one.paymentId === paymentId && one.state === 'active')?.check;
+  }
+
+  /** The next event of this kind, from now on. */
+  next<K extends HostEvent['kind']>(kind: K): Promise<Extract<HostEvent, { kind: K }>> {
+    return new Promise((resolve) => {
+      const forget = this.host.watch((event) => {
+        if (!isOf(event, kind)) return;
+        forget();
+        resolve(event);
+      });
+    });
+  }
+
+  /** The agent ends; card and wallet stay as they are. */
+  async leave(): Promise<void> {
+    this.#kept?.stop();
+    this.#kept = undefined;
+    await this.host.close();
+    this.#wallet.close();
+  }
+
+  /** The agent is started again, without the PIN: nothing is connected yet. */
+  startAgain(): void {
+    this.#wallet = Wallet.open(this.#walletFolder, this.#seams.primitives);
+    this.host = this.#newHost();
+    this.#runner = new HostRunner(this.host);
+  }
+
+  /** The agent is started again, and has connected. */
+  async comeBack(): Promise<void> {
+    this.startAgain();
+    this.host.givePin(pin);
+    const connected = this.next('connected');
+    this.stayConnected();
+    await connected;
+  }
+
+  /** Out of the reader, as by hand. */
+  pullCard(): Promise<void> {
+    return this.#slot.pullOut();
+  }
+
+  insertCard(): void {
+    this.#slot.putIn();
+  }
+
+  /** All that the card's memory holds, as only its emulator can tell. */
+  get cardState(): CardState {
+    return decodeCardState(this.#storage.load());
+  }
+
+  /**
+   * The card is out of its reader, and another memory is put into it: a forger's work, or a clone.
+   */
+  async forge(memory: CardState): Promise<void> {
+    await this.leave();
+    this.#storage.commit(encodeCardState(memory));
+    this.card.becomes(cardOf(this.#storage, this.#seams));
+    await this.comeBack();
+  }
+
+  /** What nobody may see in clear, of what the card holds now. */
+  get needles(): Needle[] {
+    return cardNeedles(this.name, this.#storage.load());
+  }
+
+  async close(): Promise<void> {
+    await this.leave();
+    await this.#slot.pullOut();
+    await this.reader.close();
+  }
+
+  #newHost(): Host {
+    const { clock, primitives } = this.#seams;
+    return new Host({
+      wallet: this.#wallet,
+      reader: this.reader,
+      clock,
+      entropy: systemEntropy,
+      primitives,
+    });
+  }
+}
+
+function cardOf(storage: MemoryStorage, { clock, primitives }: RoadUserSeams): Card {
+  return new Card({ storage, primitives, entropy: systemEntropy, clock });
+}
+
+/** Without a wire, or through the recorder like a cable with a tap. */
+async function insert(
+  card: TappedCard,
+  name: string,
+  folder: string,
+  { clock, recorder }: RoadUserSeams,
+): Promise<CardSlot> {
+  if (recorder === undefined) {
+    const reader = new InProcessReader(`reader of ${name}`);
+    reader.insert(card);
+    return { reader, pullOut: async () => reader.remove(), putIn: () => reader.insert(card) };
+  }
+  const path = join(folder, 'reader.sock');
+  const tap = join(folder, 'tap.sock');
+  const reader = await VirtualReader.listen({ kind: 'unix', path }, clock);
+  await recorder.relay({
+    segment: 'card-host',
+    name: `card of ${name}`,
+    listen: { path: tap },
+    target: { path },
+  });
+  const client = new VpcdClient({ address: { path: tap }, card, clock });
+  client.insert();
+  return { reader, pullOut: () => client.remove(), putIn: () => client.insert() };
+}
+
+function isOf<K extends HostEvent['kind']>(
+  event: HostEvent,
+  kind: K,
+): event is Extract<HostEvent, { kind: K }> {
+  return event.kind === kind;
+}
+
+export function homeOf(user: string): string {
+  return homeStation(toUserName(user));
+}
