@@ -193,8 +193,8 @@ export class CardVisit {
 
   /**
    * How many more keys the card can take, as it says itself: a hint for acceptances (S21), which
-   * spares a payment that could only fail. In turn, and once for all who ask meanwhile: questions of
-   * strangers never queue up before the card's own business.
+   * spares a payment that could only fail. In turn, and once for all who ask meanwhile: strangers'
+   * questions never queue up before the card's own business.
    */
   freePeerKeys(): Promise<number> {
     this.#counting ??= this.inTurn(() => this.#countFreePeerKeys()).finally(() => {

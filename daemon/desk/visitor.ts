@@ -90,8 +90,8 @@ export class Visitor {
   }
 
   /**
-   * What card or store refuse is left for the next visit, and bars nobody from the desk (failure 46);
-   * rejects with DeskError `outcome-unknown` only, which ends the visit.
+   * What card or store refuse is left for the next visit, and bars nobody from the desk (failure
+   * 46); rejects with DeskError `outcome-unknown` only, which ends the visit.
    */
   async #attempt(failed: string, work: () => Promise<unknown>): Promise<void> {
     try {
@@ -245,9 +245,9 @@ export class Visitor {
   }
 
   /**
-   * The card was told to pay this quote and no payment is stored: its journal says whether it signed.
-   * Then the payment is admitted, or refused with a word that gives the coin back, as it would have
-   * been at once (failures 1 and 7).
+   * The card was told to pay this quote and no payment is stored: its journal says whether it
+   * signed. Then the payment is admitted, or refused with a word that gives the coin back, as it
+   * would have been at once (failures 1 and 7).
    */
   async #takeUp(quoteDigest: Uint8Array): Promise<PaymentRecord | undefined> {
     const { toll, store } = this.#context;

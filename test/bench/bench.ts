@@ -89,13 +89,15 @@ function numberOf(text: string, name: string): number {
   return value;
 }
 
+// However the bench ends, nothing that it started outlives it.
+process.on('exit', killPrograms);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => process.exit(130));
+}
 try {
   await main();
 } catch (error) {
-  process.stderr.write(
-    `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`${told}\n`);
   process.exitCode = 1;
-} finally {
-  killPrograms();
 }

@@ -47,9 +47,12 @@ export async function paymentFigures(options: PaymentBenchOptions): Promise<read
     suite: 'aes',
     nodeArguments,
   });
-  const bench = new PaymentBench(stations, options);
-  const measured = await bench.run();
-  await stations.close();
+  let measured: Measured;
+  try {
+    measured = await new PaymentBench(stations, options).run();
+  } finally {
+    await stations.close();
+  }
   return figuresOf(measured, larger(before, measureSignatures(signatureMs)), options);
 }
 

@@ -220,5 +220,18 @@ function describeQuotes(open: OpenStore): void {
       expect(await store().quote(early.digest)).toBeUndefined();
       expect(await store().quote(late.digest)).toEqual(late);
     });
+
+    it('are kept while the card may have signed for them, however old', async () => {
+      const early = row('signed', 10_000n);
+      await store().putQuotes([early]);
+      await store().markPaying(early.digest, early.payer);
+      await store().markPaying(early.digest, early.payer);
+      expect(await store().paying(early.payer)).toEqual([early.digest]);
+      expect(await store().dropQuotes(90_000n, 10)).toBe(0);
+      expect(await store().quote(early.digest)).toEqual(early);
+      await store().unmarkPaying(early.digest);
+      expect(await store().paying(early.payer)).toEqual([]);
+      expect(await store().dropQuotes(90_000n, 10)).toBe(1);
+    });
   });
 }

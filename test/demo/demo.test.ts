@@ -25,6 +25,9 @@ const report = z.strictObject({
   coinsAfter: z.int(),
   message: z.strictObject({ sent: z.string().min(1), received: z.string() }),
   certificateSeenInClear: z.boolean(),
+  settled: z.array(z.strictObject({ station: z.string(), amount: minorUnits })),
+  auditFindings: z.int(),
+  trialBalances: z.record(z.string(), z.string()),
 });
 
 let folder: string;
@@ -106,6 +109,10 @@ describe('the demo', () => {
       expect(told.coinsAfter).toBe(told.coinsBefore - 1);
       expect(told.message.received).toBe(told.message.sent);
       expect(told.certificateSeenInClear).toBe(false);
+      const owed = told.bill.slice(1).map(({ station, fee }) => ({ station, amount: fee }));
+      expect(told.settled).toEqual(owed);
+      expect(told.auditFindings).toBe(0);
+      expect(told.trialBalances).toEqual(Object.fromEntries(names.map((name) => [name, '0'])));
       expectNothingLeft(child);
     },
     patienceMs,

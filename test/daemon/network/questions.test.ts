@@ -103,6 +103,15 @@ describe('a question', () => {
     expect(row.seen).toHaveLength(4);
   });
 
+  it('ends at once where its station stops, with no alarm left', async () => {
+    const row = new Row(route, alwaysDeclined);
+    const outcome = row.at(q1).ask(route, asked, 5_000);
+    row.at(q1).close();
+    expect(await outcome).toEqual({ kind: 'no-answer' });
+    expect(row.clock.pending).toBe(0);
+    expect(await row.at(q1).ask(route, asked, 5_000)).toEqual({ kind: 'no-answer' });
+  });
+
   it('may be left unanswered', async () => {
     const row = new Row(route, () => Promise.resolve(undefined));
     const outcome = row.at(q1).ask(route, asked, 5_000);
