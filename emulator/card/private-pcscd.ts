@@ -82,6 +82,8 @@ export class PrivatePcscd {
       rmSync(join(this.#folder, 'sock', file), { force: true });
     }
     const script = [
+      // Where pcscd has never run its folder is missing; none is made outside the namespace.
+      '{ [ -d /run/pcscd ] || { mount -t tmpfs tmpfs /run && mkdir /run/pcscd; }; }',
       'mount --bind "$1/sock" /run/pcscd',
       // The daemon ends with the program that started it, however that ends.
       'exec setpriv --pdeathsig TERM "$2" --foreground --config "$1/readers"',
