@@ -45,7 +45,8 @@ export interface CardConnection {
   /**
    * One APDU as it stands: no chaining, no GET RESPONSE, no repeat. One at a time. `running` is
    * called whenever the card says that it is still at work. Throws ReaderError: `outcome-unknown`
-   * once the card may have received the command, any other code while it has not.
+   * once the card may have received the command, any other code while it has not; RangeError for
+   * what is shorter than a header.
    */
   transmit(command: Uint8Array, running?: () => void): Promise<Uint8Array>;
   /**
@@ -58,6 +59,14 @@ export interface CardConnection {
   close(): Promise<void>;
   /** Settles once, never rejects. */
   readonly closed: Promise<ConnectionEnd>;
+}
+
+/**
+ * CLA, INS, P1 and P2 (ISO/IEC 7816-4 §5.1). Readers make of fewer bytes what they like: on a vpcd
+ * wire a single one switches the power.
+ */
+export function requireHeader(command: Uint8Array): void {
+  if (command.length < 4) throw new RangeError(`an APDU of ${command.length} bytes`);
 }
 
 export type ReaderEvent =

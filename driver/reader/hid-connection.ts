@@ -16,6 +16,7 @@ import type { CtaphidMessage, CtaphidPacket, CtaphidPartial } from '../../applet
 import { CtaphidError } from '../../applet-spec/ctaphid-error.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import type { CardConnection } from './connection.ts';
+import { requireHeader } from './connection.ts';
 import { ConnectionLife } from './connection-life.ts';
 import type { HidDevice } from './node-hid.ts';
 import { notRun, ReaderError } from './reader-error.ts';
@@ -119,6 +120,7 @@ export class HidConnection {
       limits,
       closed: this.#life.closed,
       transmit: async (command, running) => {
+        requireHeader(command);
         if (command.length > CTAPHID_PAYLOAD_MOST) {
           const text = `an APDU of ${command.length} bytes exceeds ${CTAPHID_PAYLOAD_MOST}`;
           throw new ReaderError('too-long', `${this.#reader}: ${text}`, { reader: this.#reader });

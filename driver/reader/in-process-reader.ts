@@ -1,5 +1,6 @@
 import { CardPresence } from './card-presence.ts';
 import type { CardConnection, Reader, ReaderEvent } from './connection.ts';
+import { requireHeader } from './connection.ts';
 import { ConnectionLife } from './connection-life.ts';
 import { ReaderError } from './reader-error.ts';
 import type { SoftwareCard } from './software-card.ts';
@@ -56,10 +57,12 @@ export class InProcessReader implements Reader {
       atr: card.atr,
       limits,
       closed: life.closed,
-      transmit: (command, running) =>
-        life.command(() => {
+      transmit: async (command, running) => {
+        requireHeader(command);
+        return life.command(() => {
           process(card, command, life);
-        }, running),
+        }, running);
+      },
       close: () => {
         if (life.ended === undefined) card.powerOff();
         life.end('closed', 'the connection was closed');

@@ -1,6 +1,7 @@
 import type { Clock } from '../../applet-spec/clock.ts';
 import { CardPresence } from './card-presence.ts';
 import type { CardConnection, Reader, ReaderEvent } from './connection.ts';
+import { requireHeader } from './connection.ts';
 import { ConnectionLife } from './connection-life.ts';
 import { pcscPrograms } from './pcsc-holders.ts';
 import { unpackFault } from './pcsc-messages.ts';
@@ -292,6 +293,7 @@ export class PcscReader implements Reader {
     const carry =
       (kind: 'transmit' | 'transmit-whole') =>
       async (command: Uint8Array, running?: () => void): Promise<Uint8Array> => {
+        requireHeader(command);
         if (kind === 'transmit' && command.length > limits.commandBytes) {
           const text = `an APDU of ${command.length} bytes exceeds ${limits.commandBytes}`;
           throw this.#error('too-long', text);

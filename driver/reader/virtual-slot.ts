@@ -7,6 +7,7 @@ import {
   vpcdControls,
 } from '../../applet-spec/vpcd.ts';
 import type { CardConnection, ConnectionEndReason } from './connection.ts';
+import { requireHeader } from './connection.ts';
 import { ConnectionLife } from './connection-life.ts';
 import { notRun, ReaderError } from './reader-error.ts';
 
@@ -95,8 +96,7 @@ export class VirtualSlot {
     command: Uint8Array,
     running?: () => void,
   ): Promise<Uint8Array> {
-    // One byte would be a control; ISO/IEC 7816-4 §5.1 needs four anyway.
-    if (command.length < 4) throw new RangeError(`an APDU of ${command.length} bytes`);
+    requireHeader(command);
     if (command.length > VPCD_BODY_MOST) {
       const message = `${this.#reader}: ${command.length} bytes exceed ${VPCD_BODY_MOST}`;
       throw new ReaderError('too-long', message, { reader: this.#reader });

@@ -41,6 +41,8 @@ export interface CardUnderTest {
   readonly form: LengthForm;
   /** One APDU, or where `form` is `extended` one whole command, however it travels. */
   readonly transmit: Transmit;
+  /** One APDU as it stands, where `transmit` is not that already. */
+  readonly transmitRaw?: Transmit;
   /** Off and on again; resolves when the card can be spoken to. */
   powerCycle(): Promise<void>;
   /** Takes the card away. */

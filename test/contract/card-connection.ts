@@ -107,6 +107,16 @@ function describeCommands(exchangeWith: ExchangeWith): void {
     expect(card.executed).toBe(1);
   });
 
+  it('carries nothing that is shorter than a header, and goes on', async () => {
+    const card = new EchoCard();
+    const [exchange, connection] = await exchangeWith(card);
+    for (const length of [0, 1, 3]) {
+      await expect(connection.transmit(new Uint8Array(length))).rejects.toThrow(RangeError);
+    }
+    expect(card.received).toEqual([]);
+    expect((await exchange.transmit(command(ins.count, { ne: 256 }))).sw).toBe(statusWords.done);
+  });
+
   it('gives back every status word as it is', async () => {
     const [exchange] = await exchangeWith(new EchoCard());
     const { sw } = await exchange.transmit(command(0x77));
