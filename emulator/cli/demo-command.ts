@@ -1,12 +1,14 @@
 /** `keytoll-emulator demo`: parsing and printing. */
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { limits } from '../../applet-spec/limits.ts';
 import { systemClock } from '../clock.ts';
 import { DemoError } from '../demo/demo-error.ts';
+import { readerKinds, type ReaderKind } from '../demo/demo-readers.ts';
 import { runDemo } from '../demo/demo.ts';
 
 interface DemoCommandOptions {
   readonly stations: number;
+  readonly reader: ReaderKind;
   readonly json?: true;
 }
 
@@ -18,6 +20,11 @@ export function registerDemoCommand(program: Command): void {
     .command('demo')
     .description('a whole toll road on this machine, from a coin to a shared key')
     .option('--stations <n>', 'how many stations in a row', stationCount, 3)
+    .addOption(
+      new Option('--reader <kind>', 'pcsc: the cards are behind a real pcscd of the demo’s own')
+        .choices(readerKinds)
+        .default('virtual'),
+    )
     .option('--json', 'print one JSON object and nothing else')
     .action(demo);
 }
@@ -34,6 +41,7 @@ async function demo(options: DemoCommandOptions): Promise<void> {
   try {
     const report = await runDemo({
       stations: options.stations,
+      reader: options.reader,
       clock: systemClock,
       signal: stop.signal,
       tell: (step, words) => {

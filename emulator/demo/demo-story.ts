@@ -2,6 +2,7 @@
 import type { Clock } from '../../applet-spec/clock.ts';
 import { audit, settle, type Settled } from './demo-books.ts';
 import { allOf, DemoError, listOf, numberOf, textOf } from './demo-error.ts';
+import type { DemoReaders, ReaderKind } from './demo-readers.ts';
 import { currency, startNetwork, type DemoNetwork, type DemoStation } from './demo-network.ts';
 import { asUser, checkOf, makeCard, moneyIn, startUser, type DemoUser } from './demo-user.ts';
 import { lookInto } from './demo-wires.ts';
@@ -36,6 +37,8 @@ export interface DemoReport {
 
 export interface DemoOptions {
   readonly stations: number;
+  /** What the users' cards are put into. */
+  readonly reader: ReaderKind;
   readonly clock: Clock;
   /** Told as the story goes on: a step of the method or nothing, and what was done. */
   readonly tell: (step: string, words: string) => void;
@@ -46,6 +49,7 @@ export interface DemoOptions {
 export interface Stage {
   readonly folder: string;
   readonly programs: Programs;
+  readonly readers: DemoReaders;
   readonly recorder: WireRecorder;
 }
 
@@ -100,14 +104,15 @@ export async function tellStory(options: DemoOptions, stage: Stage): Promise<Dem
 }
 
 async function setScene(
-  { tell, stations: count }: DemoOptions,
-  { folder, programs, recorder }: Stage,
+  { tell, stations: count, reader }: DemoOptions,
+  { folder, programs, readers, recorder }: Stage,
 ): Promise<readonly [DemoNetwork, DemoUser, DemoUser]> {
   tell(
     '',
     `A toll road of ${count} stations. All of it runs on this machine, each part a process;`,
   );
   tell('', 'only the cards and the QKD devices are emulated.');
+  if (reader === 'pcsc') tell('', 'The cards are in two readers of a real pcscd.');
   const [network, cardA, cardB] = await during('setting up the network', () =>
     allOf([
       startNetwork(programs, recorder, folder, count),
@@ -123,8 +128,8 @@ async function setScene(
   tell('', `A CA, stations ${row}, and QKD devices on each link between them.`);
   const [alice, bob] = await during('enrolling the users', () =>
     allOf([
-      startUser(programs, recorder, cardA, { station: first, root }),
-      startUser(programs, recorder, cardB, { station: last, root }),
+      startUser({ programs, readers, recorder }, cardA, { station: first, root, place: 0 }),
+      startUser({ programs, readers, recorder }, cardB, { station: last, root, place: 1 }),
     ] as const),
   );
   tell(
@@ -279,6 +284,7 @@ function money(minorUnits: string): string {
 
 function inWords(names: readonly string[]): string {
   const short = inShort(names);
+  if (short.length < 2) return short.join('');
   return `${short.slice(0, -1).join(', ')} and ${short.at(-1) ?? ''}`;
 }
 

@@ -3,10 +3,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cardNeedles } from './card-needles.ts';
 import type { DemoStation } from './demo-network.ts';
+import type { DemoReader, DemoReaders, Place } from './demo-readers.ts';
 import { allOf, textOf } from './demo-error.ts';
 import type { Needle } from './recorder-needles.ts';
 import type { Programs } from './program-process.ts';
-import type { WireRecorder } from './recorder.ts';
+import type { Address, WireRecorder } from './recorder.ts';
 
 const pin = '482615';
 const puk = '90374518';
@@ -43,12 +44,25 @@ export async function makeCard(
   return { localName, folder: home, cardFile, delivery };
 }
 
+export interface UserStage {
+  readonly programs: Programs;
+  readonly readers: DemoReaders;
+  readonly recorder: WireRecorder;
+}
+
+export interface UserHome {
+  readonly station: DemoStation;
+  /** The CA's root certificate. */
+  readonly root: string;
+  /** Which reader is the user's. */
+  readonly place: Place;
+}
+
 /** Has the card enrolled at its station, pays money in, and starts the user's agent. */
 export async function startUser(
-  programs: Programs,
-  recorder: WireRecorder,
+  { programs, readers, recorder }: UserStage,
   card: NewCard,
-  { station, root }: { readonly station: DemoStation; readonly root: string },
+  { station, root, place }: UserHome,
 ): Promise<DemoUser> {
   const { localName, folder, cardFile, delivery } = card;
   const wallet = join(folder, 'wallet');
@@ -57,11 +71,12 @@ export async function startUser(
   const pinFile = join(folder, 'pin');
   writeFileSync(pinFile, `${pin}\n`, { mode: 0o600 });
   const config = ['--config', station.config, '--json'];
-  const [readerSpec] = await allOf([
-    insertCard(programs, recorder, card),
+  const reader = readers.at(place, folder);
+  await allOf([
+    insertCard(programs, recorder, card, reader),
     programs.run('keytolld', ['enrol', name, '--delivery', delivery, ...config]),
   ]);
-  const common = ['--wallet', wallet, '--reader', readerSpec, '--pin-file', pinFile, '--json'];
+  const common = ['--wallet', wallet, '--reader', reader.spec, '--pin-file', pinFile, '--json'];
   const init = ['card', 'init', '--station', station.deskUrl, '--ca', root, '--new-puk', puk];
   await allOf([
     programs.run('keytolld', ['account', 'top-up', name, moneyIn, ...config]),
@@ -77,18 +92,21 @@ export async function startUser(
 async function insertCard(
   programs: Programs,
   recorder: WireRecorder,
-  { localName, folder, cardFile }: NewCard,
-): Promise<string> {
-  const readerPath = join(folder, 'reader.sock');
-  const tapPath = join(folder, 'tap.sock');
-  await recorder.relay({
+  { localName, cardFile }: NewCard,
+  { slot, tap }: DemoReader,
+): Promise<void> {
+  const { address } = await recorder.relay({
     segment: 'card-host',
     name: `card of ${localName}`,
-    listen: { path: tapPath },
-    target: { path: readerPath },
+    listen: tap,
+    target: slot,
   });
-  await programs.start('keytoll-emulator', ['card', 'run', cardFile, '--reader', tapPath]);
-  return `virtual:${readerPath}`;
+  const reader = vpcdAddress(address);
+  await programs.start('keytoll-emulator', ['card', 'run', cardFile, '--reader', reader]);
+}
+
+function vpcdAddress(address: Address): string {
+  return 'path' in address ? address.path : `${address.host}:${address.port}`;
 }
 
 /** One command of a user, answered by the agent. */

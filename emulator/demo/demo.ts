@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DemoError } from './demo-error.ts';
+import { openReaders } from './demo-readers.ts';
 import { tellStory, type DemoOptions, type DemoReport } from './demo-story.ts';
 import { Programs } from './program-process.ts';
 import { WireRecorder } from './recorder.ts';
@@ -13,7 +14,11 @@ const complaintsMost = 20;
 export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const { clock, signal } = options;
   const folder = mkdtempSync(join(tmpdir(), 'keytoll-demo-'));
-  const programs = new Programs(clock);
+  const readers = await openReaders(options.reader, folder, clock).catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  });
+  const programs = new Programs(clock, readers.environment);
   const recorder = new WireRecorder();
   const interrupt = (): void => {
     void programs.endAll();
@@ -21,7 +26,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   signal.addEventListener('abort', interrupt);
   try {
     if (signal.aborted) interrupt();
-    return await tellStory(options, { folder, programs, recorder });
+    return await tellStory(options, { folder, programs, readers, recorder });
   } catch (error) {
     if (!(error instanceof DemoError)) throw error;
     if (signal.aborted) throw new DemoError('interrupted; nothing is left running');
@@ -33,6 +38,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     signal.removeEventListener('abort', interrupt);
     await programs.endAll();
     await recorder.close();
+    await readers.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -35,6 +35,7 @@ export interface ProgramSeams {
 /** All processes of one demo, so that none outlives it. */
 export class Programs {
   readonly #seams: ProgramSeams;
+  readonly #environment: Readonly<Record<string, string>>;
   readonly #running = new Set<ChildProcess>();
   readonly #errors = new Map<ChildProcess, () => string>();
   /** Programs that start take a core each: more at once would only be slower, and larger. */
@@ -42,8 +43,10 @@ export class Programs {
   readonly #fallen: string[] = [];
   #ending = false;
 
-  constructor(seams: ProgramSeams) {
+  /** `environment` is added to this process's own. */
+  constructor(seams: ProgramSeams, environment: Readonly<Record<string, string>> = {}) {
     this.#seams = seams;
+    this.#environment = environment;
   }
 
   /** Runs a command to its end; returns the JSON object that it printed. Rejects with DemoError. */
@@ -113,6 +116,7 @@ export class Programs {
     const script = fileURLToPath(new URL(`${built}${scripts[program]}`, import.meta.url));
     const child = spawn(process.execPath, [script, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.#environment },
     });
     this.#running.add(child);
     child.once('close', () => {

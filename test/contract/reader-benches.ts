@@ -1,4 +1,4 @@
-/** Every way to a card that the driver has, each with a hand that puts cards in and takes them out. */
+/** Every way to a card that the driver has, each with a hand that plugs cards in and pulls them. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { pcscdMissing, pcscdTestMissing } from '../contract/pcscd-presence.ts';
 
 const script = join(import.meta.dirname, '../../dist/emulator/cli/keytoll-emulator.js');
 /** Some forty programs start one after another; on an idle machine it takes a tenth of this. */
@@ -89,34 +90,46 @@ function expectNothingLeft(child: ChildProcess): void {
   expect(readdirSync(folder)).toEqual([]);
 }
 
+/** Runs the demo to its end and checks all that it says. */
+async function expectDemo(count: number, more: readonly string[] = []): Promise<void> {
+  const { child, said, ended } = start(['--json', '--stations', String(count), ...more]);
+  expect({ code: await ended, errors: said.errors }).toEqual({ code: 0, errors: '' });
+  expect(said.output.trimEnd()).not.toContain('\n');
+  const told = report.parse(JSON.parse(said.output));
+  const names = Array.from({ length: count }, (_, i) => `q${i + 1}`);
+  expect(told.stations).toEqual(names);
+  expect(told.bill.map(({ station }) => station)).toEqual(names);
+  const sum = told.bill.reduce((total, { fee }) => total + BigInt(fee), 0n);
+  expect(BigInt(told.total)).toBe(sum);
+  expect(told.coinValue).toBe(told.total);
+  expect(told.verdict).toBe('delivered');
+  expect(told.keyCheckA).toBe(told.keyCheckB);
+  expect(told.storedBy).toEqual([...names, 'alice']);
+  expect(told.coinsAfter).toBe(told.coinsBefore - 1);
+  expect(told.message.received).toBe(told.message.sent);
+  expect(told.certificateSeenInClear).toBe(false);
+  const owed = told.bill.slice(1).map(({ station, fee }) => ({ station, amount: fee }));
+  expect(told.settled).toEqual(owed);
+  expect(told.auditFindings).toBe(0);
+  expect(told.trialBalances).toEqual(Object.fromEntries(names.map((name) => [name, '0'])));
+  expectNothingLeft(child);
+}
+
 describe('the demo', () => {
   it.each([2, 3, 4])(
     'over %i stations prints one JSON object, all of it true, and leaves nothing behind',
-    async (count) => {
-      const { child, said, ended } = start(['--json', '--stations', String(count)]);
-      expect({ code: await ended, errors: said.errors }).toEqual({ code: 0, errors: '' });
-      expect(said.output.trimEnd()).not.toContain('\n');
-      const told = report.parse(JSON.parse(said.output));
-      const names = Array.from({ length: count }, (_, i) => `q${i + 1}`);
-      expect(told.stations).toEqual(names);
-      expect(told.bill.map(({ station }) => station)).toEqual(names);
-      const sum = told.bill.reduce((total, { fee }) => total + BigInt(fee), 0n);
-      expect(BigInt(told.total)).toBe(sum);
-      expect(told.coinValue).toBe(told.total);
-      expect(told.verdict).toBe('delivered');
-      expect(told.keyCheckA).toBe(told.keyCheckB);
-      expect(told.storedBy).toEqual([...names, 'alice']);
-      expect(told.coinsAfter).toBe(told.coinsBefore - 1);
-      expect(told.message.received).toBe(told.message.sent);
-      expect(told.certificateSeenInClear).toBe(false);
-      const owed = told.bill.slice(1).map(({ station, fee }) => ({ station, amount: fee }));
-      expect(told.settled).toEqual(owed);
-      expect(told.auditFindings).toBe(0);
-      expect(told.trialBalances).toEqual(Object.fromEntries(names.map((name) => [name, '0'])));
-      expectNothingLeft(child);
-    },
+    (count) => expectDemo(count),
     patienceMs,
   );
+
+  if (pcscdMissing !== undefined) pcscdTestMissing('the demo with its cards behind pcscd');
+  else {
+    it(
+      'does the same with its cards behind a pcscd that it starts and stops',
+      () => expectDemo(2, ['--reader', 'pcsc']),
+      patienceMs,
+    );
+  }
 
   it(
     'that is interrupted says so, and leaves nothing behind',
