@@ -2,19 +2,28 @@
  * Who a certificate is for: told by its extended key usage, and by the kind of name that it
  * carries.
  */
-import { isStationName, isUserName, type StationName, type UserName } from './names.ts';
+import {
+  isCardSerial,
+  isStationName,
+  isUserName,
+  type CardSerial,
+  type StationName,
+  type UserName,
+} from './names.ts';
 
 /**
- * Roles of those that the CA certifies. A station has a key, and a certificate, for each of its
- * three.
+ * Roles of those that the CA certifies; a station has a key, and a certificate, for each of its
+ * three. A card's device key is certified by its maker's CA.
  */
-export type CertificateRole = 'user' | 'station-coin' | 'station-document' | 'station-tls';
+export type CertificateRole =
+  'user' | 'station-coin' | 'station-document' | 'station-tls' | 'card-device';
 
 export const certificateRoles = [
   'user',
   'station-coin',
   'station-document',
   'station-tls',
+  'card-device',
 ] as const satisfies readonly CertificateRole[];
 
 /** Below 2.25 (ITU-T X.667): the UUID c7ebf194-0af9-4e2b-97f2-836dbe882253 as a number. */
@@ -28,12 +37,16 @@ export const roleUsages: Readonly<Record<CertificateRole, readonly string[]>> = 
   'station-coin': [`${arc}.2`],
   'station-document': [`${arc}.3`],
   'station-tls': [serverAuth, clientAuth],
+  'card-device': [`${arc}.5`],
 };
 
 /** A GeneralName (RFC 5280 §4.2.1.6) of a kind that we read. */
 export interface AlternativeName {
-  readonly kind: 'rfc822Name' | 'dNSName' | 'iPAddress' | 'other';
-  /** The text of an rfc822Name or dNSName; empty for the other kinds. */
+  readonly kind: 'rfc822Name' | 'dNSName' | 'iPAddress' | 'hardwareModuleName' | 'other';
+  /**
+   * The text of an rfc822Name or dNSName, the serial number of a hardwareModuleName in hexadecimal;
+   * empty for the other kinds.
+   */
   readonly text: string;
 }
 
@@ -48,19 +61,23 @@ export function roleOf(extendedKeyUsage: readonly string[]): CertificateRole | u
 }
 
 /**
- * A user has one rfc822Name and nothing else; a station one dNSName first. Only behind the name of
- * a TLS certificate may dNSNames and iPAddresses follow, for browsers and curl that know no
- * stations.
+ * A user has one rfc822Name and nothing else, a card's device one hardwareModuleName; a station one
+ * dNSName first. Only behind the name of a TLS certificate may dNSNames and iPAddresses follow, for
+ * browsers and curl that know no stations.
  */
 export function nameFor(
   role: CertificateRole,
   names: readonly AlternativeName[],
-): UserName | StationName | undefined {
+): UserName | StationName | CardSerial | undefined {
   const [first, ...further] = names;
   if (first === undefined) return undefined;
   if (role === 'user') {
     const alone = further.length === 0 && first.kind === 'rfc822Name';
     return alone && isUserName(first.text) ? first.text : undefined;
+  }
+  if (role === 'card-device') {
+    const alone = further.length === 0 && first.kind === 'hardwareModuleName';
+    return alone && isCardSerial(first.text) ? first.text : undefined;
   }
   if (first.kind !== 'dNSName' || !isStationName(first.text)) return undefined;
   const furtherFit =

@@ -2,10 +2,11 @@
  * X.509 certificates (RFC 5280) of users and stations: reading and judging them. The CA's root
  * signs every certificate itself, so a chain is two long. Prose and profile: `certificates.md`.
  */
+import { readAlternativeNames } from './alternative-names.ts';
 import { concatBytes, equalBytes, fromHex, toHex } from './bytes.ts';
 import { CertificateError } from './certificate-error.ts';
 import { nameFor, roleOf } from './certificate-roles.ts';
-import type { AlternativeName, CertificateRole } from './certificate-roles.ts';
+import type { CertificateRole } from './certificate-roles.ts';
 import { crlFreshness, verifyCrl, type Crl } from './crl.ts';
 import {
   DerReader,
@@ -19,7 +20,7 @@ import {
 } from './der.ts';
 import { issuerKey } from './issuer-key.ts';
 import { limits } from './limits.ts';
-import type { StationName, UserName } from './names.ts';
+import type { CardSerial, StationName, UserName } from './names.ts';
 import type { Primitives } from './primitives.ts';
 import { TlvError } from './tlv-error.ts';
 import {
@@ -53,7 +54,7 @@ export interface Certificate {
   /** `ca` where basicConstraints says so; undefined where the key usages are of no role of ours. */
   readonly role: CertificateRole | 'ca' | undefined;
   /** The subjectAltName that the role asks for; undefined where it has no such name. */
-  readonly name: UserName | StationName | undefined;
+  readonly name: UserName | StationName | CardSerial | undefined;
   readonly isCa: boolean;
   readonly keyUsage: ReadonlySet<KeyUsage>;
   /** Hexadecimal. */
@@ -368,31 +369,6 @@ function readExtendedKeyUsage(value: Uint8Array): readonly string[] {
   do oids.push(derOid(list.read(derTags.objectIdentifier, what).content, what));
   while (!list.atEnd);
   return oids;
-}
-
-function readAlternativeNames(value: Uint8Array): readonly AlternativeName[] {
-  const what = 'subject alternative name';
-  const list = new DerReader(derWhole(value, derTags.sequence, what).content, what);
-  const names: AlternativeName[] = [];
-  do {
-    const { tag, content } = list.any();
-    const kind = nameKinds.get(tag) ?? 'other';
-    const hasText = kind === 'rfc822Name' || kind === 'dNSName';
-    names.push({ kind, text: hasText ? ascii(content, what) : '' });
-  } while (!list.atEnd);
-  return names;
-}
-
-/** Context tags of GeneralName, RFC 5280 §4.2.1.6. */
-const nameKinds = new Map<number, AlternativeName['kind']>([
-  [0x81, 'rfc822Name'],
-  [0x82, 'dNSName'],
-  [0x87, 'iPAddress'],
-]);
-
-function ascii(content: Uint8Array, what: string): string {
-  if (content.some((byte) => byte > 0x7f)) throw new TlvError('bad-value', what, 'no IA5String');
-  return String.fromCharCode(...content);
 }
 
 function readSubjectKeyId(value: Uint8Array): string {

@@ -41,6 +41,7 @@ export const commands = {
   putKey: { cla: 0x80, ins: 0xd8, channel: 'secure', access: 'session' },
   // Ours, from the station.
   generateKeyPair: { cla: 0x80, ins: 0x46, channel: 'secure', access: 'session' },
+  attest: { cla: 0x80, ins: 0x48, channel: 'secure', access: 'session' },
   putCertificate: { cla: 0x80, ins: 0x20, channel: 'secure', access: 'session' },
   putProfile: { cla: 0x80, ins: 0x22, channel: 'secure', access: 'session' },
   putHandle: { cla: 0x80, ins: 0x24, channel: 'secure', access: 'session' },
@@ -99,6 +100,8 @@ export const cardResults = {
   'key-check-failed': 0x12,
   /** PIN and PUK are not set yet. */
   'not-initialised': 0x13,
+  /** The maker gave the card no device key: it can attest nothing. */
+  'no-device-key': 0x14,
 } as const;
 
 export type CardResult = keyof typeof cardResults;

@@ -81,6 +81,7 @@ export const deskRefusalCodes = {
   'bad-message': 23,
   'version-not-supported': 24,
   'order-conflict': 25,
+  'card-not-attested': 26,
 } as const;
 export type DeskRefusalCode = keyof typeof deskRefusalCodes;
 const refusalWords = {

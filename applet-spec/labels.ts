@@ -18,6 +18,7 @@ export const labels = {
   batch: label('keytoll batch 1'),
   authorisation: label('keytoll authorisation 1'),
   possession: label('keytoll possession 1'),
+  attestation: label('keytoll attestation 1'),
   linkTranscript: label('keytoll link transcript 1'),
   coinSecret: label('keytoll coin secret 1'),
   settlement: label('keytoll settlement 1'),

@@ -37,6 +37,9 @@ export const limits = {
   /** Coins put back at once, and lines of one order. */
   orderCoins: 1_000,
   orderLines: 16,
+  /** A station's challenge to a key that the card has made. */
+  nonceBytesLeast: 16,
+  nonceBytesMost: 64,
   pinTries: 3,
   pukTries: 10,
   pinBytesLeast: 4,

@@ -3,6 +3,8 @@ import { limits } from './limits.ts';
 import { element, octets, oneOf, small, text, uint, type Value } from './tlv.ts';
 import { TlvError } from './tlv-error.ts';
 
+/** A card's serial number, 16 bytes, in lower-case hexadecimal. */
+export type CardSerial = string & { readonly brand: 'CardSerial' };
 export type StationName = string & { readonly brand: 'StationName' };
 export type UserName = string & { readonly brand: 'UserName' };
 /** ISO 4217: three capital letters. */
@@ -20,6 +22,10 @@ export function isUserName(name: string): name is UserName {
   const [local, station, ...rest] = name.split('@');
   if (local === undefined || station === undefined || rest.length > 0) return false;
   return name.length <= limits.userNameBytes && localPattern.test(local) && isStationName(station);
+}
+
+export function isCardSerial(text: string): text is CardSerial {
+  return /^[0-9a-f]{32}$/.test(text);
 }
 
 export function isCurrency(code: string): code is Currency {

@@ -14,7 +14,7 @@ import { CertificateError } from '../../applet-spec/certificate-error.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import { parseCrl, verifyCrl, type Crl } from '../../applet-spec/crl.ts';
 import { limits } from '../../applet-spec/limits.ts';
-import { isStationName, isUserName } from '../../applet-spec/names.ts';
+import { isCardSerial, isStationName, isUserName } from '../../applet-spec/names.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
 import { CaError } from './ca-error.ts';
@@ -246,7 +246,13 @@ function checkRequest({ role, name, alternativeNames = [] }: CertificateRequest)
   if (role === 'user' && !isUserName(name)) {
     throw new CaError('bad-request', `"${name}" is no user: write name@station, such as alice@q1`);
   }
-  if (role !== 'user' && !isStationName(name)) {
+  if (role === 'card-device' && !isCardSerial(name)) {
+    throw new CaError(
+      'bad-request',
+      `"${name}" is no card: write its serial number, 32 digits 0-9 a-f`,
+    );
+  }
+  if (role !== 'user' && role !== 'card-device' && !isStationName(name)) {
     throw new CaError(
       'bad-request',
       `"${name}" is no station: lower-case letters, digits, dots and hyphens, at most 32`,

@@ -2,7 +2,7 @@ import type { CertificateRole } from '../../applet-spec/certificate.ts';
 
 export interface CertificateRequest {
   readonly role: CertificateRole;
-  /** `alice@q1` for a user, `q1` for a station. */
+  /** `alice@q1` for a user, `q1` for a station, its serial number in hexadecimal for a card. */
   readonly name: string;
   /**
    * Uncompressed point of P-256, 65 bytes. Whoever asks has seen the key prove itself

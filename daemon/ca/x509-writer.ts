@@ -20,9 +20,10 @@ import {
   X509CrlReason,
   type JsonGeneralName,
 } from '@peculiar/x509';
-import { concatBytes, toHex, wipe } from '../../applet-spec/bytes.ts';
+import { concatBytes, fromHex, toHex, wipe } from '../../applet-spec/bytes.ts';
 import { subjectPublicKeyInfo, type CertificateRole } from '../../applet-spec/certificate.ts';
 import { roleUsages } from '../../applet-spec/certificate-roles.ts';
+import { hardwareModuleNames } from '../../applet-spec/hardware-module-name.ts';
 import { encodeTlv } from '../../applet-spec/tlv.ts';
 import { pkcs8Of, type P256KeyPair } from './p256-key-file.ts';
 import type { RevocationReason } from './revocation-reason.ts';
@@ -101,7 +102,7 @@ export async function writeLeaf(issuer: X509Issuer, content: LeafContent): Promi
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension([...roleUsages[content.role]], true),
-      new SubjectAlternativeNameExtension(generalNames(content)),
+      alternativeNamesOf(content),
       await SubjectKeyIdentifierExtension.create(spki),
       await AuthorityKeyIdentifierExtension.create(issuerSpki),
     ],
@@ -145,6 +146,15 @@ const reasonCodes: Readonly<Record<RevocationReason, X509CrlReason>> = {
   superseded: X509CrlReason.superseded,
   'cessation-of-operation': X509CrlReason.cessationOfOperation,
 };
+
+/** The library has no hardwareModuleName, so a card's name is written by the specification. */
+function alternativeNamesOf(content: LeafContent): Extension {
+  if (content.role !== 'card-device') {
+    return new SubjectAlternativeNameExtension(generalNames(content));
+  }
+  const names = hardwareModuleNames(fromHex(content.name));
+  return new Extension('2.5.29.17', false, Buffer.from(names));
+}
 
 function generalNames({ role, name, alternativeNames }: LeafContent): JsonGeneralName[] {
   if (role === 'user') return [{ type: 'email', value: name }];

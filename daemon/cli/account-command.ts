@@ -5,6 +5,7 @@ import { decodeDelivery } from '../../applet-spec/card-delivery.ts';
 import { homeStation, toUserName, type UserName } from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
+import { attestationPolicy } from '../station/card-makers.ts';
 import { readStationConfig, type StationConfig } from '../station/config.ts';
 import { StationError } from '../station/station-error.ts';
 import { openStationStore } from '../station/station-store.ts';
@@ -84,6 +85,7 @@ async function enrol(
 ): Promise<void> {
   requireOwn(config, user);
   const delivery = decodeDelivery(readText(options.delivery));
+  const { required, makers } = attestationPolicy(config);
   if ((await store.cardByIdentifier(delivery.serial))?.state === 'enrolled') {
     throw new StationError('exists', 'this card is enrolled already');
   }
@@ -97,10 +99,20 @@ async function enrol(
     paymentLimit: options.paymentLimit,
     dayLimit: options.dayLimit,
   });
-  print(command, options, { user, state: 'awaiting-enrolment' }, [
+  const attestation = required ? 'required' : makers.length > 0 ? 'optional' : 'off';
+  print(command, options, { user, state: 'awaiting-enrolment', attestation }, [
     `The card may be enrolled for ${user}: keytoll card init --station ws://… --ca root.pem`,
+    attestationWords[attestation],
   ]);
 }
+
+/** What the station will ask of the card, by `[cards]` in its configuration. */
+const attestationWords = {
+  required:
+    'It must attest its key: cards of other makers than those in cards.maker-roots are refused.',
+  optional: 'Its attestation is checked where it has one of a maker in cards.maker-roots.',
+  off: 'No maker is named in cards.maker-roots: that its key is on a card is taken on trust.',
+} as const;
 
 async function show(
   store: Store,

@@ -25,7 +25,9 @@ export function registerCaCommand(
   program: Command,
   seams: CaSeams = { clock: systemClock, entropy: systemEntropy },
 ): void {
-  const ca = program.command('ca').description('the CA: certificates of users and stations');
+  const ca = program
+    .command('ca')
+    .description('the CA: certificates of users and stations; or of a card maker');
   addInit(ca, seams);
   addIssue(ca, seams);
   addRevoke(ca, seams);
@@ -84,7 +86,7 @@ function addIssue(ca: Command, seams: CaSeams): void {
     .description('certify a public key for a role and a name')
     .argument('<folder>', "the CA's folder")
     .addOption(roleOption().makeOptionMandatory())
-    .requiredOption('--name <name>', 'alice@q1 for a user, q1 for a station')
+    .requiredOption('--name <name>', 'alice@q1 for a user, q1 for a station, a card’s serial')
     .addOption(publicKey.conflicts('keyOut'))
     .addOption(keyOut)
     .requiredOption('--out <file>', 'the certificate: .pem or .der')

@@ -37,6 +37,7 @@ import type { CardKeys } from '../../applet-spec/scp03-keys.ts';
 import { statusWords } from '../../applet-spec/status-words.ts';
 import { decodeElement } from '../../applet-spec/tlv.ts';
 import type { CardRecord, CoinRecord } from '../store/store.ts';
+import { checkAttestation } from './card-attestation.ts';
 import type { CardChannel, CardReply } from './card-channel.ts';
 import type { DeskContext } from './desk-context.ts';
 import { DeskError } from './desk-error.ts';
@@ -83,6 +84,7 @@ export class CardVisit {
     if (!primitives.verifyingKey(publicKey).verify(proof, possession)) {
       throw new DeskError('card-fault', 'The card cannot prove that it holds its key.');
     }
+    await checkAttestation(this.#context, this.#channel, card, publicKey);
     const certificate = await certifyUser(card.user, publicKey);
     await this.#done('putCertificate', certificate);
     await this.#done('putProfile', this.#profileOf(card));

@@ -1,4 +1,5 @@
 /** What every connection at the desk shares. */
+import type { Certificate } from '../../applet-spec/certificate.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
 import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
@@ -10,6 +11,14 @@ import type { Toll } from './desk-seams.ts';
 
 /** Certifies a user's key at enrolment: the CA's desk, here or elsewhere. */
 export type CertifyUser = (user: UserName, publicKey: Uint8Array) => Promise<Uint8Array>;
+
+/** Which cards may be enrolled: what they must prove of the key that they made. */
+export interface AttestationPolicy {
+  /** Roots of the makers whose cards are believed. */
+  readonly makers: readonly Certificate[];
+  /** Without it, cards that cannot attest or are of other makers are enrolled too. */
+  readonly required: boolean;
+}
 
 export interface DeskContext {
   readonly station: StationName;
@@ -31,5 +40,6 @@ export interface DeskContext {
   readonly toll: Toll;
   /** Absent where the CA's desk is not at hand: cards cannot be enrolled then. */
   readonly certifyUser: CertifyUser | undefined;
+  readonly attestation: AttestationPolicy;
   readonly log: Log;
 }

@@ -93,6 +93,19 @@ const schema = z.strictObject({
      */
     folder: file.optional(),
   }),
+  /** Which cards are enrolled (`applet-spec/attestation.md`). */
+  cards: z
+    .strictObject({
+      /** Root certificates of card makers, PEM or DER. */
+      'maker-roots': z.array(file).max(32).default([]),
+      /** `required` unless said otherwise, where there are maker roots. */
+      attestation: z.enum(['required', 'optional']).optional(),
+    })
+    .refine((cards) => cards.attestation !== 'required' || cards['maker-roots'].length > 0, {
+      path: ['maker-roots'],
+      error: 'attestation is required and no maker is trusted: name the root of one at least',
+    })
+    .prefault({}),
   desk: z.strictObject({ listen }),
   links: z.strictObject({ listen }),
   tariff: z.strictObject({ fee: minorUnits }),

@@ -15,6 +15,7 @@ import { Quoting } from '../relay/quoting.ts';
 import { tollContextOf, TollRoad } from '../relay/toll-road.ts';
 import type { Settlement } from '../settlement/settlement.ts';
 import type { Store } from '../store/store.ts';
+import { attestationPolicy } from './card-makers.ts';
 import type { StationConfig } from './config.ts';
 import type { Identity } from './identity.ts';
 import { tollLog } from './log.ts';
@@ -167,6 +168,7 @@ function deskContextOf(
     }),
     toll: tollRoad,
     certifyUser: certifier(config, seams),
+    attestation: attestationPolicy(config),
     log: seams.log,
   };
 }

@@ -48,6 +48,9 @@ root = "certificates/root.der"
 crl = "certificates/crl.der"
 ${folder} the CA's folder, where its desk is on this machine: needed to enrol cards
 
+[cards]                     # with makers' roots, only cards that attest their key are enrolled
+maker-roots = []            # such as ["certificates/maker.pem"]
+
 [desk]                      # users' agents connect here
 listen = "127.0.0.1:7701"
 

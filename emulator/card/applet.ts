@@ -27,7 +27,14 @@ import {
 import type { CardMemory } from './card-memory.ts';
 import { lifeCycleOf, ownership } from './card-state.ts';
 import { eraseCoins, listCoins, loadCoins, retireCoins } from './coin-pool.ts';
-import { generateKeyPair, putCertificate, putHandle, putKey, putProfile } from './enrolment.ts';
+import {
+  attest,
+  generateKeyPair,
+  putCertificate,
+  putHandle,
+  putKey,
+  putProfile,
+} from './enrolment.ts';
 import { queryJournal } from './journal.ts';
 import { authorise, finishPayments, pay } from './payment-command.ts';
 import { deriveTraffic, erasePeerKey, listPeerKeys, offer } from './peer-keys.ts';
@@ -70,6 +77,7 @@ const clearCommands: Readonly<Partial<Record<CommandName, ClearCommand>>> = {
 const secureCommands: Readonly<Partial<Record<CommandName, SecureCommand>>> = {
   putKey,
   generateKeyPair,
+  attest,
   putCertificate,
   putProfile,
   putHandle,

@@ -7,7 +7,9 @@ export type CardFileErrorCode =
   | 'card-file-damaged'
   /** Another process is this card at present. */
   | 'card-in-use'
-  | 'card-file-unwritable';
+  | 'card-file-unwritable'
+  /** The folder of a card's maker is of something else, or cannot be written. */
+  | 'maker-unusable';
 
 /** What is wrong with the file that a card lives in; the message names the file and what to do. */
 export class CardFileError extends Error {

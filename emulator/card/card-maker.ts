@@ -1,8 +1,9 @@
-/** A new card, as it leaves its maker: a serial number, transport keys, and nothing else. */
+/** A new card, as it leaves its maker: a serial number, transport keys, and a device key. */
 import { transportKeyVersion, type CardDelivery } from '../../applet-spec/card-delivery.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import type { ApduProfile } from './atr.ts';
 import { blankState, encodeCardState } from './card-state.ts';
+import type { DeviceMaker } from './device-maker.ts';
 
 export interface NewCard {
   /** For a `Storage`. */
@@ -11,7 +12,15 @@ export interface NewCard {
   readonly delivery: CardDelivery;
 }
 
-export function makeCard(entropy: Entropy, apduProfile: ApduProfile = 't1-extended'): NewCard {
+/** What equips a card with its device key. */
+export type CardEquipper = Pick<DeviceMaker, 'equip'>;
+
+/** Without a maker the card has no device key, and can attest nothing. */
+export function makeCard(
+  entropy: Entropy,
+  apduProfile: ApduProfile = 't1-extended',
+  maker?: CardEquipper,
+): NewCard {
   const serial = entropy.randomBytes(16);
   const keys = {
     enc: entropy.randomBytes(32),
@@ -19,8 +28,10 @@ export function makeCard(entropy: Entropy, apduProfile: ApduProfile = 't1-extend
     dek: entropy.randomBytes(32),
     hostLink: entropy.randomBytes(32),
   };
+  const made = { serial, transportKeys: keys, apduProfile };
+  const state = blankState(maker === undefined ? made : { ...made, device: maker.equip(serial) });
   return {
-    image: encodeCardState(blankState(serial, keys, apduProfile)),
+    image: encodeCardState(state),
     delivery: { serial, keyVersion: transportKeyVersion, keys },
   };
 }

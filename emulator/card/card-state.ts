@@ -82,8 +82,17 @@ export interface StoredPeerKey {
   readonly signature?: Uint8Array;
 }
 
+/** What the maker gave the card to attest with. */
+export interface DeviceIdentity {
+  readonly privateKey: Uint8Array;
+  /** DER, in the role `card-device`, of this serial number. */
+  readonly certificate: Uint8Array;
+}
+
 export interface CardState {
   readonly serial: Uint8Array;
+  /** Absent on a card whose maker attests nothing. */
+  readonly device?: DeviceIdentity;
   /** How the card was made to speak. */
   readonly apduProfile: ApduProfile;
   readonly handle?: Uint8Array;
@@ -110,14 +119,15 @@ export interface CardState {
   readonly goneCoinIds: readonly Uint8Array[];
 }
 
-export function blankState(
-  serial: Uint8Array,
-  transportKeys: CardKeys,
-  apduProfile: ApduProfile,
-): CardState {
+export function blankState(made: {
+  readonly serial: Uint8Array;
+  readonly transportKeys: CardKeys;
+  readonly apduProfile: ApduProfile;
+  readonly device?: DeviceIdentity;
+}): CardState {
+  const { transportKeys, ...own } = made;
   return {
-    serial,
-    apduProfile,
+    ...own,
     keys: { ...transportKeys, version: transportKeyVersion },
     pinTries: limits.pinTries,
     pukTries: limits.pukTries,
@@ -211,6 +221,12 @@ const cardState = element(
     coins: element(0xad, listOf(kept(element(0xa0, storedCoin)), 0, limits.cardCoins)),
     peerKeys: element(0xae, listOf(kept(element(0xa0, storedPeerKey)), 0, limits.cardPeerKeys)),
     goneCoinIds: element(0xaf, listOf(element(0x80, shortId), 0, limits.cardGoneCoins)),
+    device: optional(
+      element(
+        0xb0,
+        struct({ privateKey: element(0x80, privateKey), certificate: element(0x81, certificate) }),
+      ),
+    ),
   }),
 );
 

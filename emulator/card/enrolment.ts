@@ -1,10 +1,12 @@
 /** What the station gives a card and takes from it at enrolment, and at renewal. */
 import type { CommandApdu } from '../../applet-spec/apdu.ts';
+import { attestAnswer, attestation, cardKeyPolicy } from '../../applet-spec/attestation.ts';
 import { concatBytes, equalBytes, fromHex } from '../../applet-spec/bytes.ts';
 import { generatedKey, profile, type Profile } from '../../applet-spec/card-objects.ts';
 import { labels } from '../../applet-spec/labels.ts';
 import { limits } from '../../applet-spec/limits.ts';
-import type { Primitives, SigningKey } from '../../applet-spec/primitives.ts';
+import { headNow } from '../../applet-spec/names.ts';
+import type { Primitives } from '../../applet-spec/primitives.ts';
 import { keyCheckValue, openPutKey } from '../../applet-spec/scp03-put-key.ts';
 import type { CardKeys } from '../../applet-spec/scp03-keys.ts';
 import { decodeElement } from '../../applet-spec/tlv.ts';
@@ -19,10 +21,8 @@ import {
   type SecureAnswer,
 } from './card-context.ts';
 import { lifeCycleOf, ownership, type StoredKeys } from './card-state.ts';
+import { drawKey } from './key-draw.ts';
 
-const nonceBytesLeast = 16;
-const nonceBytesMost = 64;
-const p256ScalarBytes = 32;
 const handleBytes = 16;
 
 /** SubjectPublicKeyInfo of a P-256 key up to its point (RFC 5480 §2.1.1): one form, one prefix. */
@@ -30,16 +30,38 @@ const p256KeyInfo = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703420
 
 /** GENERATE KEY PAIR: the old key stays in force until the new one's certificate comes. */
 export function generateKeyPair(card: CardContext, command: CommandApdu): SecureAnswer {
-  const { memory } = card;
+  const { memory, primitives } = card;
   requireParameters(command, 0x00);
-  requireDataLength(command, nonceBytesLeast, nonceBytesMost);
+  requireDataLength(command, limits.nonceBytesLeast, limits.nonceBytesMost);
   if (lifeCycleOf(memory.state) === 'blank') return refuse('not-initialised');
-  const { privateKey, signingKey } = drawKey(card);
+  const { privateKey, signingKey } = drawKey(primitives, card.entropy);
   memory.commit({ pendingPrivateKey: privateKey });
   const possession = signingKey.sign(
     concatBytes(labels.possession, command.data, signingKey.publicKey),
   );
   return done(generatedKey.encode({ publicKey: signingKey.publicKey, possession }));
+}
+
+/**
+ * ATTEST: the device key certifies the pending key pair where there is one, else the one in force.
+ */
+export function attest(card: CardContext, command: CommandApdu): SecureAnswer {
+  const { memory, primitives } = card;
+  requireParameters(command, 0x00);
+  requireDataLength(command, limits.nonceBytesLeast, limits.nonceBytesMost);
+  const { device, serial, pendingPrivateKey, privateKey } = memory.state;
+  if (device === undefined) return refuse('no-device-key');
+  const attested = pendingPrivateKey ?? privateKey;
+  if (attested === undefined) return refuse('not-found');
+  const body = {
+    ...headNow,
+    serial,
+    publicKey: primitives.signingKey(attested).publicKey,
+    nonce: command.data,
+    policy: cardKeyPolicy,
+  };
+  const signed = attestation.sign(body, primitives.signingKey(device.privateKey));
+  return done(attestAnswer.encode({ deviceCertificate: device.certificate, attestation: signed }));
 }
 
 /**
@@ -105,21 +127,6 @@ export function putKey(card: CardContext, command: CommandApdu): SecureAnswer {
     memory.commit({ keys: wanted });
   }
   return done(concatBytes(Uint8Array.of(newVersion), ...checkValues(primitives, keys)));
-}
-
-/** NIST SP 800-186: a scalar from 1 to n-1; anything else is drawn again. */
-function drawKey({ primitives, entropy }: CardContext): {
-  readonly privateKey: Uint8Array;
-  readonly signingKey: SigningKey;
-} {
-  for (;;) {
-    const privateKey = entropy.randomBytes(p256ScalarBytes);
-    try {
-      return { privateKey, signingKey: primitives.signingKey(privateKey) };
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-    }
-  }
 }
 
 /**

@@ -8,6 +8,7 @@ import { readCardFaults } from '../card/card-fault-reader.ts';
 import { CardFile } from '../card/card-file.ts';
 import { makeCard } from '../card/card-maker.ts';
 import { traceFile } from '../card/card-trace.ts';
+import { openMaker } from '../card/maker-folder.ts';
 import { runCard } from '../card/running-card.ts';
 import type { VpcdAddress } from '../card/vpcd-client.ts';
 import { systemClock } from '../clock.ts';
@@ -16,6 +17,7 @@ import { systemEntropy } from '../entropy.ts';
 interface MakeOptions {
   readonly delivery: string;
   readonly profile: ApduProfile;
+  readonly maker?: string;
 }
 
 interface RunOptions {
@@ -37,6 +39,7 @@ export function registerCardCommand(program: Command): void {
     .argument('<file>', 'where the card shall live')
     .requiredOption('--delivery <file>', 'serial number and transport keys, for the station')
     .option('--profile <name>', `how it speaks: ${profileNames}`, profileName, 't1-extended')
+    .option('--maker <dir>', 'folder of its maker, made if new: certifies its device key')
     .action((file: string, options: MakeOptions, command: Command) => {
       reporting(command, () => {
         make(file, options);
@@ -58,8 +61,9 @@ export function registerCardCommand(program: Command): void {
     });
 }
 
-function make(file: string, { delivery, profile }: MakeOptions): void {
-  const made = makeCard(systemEntropy, profile);
+function make(file: string, { delivery, profile, maker }: MakeOptions): void {
+  const desk = maker === undefined ? undefined : openMaker(maker, systemEntropy);
+  const made = makeCard(systemEntropy, profile, desk);
   // The keys first: a card whose keys were lost could never be enrolled.
   writeNew(delivery, encodeDelivery(made.delivery));
   try {

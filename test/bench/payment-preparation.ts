@@ -160,7 +160,7 @@ class EmulatedPayer {
   ): Promise<EmulatedPayer> {
     const { keys, serial } = user.card;
     const state = {
-      ...blankState(serial, keys, 't1-extended'),
+      ...blankState({ serial, transportKeys: keys, apduProfile: 't1-extended' }),
       keys: { ...keys, version: cardKeyVersion },
       pin,
       puk: pin,

@@ -13,8 +13,9 @@ import { seededEntropy } from '../../emulator/entropy.ts';
 import { VirtualClock } from '../../emulator/virtual-clock.ts';
 import { TappedCard } from '../scenario/tapped-card.ts';
 import { describeApplet } from './applet.ts';
-import type { CardUnderTest } from './applet-subject.ts';
+import type { GenuineCard } from './applet-subject.ts';
 import type { CardBench } from './card-connection.ts';
+import { testMaker } from './test-maker.ts';
 
 /** `open` makes an empty reader; some tests need a second one. */
 export function describeAppletBehind(
@@ -69,10 +70,10 @@ class CardPlace {
     return this.#bench.close();
   }
 
-  async newCard(): Promise<CardUnderTest> {
+  async newCard(): Promise<GenuineCard> {
     this.#taken = true;
     await this.#exchange?.close();
-    const { image, delivery } = makeCard(entropy, this.#profile);
+    const { image, delivery } = makeCard(entropy, this.#profile, testMaker);
     const storage = new MemoryStorage(image);
     const clock = this.#clock;
     const chip = new Card({ storage, primitives: noblePrimitives, entropy, clock });
@@ -85,6 +86,7 @@ class CardPlace {
     let connection = await this.#connect();
     return {
       delivery,
+      makerRoot: testMaker.root,
       form: 'extended',
       transmit: (apdu) => connection.exchange.transmitWhole(apdu),
       transmitRaw: (apdu) => connection.raw(apdu),

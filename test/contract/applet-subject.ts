@@ -49,7 +49,13 @@ export interface CardUnderTest {
   dispose(): Promise<void>;
 }
 
-export type MakeBlankCard = () => Promise<CardUnderTest>;
+/** As its maker delivers it, with a device key. */
+export interface GenuineCard extends CardUnderTest {
+  /** DER of the root under which the card's device key is certified. */
+  readonly makerRoot: Uint8Array;
+}
+
+export type MakeBlankCard = () => Promise<GenuineCard>;
 
 export const pin = '2580';
 export const puk = '90210731';

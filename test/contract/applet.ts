@@ -4,6 +4,7 @@
  * emulated card.
  */
 import { afterEach, describe } from 'vitest';
+import { describeAttestation } from './applet-attestation.ts';
 import { describeEnrolment } from './applet-enrolment.ts';
 import { describeMalformed } from './applet-malformed.ts';
 import { describePayment } from './applet-payment.ts';
@@ -30,6 +31,9 @@ export function describeApplet(name: string, makeBlankCard: MakeBlankCard): void
     });
     describe('enrolment', () => {
       describeEnrolment(make);
+    });
+    describe('attestation', () => {
+      describeAttestation(make);
     });
     describe('the secure session', () => {
       describeSecureSession(make);

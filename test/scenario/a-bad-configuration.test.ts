@@ -36,6 +36,12 @@ describe('a station that is configured badly does not start, and says in one lin
       'url = "http:',
       /neighbour\[0\]\.url: expected a ws:/,
     ],
+    [
+      'attestation required of the cards of nobody',
+      'desk = ',
+      'cards = { attestation = "required" }\ndesk = ',
+      /cards\.maker-roots: attestation is required and no maker is trusted/,
+    ],
     ['a line that is no TOML', 'currency', 'currency currency', /station\.toml: /],
   ])('%s', async (_, right, wrong, words) => {
     await refusesToStart((toml) => toml.replace(right, wrong), words, 'bad-configuration');
@@ -51,6 +57,15 @@ describe('a station that is configured badly does not start, and says in one lin
         ),
       new RegExp(`cannot listen on 127\\.0\\.0\\.1:${linksPort}: .*EADDRINUSE`),
       'address-in-use',
+    );
+  });
+
+  it('a card maker’s root that is none', async () => {
+    await refusesToStart(
+      (toml) =>
+        toml.replace('desk = ', 'cards = { maker-roots = ["certificates/coin.der"] }\ndesk = '),
+      /coin\.der is not the root of a card maker/,
+      'certificate-not-valid',
     );
   });
 

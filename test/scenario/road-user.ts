@@ -13,7 +13,7 @@ import { InProcessReader } from '../../driver/reader/in-process-reader.ts';
 import { VirtualReader } from '../../driver/reader/virtual-reader.ts';
 import { Wallet } from '../../driver/wallet/wallet.ts';
 import { Card } from '../../emulator/card/card.ts';
-import { makeCard } from '../../emulator/card/card-maker.ts';
+import { makeCard, type CardEquipper } from '../../emulator/card/card-maker.ts';
 import {
   decodeCardState,
   encodeCardState,
@@ -36,6 +36,8 @@ export interface RoadUserSeams {
   readonly primitives: Primitives;
   /** Where the card's wire is to be recorded; without it the card has no wire. */
   readonly recorder?: WireRecorder;
+  /** Who made the card; without one it has no device key. */
+  readonly maker?: CardEquipper;
 }
 
 interface CardSlot {
@@ -89,7 +91,7 @@ export class RoadUser {
     seams: RoadUserSeams,
   ): Promise<RoadUser> {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const { image, delivery } = makeCard(systemEntropy);
+    const { image, delivery } = makeCard(systemEntropy, 't1-extended', seams.maker);
     const storage = new MemoryStorage(image);
     const card = new TappedCard(cardOf(storage, seams));
     const user = toUserName(name);

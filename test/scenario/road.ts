@@ -9,6 +9,7 @@ import { systemEntropy } from '../../daemon/entropy.ts';
 import { opensslPrimitives } from '../../daemon/openssl-primitives.ts';
 import { makeSymmetricKey } from '../../daemon/station/key-files.ts';
 import type { PaymentRow, PaymentState } from '../../daemon/store/store.ts';
+import type { CardEquipper } from '../../emulator/card/card-maker.ts';
 import type { Needle } from '../../emulator/demo/recorder-needles.ts';
 import { blindSpots, searchRecordings, type Finding } from '../../emulator/demo/recorder-search.ts';
 import { WireRecorder } from '../../emulator/demo/recorder.ts';
@@ -163,12 +164,13 @@ export class Road {
   }
 
   /** A further user, who is not at the desk yet. */
-  async join(name: string): Promise<RoadUser> {
+  async join(name: string, maker?: CardEquipper): Promise<RoadUser> {
     const { cards, primitives = asTheyAre } = this.#options;
     const user = await RoadUser.join(name, this.station(homeOf(name)), join(this.folder, name), {
       clock: this.clock,
       primitives: primitives(noblePrimitives),
       ...(cards === 'wired' && { recorder: this.recorder }),
+      ...(maker !== undefined && { maker }),
     });
     this.users.push(user);
     return user;

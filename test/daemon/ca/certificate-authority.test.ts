@@ -154,6 +154,16 @@ describe('revoking', () => {
     expect(await ca.freshCrl()).toEqual(after);
   });
 
+  it('serves a card maker as well: a device is named by its serial number', async () => {
+    const serial = '5a'.repeat(16);
+    const der = await ca.issue({ role: 'card-device', name: serial, publicKey: newKey() });
+    expect(parseCertificate(der)).toMatchObject({ role: 'card-device', name: serial });
+    const wrong = { role: 'card-device', publicKey: newKey() } as const;
+    for (const name of ['q1', 'alice@q1', serial.slice(2), serial.toUpperCase()]) {
+      await expect(ca.issue({ ...wrong, name })).rejects.toMatchObject({ code: 'bad-request' });
+    }
+  });
+
   it('knows no serial number that it did not issue', async () => {
     expect(await ca.revoke(Uint8Array.of(1, 2, 3))).toEqual({ outcome: 'unknown-serial' });
     expect(parseCrl(await ca.freshCrl()).revoked.size).toBe(0);

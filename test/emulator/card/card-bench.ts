@@ -7,14 +7,15 @@ import { CuttableStorage } from '../../../emulator/card/power-cut.ts';
 import { MemoryStorage } from '../../../emulator/card/storage.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
-import { Subject, type CardUnderTest } from '../../contract/applet-subject.ts';
+import { Subject, type GenuineCard } from '../../contract/applet-subject.ts';
+import { testMaker } from '../../contract/test-maker.ts';
 
 export interface CuttableCard {
   readonly subject: Subject;
   readonly storage: CuttableStorage;
 }
 
-export function cardUnderTest(profile: ApduProfile = 't1-extended'): CardUnderTest {
+export function cardUnderTest(profile: ApduProfile = 't1-extended'): GenuineCard {
   return underTest(profile, 'bench').card;
 }
 
@@ -27,9 +28,9 @@ export function cuttableCard(seed: string): CuttableCard {
 function underTest(
   profile: ApduProfile,
   seed: string,
-): { readonly card: CardUnderTest; readonly storage: CuttableStorage } {
+): { readonly card: GenuineCard; readonly storage: CuttableStorage } {
   const entropy = seededEntropy(seed);
-  const { image, delivery } = makeCard(entropy, profile);
+  const { image, delivery } = makeCard(entropy, profile, testMaker);
   const storage = new CuttableStorage(new MemoryStorage(image));
   const clock = new VirtualClock();
   const card = new Card({ storage, primitives: noblePrimitives, entropy, clock });
@@ -38,6 +39,7 @@ function underTest(
     storage,
     card: {
       delivery,
+      makerRoot: testMaker.root,
       form: profile === 't1-extended' ? 'extended' : 'short',
       transmit: (apdu) => card.process(apdu),
       powerCycle: async () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as objects from '../../../applet-spec/card-objects.ts';
+import { attestAnswer } from '../../../applet-spec/attestation.ts';
 import { toHex } from '../../../applet-spec/bytes.ts';
 import { appletId, cardResults, commands, dataObjects } from '../../../applet-spec/commands.ts';
 import { labels } from '../../../applet-spec/labels.ts';
@@ -76,6 +77,7 @@ describe('card.md', () => {
         : [],
     );
     expect(elements).toHaveLength(18);
+    expect(tags).toContain(upper(attestAnswer.tag));
     for (const tag of elements) expect(tags).toContain(upper(tag));
   });
 

@@ -1,0 +1,29 @@
+/** The card makers that a station trusts: `[cards]` in its configuration. */
+import { parseCertificate } from '../../applet-spec/certificate.ts';
+import { CertificateError } from '../../applet-spec/certificate-error.ts';
+import type { AttestationPolicy } from '../desk/desk-context.ts';
+import type { StationConfig } from './config.ts';
+import { readCertificateFile } from './key-files.ts';
+import { StationError } from './station-error.ts';
+
+/** Throws StationError `certificate-not-valid`, naming the file. */
+export function attestationPolicy(config: StationConfig): AttestationPolicy {
+  const { 'maker-roots': files, attestation } = config.cards;
+  const makers = files.map((name) => readMakerRoot(config.path(name)));
+  const required = (attestation ?? (makers.length > 0 ? 'required' : 'optional')) === 'required';
+  return { makers, required };
+}
+
+function readMakerRoot(file: string): AttestationPolicy['makers'][number] {
+  const der = readCertificateFile('CERTIFICATE', file);
+  try {
+    const root = parseCertificate(der);
+    if (root.isCa) return root;
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+    const detail = `${file} is no certificate that this station reads: ${error.message}`;
+    throw new StationError('certificate-not-valid', detail, { cause: error });
+  }
+  const detail = `${file} is not the root of a card maker: it is no CA's certificate`;
+  throw new StationError('certificate-not-valid', detail);
+}

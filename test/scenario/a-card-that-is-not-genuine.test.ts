@@ -1,0 +1,65 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { toUserName } from '../../applet-spec/names.ts';
+import { DeviceMaker } from '../../emulator/card/device-maker.ts';
+import { systemEntropy } from '../../emulator/entropy.ts';
+import { onRoad, type Road } from './road.ts';
+
+const maker = DeviceMaker.found(new Uint8Array(32).fill(0x61), 'A card maker', systemEntropy);
+const other = DeviceMaker.found(new Uint8Array(32).fill(0x62), 'Another maker', systemEntropy);
+
+/** From its next start on, q1 believes cards of `maker`. */
+async function trustMaker(road: Road, attestation?: 'optional'): Promise<void> {
+  const q1 = road.station('q1');
+  writeFileSync(join(q1.folder, 'certificates', 'maker.der'), maker.root);
+  const wish = attestation === undefined ? '' : `, attestation = "${attestation}"`;
+  const cards = `cards = { maker-roots = ["certificates/maker.der"]${wish} }`;
+  q1.configure((toml) => toml.replace('desk = ', `${cards}\ndesk = `));
+  await q1.restart();
+}
+
+it(
+  'a station that trusts a maker enrols its cards, and no others',
+  onRoad({ stations: 2, users: ['bob@q2'] }, async (road) => {
+    await trustMaker(road);
+    const alice = await road.join('alice@q1', maker);
+    await alice.enrol(road.ca.root);
+    const { user } = await alice.run('connect', {});
+    expect(user).toBe('alice@q1');
+    const carol = await road.join('carol@q1', other);
+    await expect(carol.enrol(road.ca.root)).rejects.toMatchObject({
+      code: 'card-not-attested',
+      message: expect.stringMatching(/does not trust the maker/) as string,
+    });
+    const dave = await road.join('dave@q1');
+    await expect(dave.enrol(road.ca.root)).rejects.toMatchObject({
+      code: 'card-not-attested',
+      message: expect.stringMatching(/only cards that attest their key/) as string,
+    });
+    // Nothing was certified for them, and the cards are as they were: usable once that is settled.
+    for (const refused of [carol, dave]) {
+      expect(refused.cardState.certificate).toBeUndefined();
+      const record = await road
+        .station('q1')
+        .withStore((store) => store.user(toUserName(refused.name)));
+      expect(record?.certificateHash).toBeUndefined();
+    }
+  }),
+);
+
+it(
+  'where attestation is optional, cards without it are enrolled, and false ones are not',
+  onRoad({ stations: 2, users: ['bob@q2'] }, async (road) => {
+    await trustMaker(road, 'optional');
+    const dave = await road.join('dave@q1');
+    await dave.enrol(road.ca.root);
+    // Another card's device key and certificate, of the maker that is trusted.
+    const stolen = maker.equip(new Uint8Array(16));
+    const carol = await road.join('carol@q1', { equip: () => stolen });
+    await expect(carol.enrol(road.ca.root)).rejects.toMatchObject({
+      code: 'card-not-attested',
+      message: expect.stringMatching(/attestation is false.*\(other-card\)/) as string,
+    });
+  }),
+);
