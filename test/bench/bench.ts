@@ -5,7 +5,9 @@
 import { parseArgs } from 'node:util';
 import { killPrograms } from './bench-program.ts';
 import { rounded, tableOf, type Figure } from './figure.ts';
+import { linkFigures } from './link-bench.ts';
 import { paymentFigures } from './payment-bench.ts';
+import { qkdFigures } from './qkd-bench.ts';
 import { measureSignatures } from './signature-speed.ts';
 import { storeFigures } from './store-bench.ts';
 
@@ -30,6 +32,14 @@ const benches: Readonly<Record<string, Bench>> = {
   store: {
     measures: 'one station’s database: admitting, holding, confirming and deciding payments',
     run: () => storeFigures(20_480),
+  },
+  link: {
+    measures: 'records of 1,200 bytes over one link between two processes, by suite',
+    run: linkFigures,
+  },
+  qkd: {
+    measures: 'keys from a key manager through the adapter; QKD bits a payment costs, by suite',
+    run: qkdFigures,
   },
   signatures: {
     measures: 'verifications and signatures each second on one core: what the limits are made of',
