@@ -1,5 +1,4 @@
 /** One TLV in its DER form: tag, length, content (ISO/IEC 7816-4 §5.2.2; ISO/IEC 8825-1 §10.1). */
-import { concatBytes } from './bytes.ts';
 import { TlvError } from './tlv-error.ts';
 
 /** One TLV found in a byte string; `content` and `whole` are views on it. */
@@ -33,19 +32,28 @@ class FoundTlv implements Tlv {
 }
 
 export function encodeTlv(tag: number, content: Uint8Array): Uint8Array {
-  return concatBytes(encodeTlvHead(tag, content.length), content);
+  const whole = new Uint8Array(tlvHeadBytes(tag, content.length) + content.length);
+  whole.set(content, putTlvHead(whole, 0, tag, content.length));
+  return whole;
 }
 
-/** Tag and length alone: for who puts a large content behind them without a copy in between. */
-export function encodeTlvHead(tag: number, length: number): Uint8Array {
-  const head = new Uint8Array((tag > 0xff ? 2 : 1) + lengthBytes(length));
-  let offset = 0;
-  if (tag > 0xff) head[offset++] = tag >> 8;
-  head[offset++] = tag;
-  const more = head.length - offset - 1;
-  head[offset++] = more === 0 ? length : 0x80 + more;
-  for (let shift = 8 * (more - 1); shift >= 0; shift -= 8) head[offset++] = length >> shift;
-  return head;
+/** How many bytes tag and length take. */
+export function tlvHeadBytes(tag: number, length: number): number {
+  return (tag > 0xff ? 2 : 1) + lengthBytes(length);
+}
+
+/**
+ * Writes tag and length at `at` of `bytes` and returns where the content begins: for who puts a
+ * large content there without a copy in between.
+ */
+export function putTlvHead(bytes: Uint8Array, at: number, tag: number, length: number): number {
+  let offset = at;
+  if (tag > 0xff) bytes[offset++] = tag >> 8;
+  bytes[offset++] = tag;
+  const more = lengthBytes(length) - 1;
+  bytes[offset++] = more === 0 ? length : 0x80 + more;
+  for (let shift = 8 * (more - 1); shift >= 0; shift -= 8) bytes[offset++] = length >> shift;
+  return offset;
 }
 
 /** The TLV that starts at `offset`. Throws TlvError. */

@@ -21,7 +21,7 @@ import {
   type Tlv,
 } from './tlv-form.ts';
 
-export { encodeTlv, encodeTlvHead, readTlv, type Tlv } from './tlv-form.ts';
+export { encodeTlv, putTlvHead, readTlv, tlvHeadBytes, type Tlv } from './tlv-form.ts';
 
 /** The content of an element, without tag and length. */
 export interface Value<T> {
@@ -196,6 +196,17 @@ export function choice<const F extends Fields>(kinds: F): ChoiceCodec<F> {
   const byName = new Map<PropertyKey, AnyElement>(Object.entries<AnyElement>(kinds));
   const byTag = new Map([...byName].map(([kind, of]) => [of.tag, { kind: String(kind), of }]));
   requireDistinct([...byName.values()].map((of) => of.tag));
+  const decodeTlv = (tlv: Tlv): ChoiceOf<F> => {
+    const found = byTag.get(tlv.tag);
+    if (found === undefined) {
+      throw new TlvError('unexpected-tag', '', `${hexTag(tlv.tag)} is the tag of no message`);
+    }
+    try {
+      return { kind: found.kind, content: found.of.decodeTlv(tlv) } as ChoiceOf<F>;
+    } catch (error) {
+      throw placed(error, found.kind);
+    }
+  };
   return {
     kinds,
     encode({ kind, content }) {
@@ -209,17 +220,13 @@ export function choice<const F extends Fields>(kinds: F): ChoiceCodec<F> {
     },
     decode(bytes) {
       const tlv = readTlv(plain(bytes), 0);
-      const found = byTag.get(tlv.tag);
-      if (found === undefined) {
-        throw new TlvError('unexpected-tag', '', `${hexTag(tlv.tag)} is the tag of no message`);
+      const kind = byTag.get(tlv.tag)?.kind;
+      if (kind !== undefined && tlv.end !== bytes.length) {
+        throw placed(trailing(bytes.length - tlv.end), kind);
       }
-      try {
-        if (tlv.end !== bytes.length) throw trailing(bytes.length - tlv.end);
-        return { kind: found.kind, content: found.of.decodeTlv(tlv) } as ChoiceOf<F>;
-      } catch (error) {
-        throw placed(error, found.kind);
-      }
+      return decodeTlv(tlv);
     },
+    decodeTlv,
   };
 }
 
@@ -229,6 +236,8 @@ export type ChoiceOf<F extends Fields> = {
 
 export interface ChoiceCodec<F extends Fields> extends Value<ChoiceOf<F>> {
   readonly kinds: F;
+  /** The same, of one that is found already; what stands behind it is the caller's. */
+  decodeTlv(tlv: Tlv): ChoiceOf<F>;
 }
 
 /** A value with a rule beyond its form; `objection` says in words what breaks it. */
@@ -300,6 +309,13 @@ export function octets(least: number, most: number = least): Value<Uint8Array> {
   // A socket's and a database's bytes are Buffers, whose `slice` is a view on a pool that is
   // reused.
   return { encode: inBounds, decode: (content) => new Uint8Array(inBounds(content)) };
+}
+
+/** The same, and decoded bytes are a view: for who keeps what they were decoded from. */
+export function octetsInPlace(least: number, most: number = least): Value<Uint8Array> {
+  const copied = octets(least, most);
+  const checkedOnly = (bytes: Uint8Array): Uint8Array => copied.encode(bytes);
+  return { encode: checkedOnly, decode: checkedOnly };
 }
 
 /** UTF-8, 1 to `maxBytes` bytes, no control characters (Unicode category Cc). */

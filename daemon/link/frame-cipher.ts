@@ -13,7 +13,6 @@ import { GCM_TAG_BYTES } from '../../applet-spec/primitive-input.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import { LinkError } from './link-error.ts';
 import { linkLimits, linkTimes } from './link-limits.ts';
-import { sizeOf } from './link-record.ts';
 
 const headerBytes = 12;
 /** What sealing adds to a frame. */
@@ -49,7 +48,6 @@ export class FrameSealer {
   #epoch: number;
   #trafficKey: Uint8Array;
   #sequence: number;
-  #plaintext = new Uint8Array(0);
 
   /** `first` is the first frame's number; only tests begin elsewhere than at 0. */
   constructor(primitives: Primitives, firstKey: Uint8Array, first = 0) {
@@ -64,10 +62,10 @@ export class FrameSealer {
   }
 
   /**
-   * One frame of `pieces`, one behind the other.
+   * One frame; `plaintext` is its items.
    * @throws LinkError `counter-exhausted`: no nonce is ever used twice.
    */
-  seal(...pieces: readonly Uint8Array[]): Uint8Array {
+  seal(plaintext: Uint8Array): Uint8Array {
     const sequence = this.#sequence;
     if (sequence > sequenceMost) {
       throw new LinkError('counter-exhausted', 'the last frame of this connection was sent');
@@ -75,11 +73,8 @@ export class FrameSealer {
     // Counted before sealing: a fault below must not let the nonce return.
     this.#sequence = sequence + 1;
     const header = encodeHeader(this.#epoch, sequence);
-    const plaintext = this.#join(pieces);
-    return concatBytes(
-      header,
-      this.#primitives.aesGcmSeal(this.#trafficKey, header, plaintext, header),
-    );
+    const sealed = this.#primitives.aesGcmSeal(this.#trafficKey, header, plaintext, header);
+    return concatBytes(header, sealed);
   }
 
   /** From the next frame on. */
@@ -91,23 +86,7 @@ export class FrameSealer {
 
   close(): void {
     wipe(this.#trafficKey);
-    wipe(this.#plaintext);
     this.#sequence = Number.POSITIVE_INFINITY;
-  }
-
-  /** In one place for all frames, and not in fresh memory for each. */
-  #join(pieces: readonly Uint8Array[]): Uint8Array {
-    const bytes = sizeOf(pieces);
-    if (bytes > this.#plaintext.length) {
-      wipe(this.#plaintext);
-      this.#plaintext = new Uint8Array(Math.max(bytes, 2 * this.#plaintext.length));
-    }
-    let offset = 0;
-    for (const piece of pieces) {
-      this.#plaintext.set(piece, offset);
-      offset += piece.length;
-    }
-    return this.#plaintext.subarray(0, bytes);
   }
 }
 

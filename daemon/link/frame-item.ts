@@ -2,40 +2,38 @@
  * What is inside a frame: items one behind the other, at most 64. Rows and told messages are the
  * traffic; the rest is between the two ends of the link.
  */
-import { concatBytes } from '../../applet-spec/bytes.ts';
 import {
   choice,
   element,
-  encodeTlvHead,
   octets,
+  octetsInPlace,
   oneOf,
+  putTlvHead,
   readTlv,
   small,
   struct,
   text,
+  tlvHeadBytes,
   type Static,
 } from '../../applet-spec/tlv.ts';
 import { certificate, signature } from '../../applet-spec/names.ts';
 import { keyIds } from './key-ids.ts';
 import { LinkError } from './link-error.ts';
 import { linkLimits } from './link-limits.ts';
-import { sizeOf } from './link-record.ts';
-import { rowId, rowIds } from './row-ids.ts';
+import { putRowId, rowId, rowIdBytes, rowIds } from './row-ids.ts';
 
 /** Counts the traffic keys of one direction from 1. */
 const epoch = small(0xffff_ffff);
 
-const rowIdElement = element(0x80, rowId);
+const rowFields = {
+  rowId: element(0x80, rowId),
+  /** A view on the frame. */
+  record: element(0xa1, octetsInPlace(1, linkLimits.recordBytes)),
+} as const;
 
 export const frameItem = choice({
   /** A row of the sender's outbox. */
-  row: element(
-    0x61,
-    struct({
-      rowId: rowIdElement,
-      record: element(0xa1, octets(1, linkLimits.recordBytes)),
-    }),
-  ),
+  row: element(0x61, struct(rowFields)),
   /** A message that is told once. */
   told: element(0x62, octets(1, linkLimits.toldBytes)),
   /** These rows are durable here. */
@@ -75,24 +73,37 @@ export const frameItem = choice({
 });
 export type FrameItem = Static<typeof frameItem>;
 
-/** The `row` item in pieces that only the frame puts together: a record is copied once. */
-export function rowPieces(row: bigint, record: readonly Uint8Array[]): readonly Uint8Array[] {
-  const id = rowIdElement.encode(row);
-  const recordBytes = sizeOf(record);
-  const recordHead = encodeTlvHead(0xa1, recordBytes);
-  const head = encodeTlvHead(0x61, id.length + recordHead.length + recordBytes);
-  return [concatBytes(head, id, recordHead), ...record];
+const rowIdTlvBytes = 2 + rowIdBytes;
+
+/** How long the `row` item of a record of this length is. */
+export function rowItemBytes(recordBytes: number): number {
+  const content = rowContentBytes(recordBytes);
+  return tlvHeadBytes(frameItem.kinds.row.tag, content) + content;
 }
 
-/** Throws LinkError `frame-malformed`. */
+/** Writes a `row` item at `at` of a frame and returns where it ends: a record is copied once. */
+export function putRowItem(frame: Uint8Array, at: number, row: bigint, record: Uint8Array): number {
+  let offset = putTlvHead(frame, at, frameItem.kinds.row.tag, rowContentBytes(record.length));
+  offset = putTlvHead(frame, offset, rowFields.rowId.tag, rowIdBytes);
+  putRowId(frame, offset, row);
+  offset = putTlvHead(frame, offset + rowIdBytes, rowFields.record.tag, record.length);
+  frame.set(record, offset);
+  return offset + record.length;
+}
+
+function rowContentBytes(recordBytes: number): number {
+  return rowIdTlvBytes + tlvHeadBytes(rowFields.record.tag, recordBytes) + recordBytes;
+}
+
+/** Records are views on `plaintext`. Throws LinkError `frame-malformed`. */
 export function decodeFrame(plaintext: Uint8Array): FrameItem[] {
   const items: FrameItem[] = [];
   try {
     for (let offset = 0; offset < plaintext.length;) {
-      const { whole } = readTlv(plaintext, offset);
+      const tlv = readTlv(plaintext, offset);
       if (items.length === linkLimits.frameItems) throw new RangeError('too many items');
-      items.push(frameItem.decode(whole));
-      offset += whole.length;
+      items.push(frameItem.decodeTlv(tlv));
+      offset = tlv.end;
     }
     if (items.length === 0) throw new RangeError('an empty frame');
   } catch (cause) {

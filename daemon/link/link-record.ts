@@ -12,11 +12,13 @@ import {
   decodeElement,
   choice,
   element,
-  encodeTlvHead,
   octets,
+  octetsInPlace,
   oneOf,
   optional,
+  putTlvHead,
   struct,
+  tlvHeadBytes,
   type Static,
 } from '../../applet-spec/tlv.ts';
 import { suite, type Suite } from '../../applet-spec/names.ts';
@@ -24,7 +26,8 @@ import { keyIds } from './key-ids.ts';
 import { linkLimits } from './link-limits.ts';
 
 const nothing = new Uint8Array(0);
-const message = element(0x80, octets(1, linkLimits.messageBytes));
+/** A view on the record: what is in it is copied when the message is decoded. */
+const message = element(0x80, octetsInPlace(1, linkLimits.messageBytes));
 const secret = optional(element(0x81, octets(32)));
 
 /** A one-time pad over `ciphertext`, and a one-time Poly1305 tag. The keys are the sender's. */
@@ -49,14 +52,17 @@ export const linkRecord = choice({
 });
 export type LinkRecord = Static<typeof linkRecord>;
 
-/** What `otp` pads, and what stays at home. */
-export const plainRecord = struct({ message, secret });
+/** What `otp` pads, and what stays at home: memory of its own, which is wiped. */
+export const plainRecord = struct({
+  message: element(message.tag, octets(1, linkLimits.messageBytes)),
+  secret,
+});
 export type PlainRecord = Static<typeof plainRecord>;
 
 const storedFields = {
   suite: element(0x80, suite),
   carries: element(0x81, oneOf({ word: 1, payment: 2 })),
-  wire: element(0x82, octets(1, linkLimits.recordBytes)),
+  wire: element(0x82, octetsInPlace(1, linkLimits.recordBytes)),
   /** What `wire` does not show: of `otp-secret` and `otp`. */
   kept: optional(element(0xa3, plainRecord)),
 } as const;
@@ -71,6 +77,8 @@ const firstFields = {
   otp: firstOf('otp'),
 } as const;
 
+const firstBytes = firstFields.aes.word.length;
+
 function firstOf(ofSuite: Suite) {
   const suiteTlv = storedFields.suite.encode(ofSuite);
   return {
@@ -79,43 +87,105 @@ function firstOf(ofSuite: Suite) {
   };
 }
 
-/** An outbox record, taken apart. Its bytes are joined where they go: each is copied once. */
+/** An outbox record, taken apart. */
 export interface StoredRecord {
   readonly suite: Suite;
   readonly carries: 'word' | 'payment';
-  /** A link record, in pieces. */
-  readonly wire: readonly Uint8Array[];
+  /** A link record; of a record that was decoded, a view on it. */
+  readonly wire: Uint8Array;
   readonly kept?: PlainRecord;
 }
 
-/** What `linkRecord` would write, in pieces. */
-export function aesPieces(plain: PlainRecord): readonly Uint8Array[] {
-  const secretTlv = plain.secret === undefined ? nothing : secret.encode(plain.secret);
-  const messageHead = encodeTlvHead(message.tag, plain.message.length);
-  const length = messageHead.length + plain.message.length + secretTlv.length;
-  const head = encodeTlvHead(linkRecord.kinds.aes.tag, length);
-  return [concatBytes(head, messageHead), plain.message, secretTlv];
+/** The same, and what `outboxRecord` writes for it. */
+export interface MadeRecord extends StoredRecord {
+  readonly stored: Uint8Array;
 }
 
-/** What `outboxRecord` would write. */
-export function encodeStored({ suite: ofSuite, carries, wire, kept }: StoredRecord): Uint8Array {
-  const wireBytes = sizeOf(wire);
-  const first = firstFields[ofSuite][carries];
-  const wireHead = encodeTlvHead(storedFields.wire.tag, wireBytes);
-  const keptTlv = kept === undefined ? nothing : storedFields.kept.encode(kept);
-  const length = first.length + wireHead.length + wireBytes + keptTlv.length;
-  const head = encodeTlvHead(outboxRecord.tag, length);
-  return concatBytes(head, first, wireHead, ...wire, keptTlv);
+/** Outbox records of `aes`: each message is copied once, into one piece of memory for all. */
+export function makeAesRecords(plains: readonly PlainRecord[]): MadeRecord[] {
+  const { tag } = linkRecord.kinds.aes;
+  const contentBytes = (plain: PlainRecord): number => {
+    const secretBytes = plain.secret === undefined ? 0 : tlvBytes(secret.tag, plain.secret.length);
+    return tlvBytes(message.tag, plain.message.length) + secretBytes;
+  };
+  return allotted(
+    plains,
+    (plain) => storedBytes(tlvBytes(tag, contentBytes(plain)), 0),
+    (stored, plain) => {
+      const carries = carriedBy(plain);
+      const length = contentBytes(plain);
+      const wireAt = putStoredHead(stored, { suite: 'aes', carries }, tlvBytes(tag, length), 0);
+      let at = putTlvHead(stored, wireAt, tag, length);
+      at = putTlvHead(stored, at, message.tag, plain.message.length);
+      stored.set(plain.message, at);
+      if (plain.secret !== undefined) {
+        at = putTlvHead(stored, at + plain.message.length, secret.tag, plain.secret.length);
+        stored.set(plain.secret, at);
+      }
+      return { suite: 'aes', carries, wire: stored.subarray(wireAt), stored };
+    },
+  );
+}
+
+/** Outbox records of covered ones, in one piece of memory for all. */
+export function makeRecords(records: readonly StoredRecord[]): MadeRecord[] {
+  const drafts = records.map((record) => {
+    const kept = record.kept === undefined ? nothing : storedFields.kept.encode(record.kept);
+    return { record, kept };
+  });
+  return allotted(
+    drafts,
+    ({ record, kept }) => storedBytes(record.wire.length, kept.length),
+    (stored, { record, kept }) => {
+      const wireAt = putStoredHead(stored, record, record.wire.length, kept.length);
+      stored.set(record.wire, wireAt);
+      stored.set(kept, wireAt + record.wire.length);
+      return { ...record, stored };
+    },
+  );
+}
+
+export function carriedBy({ secret: coinSecret }: PlainRecord): 'word' | 'payment' {
+  return coinSecret === undefined ? 'word' : 'payment';
 }
 
 /** Throws TlvError for what `protect` did not make. */
 export function decodeStored(bytes: Uint8Array): StoredRecord {
-  const stored = decodeElement(outboxRecord, bytes, 'outbox record');
-  return { ...stored, wire: [stored.wire] };
+  return decodeElement(outboxRecord, bytes, 'outbox record');
 }
 
-export function sizeOf(pieces: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const piece of pieces) bytes += piece.length;
-  return bytes;
+/** Writes all that stands in front of the wire part; returns where that begins. */
+function putStoredHead(
+  stored: Uint8Array,
+  { suite: ofSuite, carries }: Pick<StoredRecord, 'suite' | 'carries'>,
+  wireBytes: number,
+  keptBytes: number,
+): number {
+  const at = putTlvHead(stored, 0, outboxRecord.tag, storedContentBytes(wireBytes, keptBytes));
+  stored.set(firstFields[ofSuite][carries], at);
+  return putTlvHead(stored, at + firstBytes, storedFields.wire.tag, wireBytes);
+}
+
+function storedBytes(wireBytes: number, keptBytes: number): number {
+  return tlvBytes(outboxRecord.tag, storedContentBytes(wireBytes, keptBytes));
+}
+
+function storedContentBytes(wireBytes: number, keptBytes: number): number {
+  return firstBytes + tlvBytes(storedFields.wire.tag, wireBytes) + keptBytes;
+}
+
+/** What `make` makes of each item and its bytes: views on memory allotted once for the batch. */
+function allotted<T, R>(
+  items: readonly T[],
+  bytesOf: (item: T) => number,
+  make: (bytes: Uint8Array, item: T) => R,
+): R[] {
+  let end = 0;
+  const ends = items.map((item) => (end += bytesOf(item)));
+  const memory = new Uint8Array(end);
+  return items.map((item, i) => make(memory.subarray(i === 0 ? 0 : ends[i - 1], ends[i]), item));
+}
+
+function tlvBytes(tag: number, contentBytes: number): number {
+  return tlvHeadBytes(tag, contentBytes) + contentBytes;
 }

@@ -291,10 +291,10 @@ export class LinkSession implements SocketListener {
         return;
       }
       const frame = this.#queue.nextFrame(this.#life.trafficLeft);
-      if (frame.length === 0) break;
-      const sealed = link.sealer.seal(...frame.flatMap(({ pieces }) => pieces));
+      if (frame === undefined) break;
+      const sealed = link.sealer.seal(frame.plaintext);
       link.pipe.send(sealed);
-      this.#life.spent(frame.filter(({ traffic }) => traffic).length, sealed.length);
+      this.#life.spent(frame.traffic, sealed.length);
     }
     if (this.#queue.hasTraffic) this.#life.stalled();
   }

@@ -5,7 +5,6 @@
 import { wipe } from '../../applet-spec/bytes.ts';
 import type { Suite } from '../../applet-spec/names.ts';
 import type { Reservoir } from '../qkd/reservoir.ts';
-import { rowPieces } from './frame-item.ts';
 import { LinkError } from './link-error.ts';
 import { linkLimits } from './link-limits.ts';
 import { decodeStored, type StoredRecord } from './link-record.ts';
@@ -122,7 +121,7 @@ export class OutgoingRows {
   }
 
   #queue(rowId: bigint, { stored }: SentRow): void {
-    this.#context.queue.addRow(stored.carries, rowPieces(rowId, stored.wire));
+    this.#context.queue.addRow(stored.carries, rowId, stored.wire);
   }
 }
 

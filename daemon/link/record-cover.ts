@@ -16,11 +16,14 @@ import type { KeyClaim, KeyWant, Reservoir, TakenBits } from '../qkd/reservoir.t
 import { LinkError } from './link-error.ts';
 import { linkLimits } from './link-limits.ts';
 import {
-  aesPieces,
+  carriedBy,
   linkRecord,
+  makeAesRecords,
+  makeRecords,
   plainRecord,
   type Cover,
   type LinkRecord,
+  type MadeRecord,
   type PlainRecord,
   type StoredRecord,
 } from './link-record.ts';
@@ -43,55 +46,55 @@ export async function protectRecords(
   },
   items: readonly Unprotected[],
   signal: AbortSignal,
-): Promise<StoredRecord[]> {
+): Promise<MadeRecord[]> {
   for (const { message } of items) {
     if (message.length > linkLimits.messageBytes) {
       throw new LinkError('too-long', `a message of ${message.length} bytes`);
     }
   }
-  const wants = items.map((item) => wantsOf(by.suite, item));
+  const { suite } = by;
+  if (suite === 'aes') return makeAesRecords(items);
+  const wants = items.map((item) => wantsOf(suite, item));
   const total = wants.flat();
   const taken = total.length === 0 ? [] : [...(await by.reservoir.take(total, { signal }))];
-  return items.map((item, i) => {
+  const records = items.map((item, i) => {
     const [pad, mac] = taken.splice(0, wants[i]?.length ?? 0);
-    return protectOne(by.primitives, by.suite, item, pad, mac);
+    return protectOne(by.primitives, suite, item, pad, mac);
   });
+  return makeRecords(records);
 }
 
-function wantsOf(suite: Suite, item: Unprotected): readonly KeyWant[] {
+function wantsOf(suite: Exclude<Suite, 'aes'>, item: Unprotected): readonly KeyWant[] {
   const mac = { purpose: 'mac', bits: macBits } as const;
   if (suite === 'otp') {
     return [{ purpose: 'pad', bits: 8 * plainRecord.encode(plainOf(item)).length }, mac];
   }
-  if (suite === 'aes' || item.secret === undefined) return [];
+  if (item.secret === undefined) return [];
   return [{ purpose: 'pad', bits: secretBits }, mac];
 }
 
 function protectOne(
   primitives: Primitives,
-  suite: Suite,
+  suite: Exclude<Suite, 'aes'>,
   item: Unprotected,
   pad: TakenBits | undefined,
   mac: TakenBits | undefined,
 ): StoredRecord {
   const { message, secret } = item;
-  const head = { suite, carries: secret === undefined ? 'word' : 'payment' } as const;
-  if (suite === 'aes') {
-    return { ...head, wire: aesPieces(item) };
-  }
+  const head = { suite, carries: carriedBy(item) };
   const plain = plainOf(item);
   if (suite === 'otp') {
     const content = { cover: coverWith(primitives, plainRecord.encode(plain), nothing, pad, mac) };
-    return { ...head, wire: [linkRecord.encode({ kind: 'otp', content })], kept: plain };
+    return { ...head, wire: linkRecord.encode({ kind: 'otp', content }), kept: plain };
   }
   if (secret === undefined) {
-    return { ...head, wire: [linkRecord.encode({ kind: 'otp-secret', content: { message } })] };
+    return { ...head, wire: linkRecord.encode({ kind: 'otp-secret', content: { message } }) };
   }
   const content = {
     message,
     cover: coverWith(primitives, new Uint8Array(secret), message, pad, mac),
   };
-  return { ...head, wire: [linkRecord.encode({ kind: 'otp-secret', content })], kept: plain };
+  return { ...head, wire: linkRecord.encode({ kind: 'otp-secret', content }), kept: plain };
 }
 
 /** Turns `plaintext`, which is ours alone, into the ciphertext in its place. */
@@ -125,7 +128,7 @@ function tagOf(
 /** What a stored record says in plain: to cover it anew. */
 export function plainOfStored(stored: StoredRecord): Unprotected {
   if (stored.kept !== undefined) return stored.kept;
-  const record = linkRecord.decode(concatBytes(...stored.wire));
+  const record = linkRecord.decode(stored.wire);
   if (record.kind === 'otp') throw new RangeError('an otp record without what it covers');
   return record.kind === 'aes' ? record.content : { message: record.content.message };
 }

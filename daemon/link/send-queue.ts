@@ -1,16 +1,24 @@
+import { wipe } from '../../applet-spec/bytes.ts';
 import { frameOverheadBytes } from './frame-cipher.ts';
+import { putRowItem, rowItemBytes } from './frame-item.ts';
 import { linkLimits } from './link-limits.ts';
-import { sizeOf } from './link-record.ts';
 
 const frameRoomBytes = linkLimits.frameBytes - frameOverheadBytes;
 
-/** One item that waits for its frame. */
-export interface Queued {
-  /** One behind the other. */
-  readonly pieces: readonly Uint8Array[];
+/** One item that waits for its frame: a row's record, or an item that is whole already. */
+interface Queued {
+  readonly rowId: bigint | undefined;
+  readonly content: Uint8Array;
+  /** Of the item. */
   readonly bytes: number;
-  /** A row or a told message, as against what the two ends of the link say to each other. */
-  readonly traffic: boolean;
+}
+
+/** What goes out next. */
+export interface DraftFrame {
+  /** Its items; a view that holds until the next frame is drafted. */
+  readonly plaintext: Uint8Array;
+  /** Rows and told messages, as against what the two ends of the link say to each other. */
+  readonly traffic: number;
 }
 
 /**
@@ -24,6 +32,8 @@ export class SendQueue {
   #payments: Queued[] = [];
   #rowBytes = 0;
   #toldBytes = 0;
+  /** One place for all frames, and not fresh memory for each. */
+  #draft = new Uint8Array(0);
 
   get rows(): number {
     return this.#words.length + this.#payments.length;
@@ -31,7 +41,7 @@ export class SendQueue {
 
   /** Of the link itself; they never wait for a fresh traffic key. */
   addOwn(item: Uint8Array): void {
-    this.#own.push({ pieces: [item], bytes: item.length, traffic: false });
+    this.#own.push({ rowId: undefined, content: item, bytes: item.length });
   }
 
   /**
@@ -46,9 +56,9 @@ export class SendQueue {
     );
   }
 
-  addRow(carries: 'word' | 'payment', pieces: readonly Uint8Array[]): void {
-    const bytes = sizeOf(pieces);
-    (carries === 'word' ? this.#words : this.#payments).push({ pieces, bytes, traffic: true });
+  addRow(carries: 'word' | 'payment', rowId: bigint, record: Uint8Array): void {
+    const bytes = rowItemBytes(record.length);
+    (carries === 'word' ? this.#words : this.#payments).push({ rowId, content: record, bytes });
     this.#rowBytes += bytes;
   }
 
@@ -57,7 +67,7 @@ export class SendQueue {
     const bytes = this.#toldBytes + item.length;
     if (this.#told.length >= linkLimits.queuedTold) return false;
     if (this.#told.length > 0 && bytes > linkLimits.queuedToldBytes) return false;
-    this.#told.push({ pieces: [item], bytes: item.length, traffic: true });
+    this.#told.push({ rowId: undefined, content: item, bytes: item.length });
     this.#toldBytes = bytes;
     return true;
   }
@@ -67,14 +77,16 @@ export class SendQueue {
     return this.rows + this.#told.length > 0;
   }
 
-  /** The items of the next frame; `trafficMost` bounds rows and told messages among them. */
-  nextFrame(trafficMost: number): Queued[] {
+  /** The next frame, or undefined; `trafficMost` bounds rows and told messages in it. */
+  nextFrame(trafficMost: number): DraftFrame | undefined {
     const frame: Queued[] = [];
     let bytes = 0;
-    const fill = (queue: Queued[], most: number): Queued[] => {
+    /** Moves the first items of a queue into the frame; returns how many bytes they have. */
+    const fill = (queue: Queued[], most: number): number => {
+      const before = bytes;
       let count = 0;
-      while (count < queue.length && count < most && frame.length < linkLimits.frameItems) {
-        const next = queue[count] as Queued;
+      for (const next of queue) {
+        if (count === most || frame.length === linkLimits.frameItems) break;
         // One that is larger than a frame's fill goes with the first frame that can hold it.
         const isLarge = next.bytes > linkLimits.frameFillBytes;
         const roomBytes = isLarge ? frameRoomBytes : linkLimits.frameFillBytes;
@@ -83,18 +95,17 @@ export class SendQueue {
         bytes += next.bytes;
         count++;
       }
-      return queue.splice(0, count);
+      queue.splice(0, count);
+      return bytes - before;
     };
     fill(this.#own, linkLimits.frameItems);
-    let left = trafficMost;
-    const words = fill(this.#words, left);
-    left -= words.length;
-    const told = fill(this.#told, left);
-    left -= told.length;
-    const payments = fill(this.#payments, left);
-    this.#rowBytes -= bytesOf(words) + bytesOf(payments);
-    this.#toldBytes -= bytesOf(told);
-    return frame;
+    const own = frame.length;
+    const trafficLeft = (): number => trafficMost - (frame.length - own);
+    this.#rowBytes -= fill(this.#words, trafficLeft());
+    this.#toldBytes -= fill(this.#told, trafficLeft());
+    this.#rowBytes -= fill(this.#payments, trafficLeft());
+    if (frame.length === 0) return undefined;
+    return { plaintext: this.#write(frame, bytes), traffic: frame.length - own };
   }
 
   /** Everything is gone with the connection. */
@@ -105,9 +116,23 @@ export class SendQueue {
     this.#payments = [];
     this.#rowBytes = 0;
     this.#toldBytes = 0;
+    wipe(this.#draft);
   }
-}
 
-function bytesOf(queued: readonly Queued[]): number {
-  return queued.reduce((sum, { bytes }) => sum + bytes, 0);
+  #write(frame: readonly Queued[], bytes: number): Uint8Array {
+    if (bytes > this.#draft.length) {
+      wipe(this.#draft);
+      this.#draft = new Uint8Array(Math.max(bytes, 2 * this.#draft.length));
+    }
+    let at = 0;
+    for (const { rowId, content } of frame) {
+      if (rowId === undefined) {
+        this.#draft.set(content, at);
+        at += content.length;
+      } else {
+        at = putRowItem(this.#draft, at, rowId, content);
+      }
+    }
+    return this.#draft.subarray(0, bytes);
+  }
 }
