@@ -21,7 +21,7 @@ const q2 = toStationName('q2');
 /** Records in one measurement: about a second each. */
 const recordsOf = { aes: 160_000, 'otp-secret': 20_000, otp: 2_560 } as const;
 const referenceRecords = 160_000;
-/** Link and reference take turns, and the median counts: other work on the machine comes and goes. */
+/** Link and reference take turns and the median counts: other work on a machine comes and goes. */
 const rounds = 3;
 
 export async function linkFigures(): Promise<readonly Figure[]> {
