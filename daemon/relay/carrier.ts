@@ -21,6 +21,7 @@ import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import type { Issuer } from './issuer.ts';
 import type { LastStation } from './last-station.ts';
 import type { OpenPayment } from './open-payments.ts';
+import { keepContradiction, keepEvidence } from './kept-evidence.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
 import { protectInTime } from './protect-in-time.ts';
 import {
@@ -150,7 +151,10 @@ export class Carrier {
     const paymentId = paymentIdOf(primitives, payment.transactionBytes);
     // Known already: nothing is checked or drawn twice, the first stored wins (I24).
     const [known] = await store.payments([paymentId]);
-    if (known !== undefined) return;
+    if (known !== undefined) {
+      await keepContradiction(this.#context, known, { payment, admission });
+      return;
+    }
     if (coinSecret === undefined) throw new RangeError('a payment without its coin secret');
     const arriving: ArrivingPayment = { paymentId, payment, admission, previous, coinSecret };
     const check = await checkPayment(this.#context.check, arriving);
@@ -171,6 +175,7 @@ export class Carrier {
       await this.#advise(previous, paymentId, 'no-keys');
     } else if (outcome.outcome === 'coin-used' || outcome.outcome === 'coin-not-unspent') {
       log.payment('warn', paymentId, 'its coin was carried for another payment');
+      if ('by' in outcome) await keepEvidence(this.#context, outcome.by, { payment, admission });
       await this.#advise(previous, paymentId, 'coin-not-unspent');
     } else if (outcome.outcome === 'entombed') {
       await this.#verdicts.passBack(previous, receiptKind.decode(outcome.receipt));

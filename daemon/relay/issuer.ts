@@ -26,6 +26,7 @@ import type { DeskRefusal, Paid, PaySigned } from '../desk/desk-seams.ts';
 import { findRoute } from '../network/routes.ts';
 import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
 import { askedAgainMs, overdueMs } from './asked-again.ts';
+import { inquire } from './inquiries.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
 import { stepPayment } from './payment-machine.ts';
 import { protectInTime } from './protect-in-time.ts';
@@ -157,7 +158,7 @@ export class Issuer {
     if (nowSeconds(this.#context) > row.resolutionDeadline) await this.#makeWhole(row);
     const asked = await this.#context
       .questions()
-      .ask(this.#routeToLast(row), { kind: 'verdict', content: { paymentId } }, askTimeoutMs);
+      .ask(this.#routeToLast(row), inquire(this.#context, row), askTimeoutMs);
     if (asked.kind === 'verdict') await this.#verdicts.take(asked.content.receipt, undefined);
   }
 

@@ -6,7 +6,7 @@
 import { concatBytes, toHex } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { labels } from '../../applet-spec/labels.ts';
-import { headNow, type StationName, type UserName } from '../../applet-spec/names.ts';
+import { headNow, type UserName } from '../../applet-spec/names.ts';
 import type { VerifyingKey } from '../../applet-spec/primitives.ts';
 import {
   acknowledgement,
@@ -101,14 +101,13 @@ export class LastStation {
   }
 
   /**
-   * The issuer, and nobody else, may ask: what was decided, or else `undelivered` from now on
-   * (failures 14, 15).
+   * The issuer asks (`inquiries.ts`): what was decided, or else `undelivered` from now on (failures
+   * 14, 15).
    */
-  async verdict(paymentId: Uint8Array, asker?: StationName): Promise<Receipt | undefined> {
+  async verdict(paymentId: Uint8Array): Promise<Receipt> {
     const { store } = this.#context;
     const [row] = await store.payments([paymentId]);
     if (row !== undefined) {
-      if (row.role !== 'last' || row.issuer !== asker) return undefined;
       const decided = await this.#input(paymentOfRow(row), { kind: 'asked' });
       if (decided !== undefined) return decided;
       const [now] = await store.payments([paymentId]);
@@ -120,7 +119,7 @@ export class LastStation {
     const stone = await this.#sign(this.#body(paymentId, 'undelivered', 'asked-by-issuer'));
     const [buriedNow] = await store.entomb([{ paymentId, receipt: stone.bytes }]);
     // It came in the meantime: then it is decided like any other.
-    if (buriedNow === 'payment-known') return this.verdict(paymentId, asker);
+    if (buriedNow === 'payment-known') return this.verdict(paymentId);
     const first = await store.tombstone(paymentId);
     return first === undefined ? stone : receiptKind.decode(first);
   }

@@ -12,6 +12,7 @@ import type { Trust } from '../network/trust.ts';
 import type { Answer, Question, WireMessage } from '../wire/wire-message.ts';
 import type { AnnouncedFees } from './announced-fees.ts';
 import { Carrier } from './carrier.ts';
+import { inquiryOf } from './inquiries.ts';
 import { Issuer } from './issuer.ts';
 import { LastStation } from './last-station.ts';
 import { OpenPayments } from './open-payments.ts';
@@ -164,7 +165,8 @@ export class TollRoad implements Toll, LinkListener {
       case 'acceptance':
         return this.#quoting.accept(question.content, route);
       case 'verdict': {
-        const receipt = await this.#lastStation.verdict(question.content.paymentId, route[0]);
+        const asked = inquiryOf(this.#context, question.content);
+        const receipt = asked && (await this.#lastStation.verdict(asked));
         return receipt && { kind: 'verdict', content: { receipt } };
       }
       case 'settlement': {

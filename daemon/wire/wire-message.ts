@@ -5,7 +5,7 @@
  * asks.
  */
 import { limits } from '../../applet-spec/limits.ts';
-import { hash, seconds, shortId, stationName, suite, userName } from '../../applet-spec/names.ts';
+import { seconds, shortId, stationName, suite, userName } from '../../applet-spec/names.ts';
 import { payment } from '../../applet-spec/payment.ts';
 import { acceptance } from '../../applet-spec/quote.ts';
 import { admission, reason, receipt, refusal } from '../../applet-spec/receipt.ts';
@@ -21,6 +21,7 @@ import {
   type Static,
 } from '../../applet-spec/tlv.ts';
 import { announcement } from './announcement.ts';
+import { inquiry } from './inquiry.ts';
 
 /** Stations from the asking to the asked one; `position` is the index of the receiver. */
 const routeHead = {
@@ -43,8 +44,11 @@ export const question = choice({
       minimumSuite: element(0x83, suite),
     }),
   ),
-  /** What became of this payment? A last station that has not decided decides `undelivered`. */
-  verdict: element(0x62, struct({ paymentId: element(0x80, hash) })),
+  /**
+   * What became of this payment? A last station that has not decided decides `undelivered`. The
+   * payment shows who issued its coin, also where it never came.
+   */
+  verdict: element(0x62, struct({ inquiry, payment })),
   /** S5: claims, as the settlement layer encodes them. */
   settlement: element(0x63, octets(1, 65_000)),
 });

@@ -47,14 +47,14 @@ export class NetworkRoom {
   readonly clock: VirtualClock;
   readonly entropy = seededEntropy('network room');
   readonly ca: CertificateAuthority;
-  readonly #folder: string;
+  readonly folder: string;
   readonly #stations = new Map<string, RoomStation>();
   #sequence = 0n;
 
   private constructor(clock: VirtualClock, ca: CertificateAuthority, folder: string) {
     this.clock = clock;
     this.ca = ca;
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   /** Rooms of one seed have one and the same CA. */
@@ -67,7 +67,7 @@ export class NetworkRoom {
   }
 
   close(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   get nowSeconds(): bigint {

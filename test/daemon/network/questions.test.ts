@@ -13,7 +13,7 @@ import { seededEntropy } from '../../../emulator/entropy.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
 import { TellingLinks } from './neighbours.ts';
 
-const asked: Question = { kind: 'verdict', content: { paymentId: new Uint8Array(32).fill(1) } };
+const asked: Question = { kind: 'settlement', content: new Uint8Array(32).fill(1) };
 const declined: Answer = {
   kind: 'declined',
   content: { reason: 'payee-absent', message: 'Bob is out.' },

@@ -125,8 +125,12 @@ export class TollRoom {
     ];
   }
 
+  fees(place: Place): AnnouncedFees {
+    return new AnnouncedFees(this.#stores[place]);
+  }
+
   context(place: Place, changes: Partial<PaymentContext> = {}): PaymentContext {
-    const fees = new AnnouncedFees(this.#stores[place]);
+    const fees = this.fees(place);
     return {
       station: this.stations[place].name,
       network,

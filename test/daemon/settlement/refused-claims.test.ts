@@ -20,11 +20,13 @@ function claimOf(paid: PaidPayment, changes: Partial<Claim> = {}): Claim {
   return { paymentId, line: line.q2, amount: 4n, admission: admitted, receipt, ...changes };
 }
 
-/** What q1 judges of claims by q2, or by another. */
+/** What q1 judges of claims by q2, or by another. No claim moves money: only a paid window does. */
 async function judged(claims: readonly Claim[], claimant = 'q2', sequence = 1n) {
-  const { name: peer } = room.toll.station('q1');
+  const { name: peer, store } = room.toll.station('q1');
+  const before = await store.balances();
   const talk = new SettlementTalk(room.contextOf(room.toll.station(claimant).name), peer);
   const { content } = await talk.ask({ kind: 'claims', content: { sequence, claims } }, ['judged']);
+  expect(await store.balances()).toEqual(before);
   return content.judgements.map(({ word }) => word);
 }
 

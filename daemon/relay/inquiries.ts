@@ -1,0 +1,57 @@
+/**
+ * Asking the last station for a verdict, and telling who asks: a question travels over stations
+ * that may gain from a payment's end, and an undelivered receipt binds the issuer. Only the
+ * issuer's own signature, on this payment, moves a last station to decide (I26, I29).
+ */
+import { equalBytes } from '../../applet-spec/bytes.ts';
+import { headNow, homeStation } from '../../applet-spec/names.ts';
+import { paymentIdOf } from '../../applet-spec/payment.ts';
+import { contentFaults, routeFault } from '../../applet-spec/payment-evidence.ts';
+import type { PaymentRow } from '../store/store.ts';
+import { inquiry } from '../wire/inquiry.ts';
+import type { Question } from '../wire/wire-message.ts';
+import { nowSeconds, storedPayment, type TollContext } from './toll-context.ts';
+
+type VerdictQuestion = Extract<Question, { kind: 'verdict' }>;
+
+/** The issuer's question about a payment of its own. */
+export function inquire(context: TollContext, row: PaymentRow): VerdictQuestion {
+  const { network, station, documentKey } = context;
+  const payment = storedPayment(row);
+  const body = {
+    ...headNow,
+    network,
+    paymentId: row.paymentId,
+    issuer: station,
+    lastStation: homeStation(payment.quote.payee),
+    time: nowSeconds(context),
+  };
+  return { kind: 'verdict', content: { inquiry: inquiry.sign(body, documentKey), payment } };
+}
+
+/**
+ * The payment asked about, where its own issuer asks and this station decides it; else undefined,
+ * and nobody is answered. The payment ID commits to the quote, and so to the issuer.
+ */
+export function inquiryOf(
+  context: TollContext,
+  { inquiry: asked, payment }: VerdictQuestion['content'],
+): Uint8Array | undefined {
+  const { network, station, primitives, directory, log } = context;
+  const { paymentId, issuer, lastStation, network: of } = asked.body;
+  const { quote, coin, transactionBytes } = payment;
+  const issuerKey = directory.entry(issuer)?.documentKey;
+  const holds =
+    of === network &&
+    lastStation === station &&
+    homeStation(quote.payee) === station &&
+    issuer === coin.body.issuer &&
+    equalBytes(paymentId, paymentIdOf(primitives, transactionBytes)) &&
+    contentFaults(primitives, payment, network).length === 0 &&
+    routeFault(payment) === undefined &&
+    issuerKey !== undefined &&
+    inquiry.verify(asked, issuerKey);
+  if (holds) return paymentId;
+  log.payment('warn', paymentId, 'asked for a verdict by somebody who may not', { issuer });
+  return undefined;
+}

@@ -1,0 +1,39 @@
+/**
+ * What contradicts a stored payment is kept beside it, as its makers signed it: the same
+ * transaction with other content (failure 5), and a second payment with its coin (failure 20),
+ * which the payer's card signed and the issuer admitted.
+ */
+import { equalBytes } from '../../applet-spec/bytes.ts';
+import { payment as paymentCodec, withoutCertificate } from '../../applet-spec/payment.ts';
+import type { PaymentRow } from '../store/store.ts';
+import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
+import { storedPayment, type TollContext } from './toll-context.ts';
+
+type Handed = Extract<WireMessage, { kind: 'payment' }>['content'];
+type Keeping = Pick<TollContext, 'store' | 'log'>;
+
+/** Nobody fills a disk with contradictions: a few prove as much as many. */
+const keptMost = 16;
+
+/** Another valid signature of the payer under one ID is the same payment (design §7). */
+export async function keepContradiction(
+  context: Keeping,
+  known: PaymentRow,
+  handed: Handed,
+): Promise<void> {
+  const { payerSignature } = storedPayment(known);
+  const same = { ...withoutCertificate(handed.payment), payerSignature };
+  if (equalBytes(paymentCodec.encode(same), known.payment)) return;
+  context.log.payment('warn', known.paymentId, 'it came again with other content');
+  await keepEvidence(context, known.paymentId, handed);
+}
+
+export async function keepEvidence(
+  { store }: Keeping,
+  paymentId: Uint8Array,
+  { payment, admission }: Handed,
+): Promise<void> {
+  if ((await store.evidence(paymentId)).length >= keptMost) return;
+  const content = { payment: withoutCertificate(payment), admission };
+  await store.putEvidence([{ paymentId, bytes: wireMessage.encode({ kind: 'payment', content }) }]);
+}

@@ -1,0 +1,24 @@
+/**
+ * The issuer's signed wish for a verdict (design §7). Stations between the two carry it, and none
+ * of them may end a payment in the issuer's name: who asks proves it.
+ */
+import { labels } from '../../applet-spec/labels.ts';
+import { hash, networkName, seconds, signedHead, stationName } from '../../applet-spec/names.ts';
+import { signedKind, type Signed } from '../../applet-spec/signed-object.ts';
+import { element, struct, type Static } from '../../applet-spec/tlv.ts';
+
+const inquiryBody = struct({
+  ...signedHead,
+  network: element(0x82, networkName),
+  paymentId: element(0x83, hash),
+  issuer: element(0x84, stationName),
+  /** The station that decides. */
+  lastStation: element(0x85, stationName),
+  time: element(0x86, seconds),
+});
+
+export type InquiryBody = Static<typeof inquiryBody>;
+export type Inquiry = Signed<InquiryBody>;
+
+/** Signed with the issuer's document key. */
+export const inquiry = signedKind('inquiry', 0xec, labels.inquiry, inquiryBody);

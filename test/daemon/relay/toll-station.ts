@@ -1,0 +1,266 @@
+/**
+ * One station of the toll room as it runs: its whole toll over a real database. Its neighbours are
+ * the test's: what it sends them is written down, and they may say anything.
+ */
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { toUtf8 } from '../../../applet-spec/bytes.ts';
+import type { StationName, UserName } from '../../../applet-spec/names.ts';
+import { quote as quoteKind } from '../../../applet-spec/quote.ts';
+import type { Reason } from '../../../applet-spec/receipt.ts';
+import { CoinMint } from '../../../daemon/coin-mint.ts';
+import type { DeskRefusal, OfferOutcome, Paid } from '../../../daemon/desk/desk-seams.ts';
+import type { Links } from '../../../daemon/link/links.ts';
+import { Announcer } from '../../../daemon/network/announcer.ts';
+import { Questions } from '../../../daemon/network/questions.ts';
+import { Outbox } from '../../../daemon/relay/outbox.ts';
+import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
+import { defaultTerms, Quoting } from '../../../daemon/relay/quoting.ts';
+import { tollContextOf, TollRoad } from '../../../daemon/relay/toll-road.ts';
+import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
+import type { Store } from '../../../daemon/store/store.ts';
+import { wireMessage, type WireMessage } from '../../../daemon/wire/wire-message.ts';
+import { seededEntropy } from '../../../emulator/entropy.ts';
+import { euro, network, primitives, type RoomStation } from '../network/network-room.ts';
+import type { Place, TollRoom } from './toll-room.ts';
+
+/** What a station said to a neighbour. */
+export interface Said {
+  readonly peer: StationName;
+  readonly message: WireMessage;
+}
+
+/** Every row of every table, by table. */
+export type Durable = Readonly<Record<string, readonly string[]>>;
+
+export class TollStation {
+  readonly place: Place;
+  readonly store: Store;
+  readonly said: Said[] = [];
+  /** What the operator reads of payments that are not as they should be. */
+  readonly complaints: string[] = [];
+  /** Pads drawn for coin secrets: each is a QKD key that is gone. */
+  keysDrawn = 0;
+  /** Set by a test: what the payee's card answers; without it no payee is at the desk. */
+  payeesCard: (() => OfferOutcome) | undefined;
+  readonly toll: TollRoad;
+  readonly #room: TollRoom;
+  readonly #file: string;
+  readonly #entropy;
+  readonly #confirmed = new Map<bigint, () => void>();
+  #rows = 0n;
+  #orders = 0;
+
+  private constructor(room: TollRoom, place: Place, opened: { store: Store; file: string }) {
+    this.#room = room;
+    this.place = place;
+    this.store = opened.store;
+    this.#file = opened.file;
+    this.#entropy = seededEntropy(`station ${place}`);
+    this.toll = this.#join();
+  }
+
+  static async open(room: TollRoom, place: Place): Promise<TollStation> {
+    const file = join(room.room.folder, `${place}.sqlite`);
+    const store = await openSqliteStore({
+      file,
+      stationKey: primitives.sha256(toUtf8(place)),
+      station: room.stations[place].name,
+      currency: euro,
+      primitives,
+      entropy: seededEntropy(`store ${place}`),
+    });
+    return new TollStation(room, place, { store, file });
+  }
+
+  async close(): Promise<void> {
+    await this.toll.close();
+    await this.store.close();
+  }
+
+  /** All that a stop would leave; `without` names tables that a test expects to change. */
+  durable(without: readonly string[] = []): Durable {
+    const database = new Database(this.#file, { readonly: true });
+    try {
+      const tables = database
+        .prepare<[], { name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")
+        .all()
+        .map(({ name }) => name)
+        .filter((name) => !without.includes(name));
+      return Object.fromEntries(
+        tables.map((name) => [
+          name,
+          database.prepare(`SELECT * FROM ${name}`).all().map(rowText).sort(),
+        ]),
+      );
+    } finally {
+      database.close();
+    }
+  }
+
+  /** A neighbour's record: resolves once the station has confirmed it. */
+  hears(peer: StationName, message: WireMessage, secret?: Uint8Array): Promise<void> {
+    const rowId = ++this.#rows;
+    return new Promise((resolve) => {
+      this.#confirmed.set(rowId, resolve);
+      this.toll.received(peer, [{ rowId, message, ...(secret && { secret: secret.slice() }) }]);
+    });
+  }
+
+  /** A payment handed over by its previous station; the reason why it was not carried. */
+  async receives(arriving: ArrivingPayment): Promise<Reason | 'carried'> {
+    const { payment, admission, previous, coinSecret } = arriving;
+    if (admission === undefined || previous === undefined) throw new Error('none hands it over');
+    const before = this.said.length;
+    await this.hears(previous, { kind: 'payment', content: { payment, admission } }, coinSecret);
+    const advice = this.said.slice(before).find(({ message }) => message.kind === 'refusal');
+    if (advice?.message.kind !== 'refusal') return 'carried';
+    return advice.message.content.refusal.body.reason;
+  }
+
+  /** The coin of this payment is bought and on the payer's card. */
+  async sells({ payment, coinSecret }: ArrivingPayment): Promise<void> {
+    const { coin, quote } = payment;
+    const { coinId, value, commitment, expiry } = coin.body;
+    const nowMs = this.#room.room.clock.nowMs();
+    const user = quote.payer;
+    await this.store.addUser(user, euro);
+    await this.store.topUp(user, value, `cash ${++this.#orders}`, nowMs);
+    const orderId = this.#entropy.randomBytes(16);
+    const made = { coinId, value, commitment, expirySeconds: expiry, coin: coin.bytes };
+    await this.store.reserveCoins({
+      orderId,
+      user,
+      lines: [{ value, count: 1 }],
+      coins: [{ ...made, secret: coinSecret }],
+      nowMs,
+    });
+    await this.store.markLoading([coinId]);
+    await this.store.markLoaded([coinId]);
+  }
+
+  /** The payer pays at the desk, as the card signed it. */
+  pays({ payment }: ArrivingPayment, payer?: UserName): Promise<Paid | DeskRefusal> {
+    const { documentKey } = this.#station;
+    return this.toll.pay(payer ?? payment.quote.payer, quoteKind.sign(payment.quote, documentKey), {
+      coinId: payment.transaction.coinId,
+      signature: payment.payerSignature,
+      certificate: payment.payerCertificate,
+    });
+  }
+
+  get #station(): RoomStation {
+    return this.#room.stations[this.place];
+  }
+
+  #join(): TollRoad {
+    const { room, directory, trust } = this.#room;
+    const { clock } = room;
+    const station = this.#station;
+    const { store } = this;
+    const entropy = this.#entropy;
+    const links = this.#links();
+    const onFault = (error: unknown): void => {
+      throw error;
+    };
+    const shared = { network, currency: euro, primitives, clock, links, store, directory, trust };
+    const own = { ...shared, station: station.name, documentKey: station.documentKey, entropy };
+    const mint = new CoinMint({
+      ...own,
+      issuer: station.name,
+      coinKey: station.coinKey,
+      secretEntropy: {
+        randomBytes: (length) => entropy.randomBytes(length),
+        reserve: () => Promise.resolve(),
+        close: () => Promise.resolve(),
+      },
+      validSeconds: 86_400n,
+    });
+    const questions: Questions = new Questions({
+      ...own,
+      answerer: (question, route) => toll.answer(question, route),
+    });
+    const counter = () => this.#counter();
+    const quoting = new Quoting({
+      ...own,
+      terms: defaultTerms,
+      questions: () => questions,
+      counter,
+    });
+    const announcer = new Announcer({
+      ...own,
+      ...station,
+      fee: 0n,
+      onRefused: () => undefined,
+      onFault,
+    });
+    const context = tollContextOf({
+      ...own,
+      mint,
+      outbox: new Outbox({ links, store, onFault }),
+      fees: this.#room.fees(this.place),
+      questions: () => questions,
+      counter,
+      log: {
+        payment: (level, _paymentId, message, detail = {}) => {
+          const words = [message, ...Object.values(detail)].join(': ');
+          if (level === 'warn') this.complaints.push(words);
+        },
+        fault: onFault,
+      },
+    });
+    const toll = new TollRoad(context, quoting, announcer, () => ({
+      answer: () => Promise.resolve(undefined),
+    }));
+    return toll;
+  }
+
+  #links(): Links {
+    const peers = Object.values(this.#room.stations)
+      .map(({ name }) => name)
+      .filter((name) => this.#room.suites.has(`${this.place} ${name}`));
+    const up = { state: 'up', sinceMs: 0, availableBits: 1_000_000n, missingBits: 0n } as const;
+    const suiteTo = (peer: StationName) => this.#room.suites.get(`${this.place} ${peer}`);
+    return {
+      peers,
+      listen: () => undefined,
+      status: (peer) => {
+        const suite = suiteTo(peer);
+        return suite && { ...up, peer, suite };
+      },
+      protect: (_peer, items) => {
+        this.keysDrawn += items.filter(({ secret }) => secret !== undefined).length;
+        return Promise.resolve(items.map(({ message }) => message));
+      },
+      send: (peer, records) => {
+        for (const { record } of records) {
+          this.said.push({ peer, message: wireMessage.decode(record) });
+        }
+        return true;
+      },
+      tell: (peer, message) => {
+        this.said.push({ peer, message });
+        return true;
+      },
+      confirm: (_peer, rowIds) => {
+        for (const rowId of rowIds) this.#confirmed.get(rowId)?.();
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+
+  #counter() {
+    const card = this.payeesCard;
+    return {
+      presence: () => Promise.resolve({ at: 'away' } as const),
+      isHere: () => card !== undefined,
+      offer: () => Promise.resolve(card?.() ?? ({ outcome: 'absent' } as const)),
+      concluded: () => undefined,
+      coinsWait: () => undefined,
+    };
+  }
+}
+
+function rowText(row: unknown): string {
+  return JSON.stringify(row);
+}
