@@ -8,6 +8,7 @@ import type { StationName, Suite, UserName } from '../../applet-spec/names.ts';
 import type { Payment } from '../../applet-spec/payment.ts';
 import type { Acceptance, Quote } from '../../applet-spec/quote.ts';
 import type { Reason } from '../../applet-spec/receipt.ts';
+import type { KeyReservation } from '../qkd/reservoir.ts';
 import type { PaymentRow } from '../store/store.ts';
 
 export interface DeskRefusal {
@@ -43,6 +44,19 @@ export interface Conclusion {
 /** The payer's coin, signature and certificate; without the last nothing can be paid. */
 export interface PaySigned extends Omit<PayAnswer, 'certificate'> {
   readonly certificate?: Uint8Array | undefined;
+  /** As `Payable` had it. */
+  readonly keys?: KeyReservation | undefined;
+}
+
+/** The quote may be paid now. */
+export interface Payable {
+  readonly outcome: 'payable';
+  readonly quote: Quote;
+  /**
+   * QKD bits of the first link, set apart until the payment is admitted; the desk releases them
+   * whatever the card says. Absent where the link's suite needs none.
+   */
+  readonly keys?: KeyReservation;
 }
 
 /** What the desk asks of the toll. */
@@ -60,11 +74,7 @@ export interface Toll {
   payable(
     payer: UserName,
     quoteDigest: Uint8Array,
-  ): Promise<
-    | { readonly outcome: 'payable'; readonly quote: Quote }
-    | { readonly outcome: 'paid-before'; readonly row: PaymentRow }
-    | DeskRefusal
-  >;
+  ): Promise<Payable | { readonly outcome: 'paid-before'; readonly row: PaymentRow } | DeskRefusal>;
   /** S34–S36, with what the card answered to PAY, or what the desk knows of its certificate. */
   pay(payer: UserName, quote: Quote, answer: PaySigned): Promise<Paid | DeskRefusal>;
   /** A user's card is at the desk: offers that wait for it may go on. */

@@ -15,7 +15,7 @@ import type { CoinRecord } from '../store/store.ts';
 import { CardVisit } from './card-visit.ts';
 import type { DeskContext } from './desk-context.ts';
 import { DeskError, fitting } from './desk-error.ts';
-import type { Conclusion, DeskRefusal, Paid } from './desk-seams.ts';
+import type { Conclusion, DeskRefusal, Paid, Payable } from './desk-seams.ts';
 import type { HostConnection } from './host-connection.ts';
 import { Orders, publicParts } from './orders.ts';
 import { conclusionOf, paymentRecord } from './payment-record.ts';
@@ -214,7 +214,7 @@ export class Visitor {
   async #pay(
     asked: Extract<Request, { kind: 'pay' }>['content'],
   ): Promise<DeskMessage | DeskRefusal> {
-    const { toll, store } = this.#context;
+    const { toll } = this.#context;
     const { requestId, quoteDigest } = asked;
     const payable = await toll.payable(this.user, quoteDigest);
     if (payable.outcome === 'refused') {
@@ -224,7 +224,17 @@ export class Visitor {
     if (payable.outcome === 'paid-before') {
       return { kind: 'paid', content: { requestId, record: paymentRecord(payable.row) } };
     }
-    const { quote } = payable;
+    return this.#payOnCard(requestId, quoteDigest, payable).finally(() => {
+      payable.keys?.release();
+    });
+  }
+
+  async #payOnCard(
+    requestId: bigint,
+    quoteDigest: Uint8Array,
+    { quote, keys }: Payable,
+  ): Promise<DeskMessage | DeskRefusal> {
+    const { toll, store } = this.#context;
     const kept = await this.#keptCertificate();
     const signed = await this.card.inTurn(async () => {
       await store.markPaying(quoteDigest, this.user);
@@ -233,7 +243,7 @@ export class Visitor {
       return answered;
     });
     if (signed.outcome === 'refused') return cardRefusal(signed.result);
-    const paid = await toll.pay(this.user, quote, { certificate: kept, ...signed.answer });
+    const paid = await toll.pay(this.user, quote, { certificate: kept, keys, ...signed.answer });
     if (paid.outcome === 'refused') return paid;
     return { kind: 'paid', content: { requestId, record: recordOf(paid) } };
   }

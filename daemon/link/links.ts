@@ -3,12 +3,15 @@
  * neighbour (design §5) and reconnects by itself; the relay above it owns the outbox.
  */
 import type { StationName, Suite } from '../../applet-spec/names.ts';
+import type { KeyReservation } from '../qkd/reservoir.ts';
 import type { WireMessage } from '../wire/wire-message.ts';
 
 /** A message for the outbox; `secret` is the coin secret of a payment, 32 bytes. */
 export interface Unprotected {
   readonly message: Uint8Array;
   readonly secret?: Uint8Array;
+  /** QKD bits set apart for it by `Links.reserve`. */
+  readonly keys?: KeyReservation | undefined;
 }
 
 /** A row of the outbox, as `protect` made it: sent, and sent again, byte for byte. */
@@ -33,6 +36,8 @@ export interface LinkStatus {
   readonly detail?: string;
   readonly availableBits: bigint;
   readonly missingBits: bigint;
+  /** In stock, but set apart for payments that are being admitted. */
+  readonly reservedBits: bigint;
 }
 
 export interface LinkListener {
@@ -50,6 +55,16 @@ export interface Links {
   readonly peers: readonly StationName[];
   listen(listener: LinkListener): void;
   status(peer: StationName): LinkStatus | undefined;
+  /**
+   * Sets apart the QKD bits that a payment needs on this link (failure 43), in line with others;
+   * undefined under a suite that needs none. What `protect` leaves of them is to be released.
+   * Rejects with LinkError `aborted` on the signal.
+   */
+  reserve(
+    peer: StationName,
+    messageBytes: number,
+    signal?: AbortSignal,
+  ): Promise<KeyReservation | undefined>;
   /**
    * Makes outbox records: under `otp-secret` and `otp` this draws pads and one-time MAC keys,
    * records their use durably, and encrypts once. Under `aes` the record holds the secret as it is

@@ -1,6 +1,6 @@
 /** One neighbour: who dials, when, and which connection counts. */
 import type { StationName, Suite } from '../../applet-spec/names.ts';
-import type { Reservoir } from '../qkd/reservoir.ts';
+import type { KeyReservation, Reservoir } from '../qkd/reservoir.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import { QkdError } from '../qkd/qkd-error.ts';
 import type { SocketFactory } from '../socket.ts';
@@ -14,7 +14,7 @@ import type { MadeRecord, StoredRecord } from './link-record.ts';
 import { LinkSession } from './link-session.ts';
 import type { LinkListener, LinkStatus, OutboxRecord, Unprotected } from './links.ts';
 import { MessagePipe } from './message-pipe.ts';
-import { protectRecords } from './record-cover.ts';
+import { paymentWants, protectRecords } from './record-cover.ts';
 import { RowMemory } from './row-memory.ts';
 import { TrafficSupply } from './traffic-supply.ts';
 
@@ -103,8 +103,10 @@ export class Neighbour {
     const starvation = reservoir.starvation();
     const trouble = this.#session?.trouble();
     const missing = starvation?.missingBits ?? (trouble === undefined ? 0 : 256);
+    const { available, reserved } = reservoir.balance();
     const bits = {
-      availableBits: reservoir.balance().available,
+      availableBits: available,
+      reservedBits: reserved,
       missingBits: BigInt(missing),
     };
     const head = { peer: name, suite, ...bits } as const;
@@ -128,16 +130,32 @@ export class Neighbour {
     return records.map(({ stored }) => stored);
   }
 
+  async reserve(messageBytes: number, signal?: AbortSignal): Promise<KeyReservation | undefined> {
+    const { suite, reservoir } = this.#link;
+    const wants = paymentWants(suite, messageBytes);
+    if (wants.length === 0) return undefined;
+    return this.#patiently(signal, (either) => reservoir.reserve(wants, either));
+  }
+
   async #protect(
     items: readonly Unprotected[],
     signal: AbortSignal | undefined,
   ): Promise<MadeRecord[]> {
     const { primitives } = this.#seams;
     const { suite, reservoir } = this.#link;
+    return this.#patiently(signal, (either) =>
+      protectRecords({ primitives, suite, reservoir }, items, either),
+    );
+  }
+
+  /** Until the signal, or the end of this link. */
+  async #patiently<T>(
+    signal: AbortSignal | undefined,
+    work: (either: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const closing = this.#closing.signal;
-    const either = signal === undefined ? closing : AbortSignal.any([closing, signal]);
     try {
-      return await protectRecords({ primitives, suite, reservoir }, items, either);
+      return await work(signal === undefined ? closing : AbortSignal.any([closing, signal]));
     } catch (cause) {
       if (!(cause instanceof QkdError) || cause.code !== 'aborted') throw cause;
       const detail = `the link to ${this.name} had no QKD keys for as long as was waited`;

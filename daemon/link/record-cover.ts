@@ -56,7 +56,9 @@ export async function protectRecords(
   if (suite === 'aes') return makeAesRecords(items);
   const wants = items.map((item) => wantsOf(suite, item));
   const total = wants.flat();
-  const taken = total.length === 0 ? [] : [...(await by.reservoir.take(total, { signal }))];
+  const reservations = items.flatMap(({ keys }) => keys ?? []);
+  const taken =
+    total.length === 0 ? [] : [...(await by.reservoir.take(total, { signal, reservations }))];
   const records = items.map((item, i) => {
     const [pad, mac] = taken.splice(0, wants[i]?.length ?? 0);
     return protectOne(by.primitives, suite, item, pad, mac);
@@ -71,6 +73,13 @@ function wantsOf(suite: Exclude<Suite, 'aes'>, item: Unprotected): readonly KeyW
   }
   if (item.secret === undefined) return [];
   return [{ purpose: 'pad', bits: secretBits }, mac];
+}
+
+/** What a payment with a message of so many bytes draws on a link. */
+export function paymentWants(suite: Suite, messageBytes: number): readonly KeyWant[] {
+  if (suite === 'aes') return [];
+  const secret = new Uint8Array(secretBits / 8);
+  return wantsOf(suite, { message: new Uint8Array(messageBytes), secret });
 }
 
 function protectOne(

@@ -65,6 +65,7 @@ export async function openLinks(options: StationLinksOptions): Promise<StationLi
       for (const neighbour of neighbours.values()) neighbour.start(listener);
     },
     status: (peer) => neighbours.get(peer)?.status(),
+    reserve: async (peer, messageBytes, signal) => find(peer).reserve(messageBytes, signal),
     protect: async (peer, items, signal) => find(peer).protect(items, signal),
     send: (peer, records) => neighbours.get(peer)?.send(records) ?? false,
     tell: (peer, message) => neighbours.get(peer)?.tell(message) ?? false,

@@ -1,3 +1,5 @@
+import type { KeyStock, ReservationAccount } from './key-stock.ts';
+
 /**
  * Where every bit is that the device has handed out since the program started.
  * received = available + reserved + held + spent + lost, at every moment.
@@ -15,6 +17,8 @@ export interface KeyBalance {
   readonly spent: bigint;
   /** Burnt: lost answers, wrong lengths, key IDs known before, stock given up. */
   readonly lost: bigint;
+  /** I22: what was ever set apart is used, released, or set apart still. */
+  readonly reservations: ReservationAccount;
 }
 
 export class KeyAccount {
@@ -61,8 +65,9 @@ export class KeyAccount {
     this.#lost += BigInt(bits);
   }
 
-  balance(stockBits: number, reservedBits: number): KeyBalance {
-    const reserved = Math.min(stockBits, reservedBits);
+  balance(stock: Pick<KeyStock, 'bits' | 'reservedBits' | 'reservations'>): KeyBalance {
+    const stockBits = stock.bits;
+    const reserved = Math.min(stockBits, stock.reservedBits);
     return {
       received: this.#received,
       available: BigInt(stockBits - reserved),
@@ -70,6 +75,7 @@ export class KeyAccount {
       held: this.#held,
       spent: this.#spent,
       lost: this.#lost,
+      reservations: stock.reservations,
     };
   }
 }

@@ -1,14 +1,21 @@
 import { equalBytes, wipe } from '../../applet-spec/bytes.ts';
 import type { QkdKey } from './key-source.ts';
 
+/** What became of all bits that were ever set apart: made = used + released + still set apart. */
+export interface ReservationAccount {
+  readonly made: bigint;
+  readonly used: bigint;
+  readonly released: bigint;
+}
+
 /** Bits set apart in a stock. */
 export class StockReservation {
   #bits: number;
-  readonly #onRelease: () => void;
+  readonly #settle: (how: 'used' | 'released', bits: number) => void;
 
-  constructor(bits: number, onRelease: () => void) {
+  constructor(bits: number, settle: (how: 'used' | 'released', bits: number) => void) {
     this.#bits = bits;
-    this.#onRelease = onRelease;
+    this.#settle = settle;
   }
 
   /** What is left of it. */
@@ -18,14 +25,24 @@ export class StockReservation {
 
   /** Its bits are leaving the stock: unlike `release`, this sets nothing free and tells nobody. */
   use(bits: number): void {
-    this.#bits = Math.max(0, this.#bits - bits);
+    const used = Math.min(bits, this.#bits);
+    this.#bits -= used;
+    this.#settle('used', used);
   }
 
   /** Gives the rest back; harmless when repeated. */
   release(): void {
-    if (this.#bits === 0) return;
+    const rest = this.#bits;
+    if (rest === 0) return;
     this.#bits = 0;
-    this.#onRelease();
+    this.#settle('released', rest);
+  }
+
+  /** Takes over what another one of the same stock has left. */
+  absorb(other: StockReservation): void {
+    if (other === this) return;
+    this.#bits += other.#bits;
+    other.#bits = 0;
   }
 }
 
@@ -33,7 +50,8 @@ export class StockReservation {
 export class KeyStock {
   #keys: QkdKey[] = [];
   readonly #ids = new Map<string, QkdKey>();
-  readonly #reservations = new Set<StockReservation>();
+  readonly #reserved = { made: 0n, used: 0n, released: 0n };
+  #reservedBits = 0;
   #bits = 0;
 
   get bits(): number {
@@ -41,12 +59,11 @@ export class KeyStock {
   }
 
   get reservedBits(): number {
-    let bits = 0;
-    for (const reservation of this.#reservations) {
-      if (reservation.bits === 0) this.#reservations.delete(reservation);
-      bits += reservation.bits;
-    }
-    return bits;
+    return this.#reservedBits;
+  }
+
+  get reservations(): ReservationAccount {
+    return { ...this.#reserved };
   }
 
   get availableBits(): number {
@@ -113,9 +130,13 @@ export class KeyStock {
   }
 
   reserve(bits: number, onRelease: () => void): StockReservation {
-    const reservation = new StockReservation(bits, onRelease);
-    this.#reservations.add(reservation);
-    return reservation;
+    this.#reservedBits += bits;
+    this.#reserved.made += BigInt(bits);
+    return new StockReservation(bits, (how, settled) => {
+      this.#reservedBits -= settled;
+      this.#reserved[how] += BigInt(settled);
+      if (how === 'released') onRelease();
+    });
   }
 
   /** Wipes everything and returns how many bits that were. */

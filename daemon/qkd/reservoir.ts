@@ -47,10 +47,10 @@ export interface KeyStarvation {
 export interface TakeOptions {
   readonly signal?: AbortSignal;
   /**
-   * From `reserve` of the same reservoir; its bits are used first, and it does not queue behind
-   * others.
+   * From `reserve` of the same reservoir; their bits are used first, and the take does not queue
+   * behind others. The first one holds afterwards what is left of all.
    */
-  readonly reservation?: KeyReservation;
+  readonly reservations?: readonly KeyReservation[];
 }
 
 export interface ReservoirOptions {
@@ -131,7 +131,7 @@ export class Reservoir {
   }
 
   balance(): KeyBalance {
-    return this.#account.balance(this.#stock.bits, this.#stock.reservedBits);
+    return this.#account.balance(this.#stock);
   }
 
   /** The last status that the device gave, or undefined. */
@@ -150,22 +150,19 @@ export class Reservoir {
     if (sinceMs === undefined) return undefined;
     return {
       sinceMs,
-      missingBits: Math.max(0, this.#queue.demandBits - this.#stock.availableBits),
+      missingBits: Math.max(0, this.#queue.shortBits - this.#stock.availableBits),
       reason: this.#refill.error?.message ?? 'the device delivers keys more slowly than needed',
     };
   }
 
   /**
-   * Sets `bits` of the stock apart, at admission; undefined where the stock holds too few that
-   * nobody reserved or waits for.
+   * Sets apart the bits of these wants, at admission. Waits like `take`, in the same line.
+   * @throws QkdError `aborted`.
    */
-  reserve(bits: number): KeyReservation | undefined {
-    checkBits(bits);
-    const free = this.#stock.availableBits - this.#queue.demandBits;
-    if (this.#closed || free < bits) return undefined;
-    return this.#stock.reserve(bits, () => {
-      this.#queue.serve();
-    });
+  async reserve(wants: readonly KeyWant[], signal?: AbortSignal): Promise<KeyReservation> {
+    for (const want of wants) checkBits(want.bits);
+    if (this.#closed) throw new QkdError('aborted', `the keys of ${this.peer} are closed`);
+    return this.#queue.reserve(wants, signal);
   }
 
   /**
@@ -179,12 +176,8 @@ export class Reservoir {
   async take(wants: readonly KeyWant[], options: TakeOptions = {}): Promise<readonly TakenBits[]> {
     for (const want of wants) checkBits(want.bits);
     if (this.#closed) throw new QkdError('aborted', `the keys of ${this.peer} are closed`);
-    const { reservation } = options;
-    const keys = await this.#queue.take(
-      wants,
-      reservation instanceof StockReservation ? reservation : undefined,
-      options.signal,
-    );
+    const reservation = joinReservations(options.reservations ?? []);
+    const keys = await this.#queue.take(wants, reservation, options.signal);
     return wants.map((want, i) => joinKeys(want, keys[i] ?? []));
   }
 
@@ -254,7 +247,7 @@ export class Reservoir {
   }
 
   #missingBits(): number {
-    const needed = this.#queue.demandBits + this.#stock.reservedBits;
+    const needed = this.#queue.shortBits + this.#stock.reservedBits;
     return Math.max(this.#capacityBits, needed) - this.#stock.bits;
   }
 
@@ -284,6 +277,12 @@ function checkBits(bits: number): void {
   if (!Number.isSafeInteger(bits) || bits <= 0 || bits % 8 !== 0) {
     throw new RangeError(`${String(bits)} is no positive multiple of 8 bits`);
   }
+}
+
+function joinReservations(reservations: readonly KeyReservation[]): StockReservation | undefined {
+  const [first, ...rest] = reservations.filter((one) => one instanceof StockReservation);
+  for (const other of rest) first?.absorb(other);
+  return first;
 }
 
 /** The named keys must suffice for the claim, and none of them be superfluous. */

@@ -23,8 +23,12 @@ export interface TakeQueueOptions {
   readonly onStarvation: () => void;
 }
 
+type Wants = readonly { readonly purpose: KeyPurpose; readonly bits: number }[];
+
 interface Take {
-  readonly wants: readonly { readonly purpose: KeyPurpose; readonly bits: number }[];
+  readonly wants: Wants;
+  /** Its bits are to be set apart, and no key of them used yet. */
+  readonly grant?: (reservation: StockReservation) => void;
   /** Keys recorded for this take already, by want. */
   readonly got: QkdKey[][];
   readonly reservation: StockReservation | undefined;
@@ -55,6 +59,8 @@ export class TakeQueue {
   #closedBy: Error | undefined;
   #cancelGrace: (() => void) | undefined;
   #starvedSinceMs: number | undefined;
+  /** What the last one who starved and went away without keys would have needed. */
+  #unmetBits = 0;
 
   constructor(options: TakeQueueOptions) {
     this.#options = options;
@@ -69,29 +75,47 @@ export class TakeQueue {
    * Bits that the waiting takes need beyond their reservations, each want in whole keys of its own.
    */
   get demandBits(): number {
-    const keyBits = this.#options.keyBits();
-    let bits = 0;
-    for (const take of this.#takes) {
-      const whole = remainders(take).map((want) => Math.ceil(want / keyBits) * keyBits);
-      bits += Math.max(0, sum(whole) - (take.reservation?.bits ?? 0));
-    }
-    return bits;
+    return this.#takes.reduce((bits, take) => bits + this.#demandOf(take), 0);
+  }
+
+  /** The same, or what the last one lacked that went away without: the device is to make that. */
+  get shortBits(): number {
+    return Math.max(this.demandBits, this.#unmetBits);
   }
 
   take(
-    wants: Take['wants'],
+    wants: Wants,
     reservation: StockReservation | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly QkdKey[][]> {
+    return this.#wait({ wants, reservation }, signal);
+  }
+
+  /** Sets the bits of these wants apart, as soon as it is their turn and the stock holds them. */
+  async reserve(wants: Wants, signal: AbortSignal | undefined): Promise<StockReservation> {
+    const granted: StockReservation[] = [];
+    const grant = (one: StockReservation): void => void granted.push(one);
+    await this.#wait({ wants, reservation: undefined, grant }, signal);
+    const [reservation] = granted;
+    if (reservation === undefined) throw new RangeError('a reservation without bits');
+    return reservation;
+  }
+
+  #wait(
+    what: Pick<Take, 'wants' | 'reservation' | 'grant'>,
     signal: AbortSignal | undefined,
   ): Promise<readonly QkdKey[][]> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
+        if (this.#starvedSinceMs !== undefined) {
+          this.#unmetBits = Math.max(this.#unmetBits, this.#demandOf(take));
+        }
         this.#settle(take, new QkdError('aborted', 'the caller no longer waits for keys'));
         this.serve();
       };
       const take: Take = {
-        wants,
-        got: wants.map(() => []),
-        reservation,
+        ...what,
+        got: what.wants.map(() => []),
         sinceMs: this.#options.clock.nowMs(),
         settled: false,
         settle: (result) => {
@@ -146,8 +170,13 @@ export class TakeQueue {
         if (take.reservation === undefined) blocked = true;
         continue;
       }
-      take.reservation?.use(cost);
       served++;
+      if (take.grant !== undefined) {
+        take.grant(stock.reserve(cost, () => this.serve()));
+        this.#settle(take, []);
+        continue;
+      }
+      take.reservation?.use(cost);
       for (const [want, bits] of wanted.entries()) {
         const purpose = take.wants[want]?.purpose;
         if (bits <= 0 || purpose === undefined) continue;
@@ -198,13 +227,24 @@ export class TakeQueue {
     wipe(key.bits);
   }
 
-  /** A take that waits longer than the grace starves; it is told once, and once when it is over. */
+  #demandOf(take: Take): number {
+    const keyBits = this.#options.keyBits();
+    const whole = remainders(take).map((want) => Math.ceil(want / keyBits) * keyBits);
+    return Math.max(0, sum(whole) - (take.reservation?.bits ?? 0));
+  }
+
+  /**
+   * A take that waits longer than the grace starves; it is told once, and once when it is over.
+   * Whoever goes away without keys does not end it: only keys do.
+   */
   #watchStarvation(): void {
     const { clock, graceMs } = this.#options;
     const oldest = this.#takes[0];
     const waitedMs = oldest === undefined ? 0 : clock.nowMs() - oldest.sinceMs;
-    const starves = oldest !== undefined && waitedMs >= graceMs;
-    if (oldest === undefined || starves) {
+    const waits = oldest !== undefined && waitedMs >= graceMs;
+    if (this.#options.stock.availableBits >= this.#unmetBits) this.#unmetBits = 0;
+    const starves = waits || this.#unmetBits > 0;
+    if (oldest === undefined || waits) {
       this.#cancelGrace?.();
       this.#cancelGrace = undefined;
     } else {
@@ -214,7 +254,7 @@ export class TakeQueue {
       });
     }
     if (starves === (this.#starvedSinceMs !== undefined)) return;
-    this.#starvedSinceMs = starves ? oldest.sinceMs : undefined;
+    this.#starvedSinceMs = starves ? (oldest?.sinceMs ?? clock.nowMs()) : undefined;
     this.#options.onStarvation();
   }
 }

@@ -23,14 +23,8 @@ import type { LastStation } from './last-station.ts';
 import type { OpenPayment } from './open-payments.ts';
 import { keepContradiction, keepEvidence } from './kept-evidence.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
-import { protectInTime } from './protect-in-time.ts';
-import {
-  newPayment,
-  paymentMessage,
-  signRefusal,
-  storedPayment,
-  type TollContext,
-} from './toll-context.ts';
+import { bytesOf, protectInTime, unprotected, withKeys } from './protect-in-time.ts';
+import { newPayment, signRefusal, storedPayment, type TollContext } from './toll-context.ts';
 import type { Verdicts } from './verdicts.ts';
 
 interface Holding {
@@ -38,7 +32,7 @@ interface Holding {
   readonly place: number;
 }
 
-type HoldOutcome = AcceptOutcome | { readonly outcome: 'no-keys' };
+type HoldOutcome = AcceptOutcome | 'no-keys';
 
 /** Records of one neighbour at once: several times what its outbox sends before it hears of any. */
 const underWayMost = 8_192;
@@ -168,9 +162,15 @@ export class Carrier {
       await this.#advise(previous, paymentId, check.reason);
       return;
     }
-    const outcome = await this.#batch(check.next).add({ arriving, place: check.place });
+    const outcome = await withKeys(
+      this.#context,
+      check.next,
+      bytesOf(this.#context, check.next, arriving),
+      (keys) =>
+        this.#batch(check.next).add({ arriving: { ...arriving, keys }, place: check.place }),
+    );
     coinSecret.fill(0);
-    if (outcome.outcome === 'no-keys') {
+    if (outcome === 'no-keys') {
       log.payment('warn', paymentId, 'not carried', { from: previous, reason: 'no-keys' });
       await this.#advise(previous, paymentId, 'no-keys');
     } else if (outcome.outcome === 'coin-used' || outcome.outcome === 'coin-not-unspent') {
@@ -246,12 +246,9 @@ export class Carrier {
     const records = await protectInTime(
       this.#context,
       next,
-      items.map(({ arriving }) => ({
-        message: paymentMessage(arriving),
-        secret: arriving.coinSecret,
-      })),
+      items.map(({ arriving }) => unprotected(arriving)),
     );
-    if (records === undefined) return items.map(() => ({ outcome: 'no-keys' }));
+    if (records === undefined) return items.map(() => 'no-keys');
     const outcomes = await store.hold(
       items.map(({ arriving, place }, i): NewPayment => {
         const record = records[i];

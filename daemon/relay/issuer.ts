@@ -22,19 +22,24 @@ import {
 } from '../../applet-spec/receipt.ts';
 import { signBatch } from '../../applet-spec/signed-object.ts';
 import { Batch } from '../batch.ts';
-import type { DeskRefusal, Paid, PaySigned } from '../desk/desk-seams.ts';
+import type { DeskRefusal, Paid, Payable, PaySigned } from '../desk/desk-seams.ts';
 import { findRoute } from '../network/routes.ts';
 import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
 import { askedAgainMs, overdueMs } from './asked-again.ts';
 import { inquire } from './inquiries.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
 import { stepPayment } from './payment-machine.ts';
-import { protectInTime } from './protect-in-time.ts';
+import {
+  bytesAhead,
+  protectInTime,
+  reserveInTime,
+  unprotected,
+  withKeys,
+} from './protect-in-time.ts';
 import {
   nameOf,
   newPayment,
   nowSeconds,
-  paymentMessage,
   signRefusal,
   storedPayment,
   undecided,
@@ -77,9 +82,7 @@ export class Issuer {
     payer: UserName,
     quoteDigest: Uint8Array,
   ): Promise<
-    | { readonly outcome: 'payable'; readonly quote: Quote }
-    | { readonly outcome: 'paid-before'; readonly row: PaymentRow }
-    | DeskRefusal
+    Payable | { readonly outcome: 'paid-before'; readonly row: PaymentRow } | DeskRefusal
   > {
     const { store, links } = this.#context;
     const stored = await store.quote(quoteDigest);
@@ -105,7 +108,14 @@ export class Issuer {
           'ask for a new quote.',
       );
     }
-    return { outcome: 'payable', quote };
+    const keys = await reserveInTime(this.#context, next, bytesAhead(quote));
+    if (keys === 'no-keys') {
+      return refused(
+        'no-keys',
+        `The link to ${link.peer} has no quantum keys left. No coin was used; ask for a new quote.`,
+      );
+    }
+    return { outcome: 'payable', quote, ...(keys && { keys }) };
   }
 
   async pay(payer: UserName, quote: Quote, answer: PaySigned): Promise<Paid | DeskRefusal> {
@@ -123,7 +133,9 @@ export class Issuer {
       });
       return this.#refuse(built, why);
     }
-    const admitted = await this.#batch(next).add(built);
+    const admitted = await withKeys(this.#context, next, answer.keys ?? bytesAhead(quote), (keys) =>
+      this.#batch(next).add({ ...built, keys }),
+    );
     if (admitted === 'no-keys') {
       log.payment('warn', built.paymentId, 'refused before admission', { reason: 'no-keys', next });
       return this.#refuse(built, 'no-keys');
@@ -249,11 +261,7 @@ export class Issuer {
   ): Promise<readonly AdmitOutcome[]> {
     const { store, outbox } = this.#context;
     const admitted = this.#signAdmissions(items);
-    const records = await protectInTime(
-      this.#context,
-      next,
-      admitted.map((item) => ({ message: paymentMessage(item), secret: item.coinSecret })),
-    );
+    const records = await protectInTime(this.#context, next, admitted.map(unprotected));
     if (records === undefined) return items.map(() => 'no-keys');
     const outcomes = await store.admit(
       admitted.map((item, i): NewPayment => {

@@ -18,6 +18,7 @@ import type { BillLine, QuoteBody } from '../../applet-spec/quote.ts';
 import { admission, type Admission, type Reason } from '../../applet-spec/receipt.ts';
 import type { Directory, StationEntry } from '../network/directory.ts';
 import type { Trust } from '../network/trust.ts';
+import type { KeyReservation } from '../qkd/reservoir.ts';
 
 export interface PaymentContext {
   readonly station: StationName;
@@ -42,6 +43,8 @@ export interface ArrivingPayment {
   readonly admission?: Admission;
   /** The station that handed it over; absent at the issuer. */
   readonly previous?: StationName;
+  /** QKD bits of the next link that are set apart for it. */
+  readonly keys?: KeyReservation | undefined;
 }
 
 export type PaymentCheck =

@@ -1,21 +1,91 @@
+import type { StationName } from '../../applet-spec/names.ts';
+import type { Quote } from '../../applet-spec/quote.ts';
 import { LinkError } from '../link/link-error.ts';
 import type { Unprotected } from '../link/links.ts';
-import type { StationName } from '../../applet-spec/names.ts';
-import type { TollContext } from './toll-context.ts';
+import type { KeyReservation } from '../qkd/reservoir.ts';
+import { paymentMessage, type TollContext } from './toll-context.ts';
+import type { ArrivingPayment } from './payment-check.ts';
 
 /** How long anything waits for the QKD keys of one link. */
 const keysTimeoutMs = 10_000;
+
+type Waiting = Pick<TollContext, 'links' | 'clock' | 'stopping'>;
 
 /**
  * As `Links.protect`, but undefined where the link had no keys for as long as that: whatever waits
  * behind goes on without (I41). Rejects where the station stops meanwhile, so that a link without
  * keys never keeps it from stopping.
  */
-export async function protectInTime(
-  { links, clock, stopping }: Pick<TollContext, 'links' | 'clock' | 'stopping'>,
+export function protectInTime(
+  context: Waiting,
   peer: StationName,
   items: readonly Unprotected[],
 ): Promise<readonly Uint8Array[] | undefined> {
+  return inTime(context, (signal) => context.links.protect(peer, items, signal));
+}
+
+/**
+ * Sets apart what a payment needs on its next link (failure 43), each for itself: one that the link
+ * has no keys for never holds up others of its batch. `no-keys` after as long a wait as above;
+ * undefined where it needs none. The caller releases what is left.
+ */
+export async function reserveInTime(
+  context: Waiting & Pick<TollContext, 'check'>,
+  next: StationName | undefined,
+  messageBytes: number,
+): Promise<KeyReservation | 'no-keys' | undefined> {
+  const suite = next && context.check.suiteTo(next);
+  if (next === undefined || suite === 'aes') return undefined;
+  const reserved = await inTime(context, async (signal) => ({
+    keys: await context.links.reserve(next, messageBytes, signal),
+  }));
+  return reserved === undefined ? 'no-keys' : reserved.keys;
+}
+
+/**
+ * `work` with the bits that its payment needs set apart: those of `ahead`, or as many as a message of
+ * so many bytes draws. What it leaves is released.
+ */
+export async function withKeys<T>(
+  context: Waiting & Pick<TollContext, 'check'>,
+  next: StationName | undefined,
+  ahead: KeyReservation | number,
+  work: (keys: KeyReservation | undefined) => Promise<T>,
+): Promise<T | 'no-keys'> {
+  const keys = typeof ahead === 'number' ? await reserveInTime(context, next, ahead) : ahead;
+  if (keys === 'no-keys') return keys;
+  try {
+    return await work(keys);
+  } finally {
+    keys?.release();
+  }
+}
+
+/** About how long the message that carries a payment will be; its quote and certificate are most. */
+export function bytesAhead({ bodyBytes }: Quote): number {
+  return bodyBytes.length + 2_048;
+}
+
+/** How long it is; 0 where the suite does not ask. */
+export function bytesOf(
+  { check }: Pick<TollContext, 'check'>,
+  next: StationName | undefined,
+  arriving: ArrivingPayment,
+): number {
+  const isPadded = next !== undefined && check.suiteTo(next) === 'otp';
+  return isPadded ? paymentMessage(arriving).length : 0;
+}
+
+/** A payment as its next link takes it. */
+export function unprotected(arriving: ArrivingPayment): Unprotected {
+  const { coinSecret, keys } = arriving;
+  return { message: paymentMessage(arriving), secret: coinSecret, keys };
+}
+
+async function inTime<T>(
+  { clock, stopping }: Waiting,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
   const patience = new AbortController();
   const giveUp = (): void => {
     patience.abort();
@@ -24,7 +94,7 @@ export async function protectInTime(
   stopping.addEventListener('abort', giveUp, { once: true });
   if (stopping.aborted) giveUp();
   try {
-    return await links.protect(peer, items, patience.signal);
+    return await work(patience.signal);
   } catch (error) {
     const outOfTime = patience.signal.aborted && !stopping.aborted;
     if (outOfTime && error instanceof LinkError && error.code === 'aborted') return undefined;

@@ -23,6 +23,7 @@ export class TellingLinks implements Links {
       sinceMs: 0,
       availableBits: 4_096n,
       missingBits: 0n,
+      reservedBits: 0n,
       ...changes,
     });
   }
@@ -47,6 +48,10 @@ export class TellingLinks implements Links {
   }
 
   listen(): void {}
+
+  reserve(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
 
   protect(): Promise<Uint8Array[]> {
     return Promise.reject(new Error('these links carry no outbox'));

@@ -1,8 +1,13 @@
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../daemon/clock.ts';
 import type { QkdError } from '../../../daemon/qkd/qkd-error.ts';
 import { Reservoir } from '../../../daemon/qkd/reservoir.ts';
-import type { KeyStarvation, ReservoirOptions } from '../../../daemon/qkd/reservoir.ts';
+import type {
+  KeyReservation,
+  KeyStarvation,
+  ReservoirOptions,
+} from '../../../daemon/qkd/reservoir.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
 import { balanced, MemoryLedger, ScriptedSource, settled } from './key-fixtures.ts';
 
@@ -149,14 +154,13 @@ describe('the reservoir', () => {
     const { reservoir, clock } = reservoirOf(source, { capacityBits: 1_024 });
     reservoir.start();
     await settled();
-    const reservation = reservoir.reserve(512);
-    expect(reservation?.bits).toBe(512);
-    expect(reservoir.reserve(768)).toBeUndefined();
+    const reservation = await reservoir.reserve([pad, mac]);
+    expect(reservation.bits).toBe(512);
     const greedy = reservoir.take([{ purpose: 'pad', bits: 768 }]);
     await settled();
-    const reserved = await reservoir.take([pad, mac], reservation ? { reservation } : {});
+    const reserved = await reservoir.take([pad, mac], { reservations: [reservation] });
     expect(reserved).toHaveLength(2);
-    expect(reservation?.bits).toBe(0);
+    expect(reservation.bits).toBe(0);
     expect(balanced(reservoir.balance())).toBe(true);
     source.refill(8);
     clock.advance(5_000);
@@ -168,13 +172,92 @@ describe('the reservoir', () => {
     const { reservoir } = reservoirOf(source, { capacityBits: 512 });
     reservoir.start();
     await settled();
-    const reservation = reservoir.reserve(512);
+    const reservation = await reservoir.reserve([pad, mac]);
     const waits = reservoir.take([pad]);
     await settled();
-    reservation?.release();
-    reservation?.release();
+    reservation.release();
+    reservation.release();
     expect(await waits).toHaveLength(1);
     expect(reservoir.balance().reserved).toBe(0n);
+    expect(reservoir.balance().reservations).toEqual({ made: 512n, used: 0n, released: 512n });
+  });
+
+  it('makes one take of several reservations, and gives back what is left of them', async () => {
+    const source = new ScriptedSource(8);
+    const { reservoir, ledger } = reservoirOf(source);
+    const reservations = await Promise.all([1, 2, 3].map(() => reservoir.reserve([pad, mac])));
+    expect(await reservoir.take([pad, mac, pad], { reservations })).toHaveLength(3);
+    expect(ledger.calls).toHaveLength(1);
+    expect(reservoir.balance()).toMatchObject({ reserved: 768n, spent: 768n });
+    for (const one of reservations) one.release();
+    expect(reservoir.balance()).toMatchObject({
+      reserved: 0n,
+      reservations: { made: 1_536n, used: 768n, released: 768n },
+    });
+    expect(balanced(reservoir.balance())).toBe(true);
+  });
+
+  it('waits in line to set bits apart, and says so until there are keys', async () => {
+    const starvations: (KeyStarvation | undefined)[] = [];
+    const source = new ScriptedSource(0);
+    const { reservoir, clock } = reservoirOf(source, {
+      capacityBits: 0,
+      onStarvation: (one) => starvations.push(one),
+    });
+    const patience = new AbortController();
+    const waits = reservoir.reserve([pad, mac], patience.signal);
+    await settled();
+    clock.advance(1_000);
+    patience.abort();
+    await expect(waits).rejects.toMatchObject({ code: 'aborted' });
+    // Nobody waits any more, and still the device is to make what was asked for.
+    expect(reservoir.starvation()).toMatchObject({ missingBits: 512 });
+    source.refill(2);
+    clock.advance(1_000);
+    await settled();
+    expect(reservoir.starvation()).toBeUndefined();
+    expect(starvations.map((one) => one !== undefined)).toEqual([true, false]);
+    expect((await reservoir.reserve([pad, mac])).bits).toBe(512);
+  });
+
+  it('I22: whatever happens, bits set apart are used, released or still set apart', async () => {
+    const steps = fc.array(fc.constantFrom('reserve', 'take', 'release', 'refill', 'give-up'), {
+      maxLength: 40,
+    });
+    await fc.assert(
+      fc.asyncProperty(steps, async (story) => {
+        const source = new ScriptedSource(6);
+        const { reservoir, clock } = reservoirOf(source, { capacityBits: 512 });
+        const held: KeyReservation[] = [];
+        const patience: AbortController[] = [];
+        for (const step of story) {
+          const gaveUp = new AbortController();
+          const one = held.shift();
+          if (step === 'reserve') {
+            patience.push(gaveUp);
+            const waits = reservoir.reserve([pad, mac], gaveUp.signal);
+            waits.then(
+              (reserved) => held.push(reserved),
+              () => undefined,
+            );
+          } else if (step === 'take' && one !== undefined) {
+            await reservoir.take([pad], { reservations: [one] });
+            one.release();
+          } else if (step === 'release') one?.release();
+          else if (step === 'refill') source.refill(2);
+          else patience.pop()?.abort();
+          if (one !== undefined && step !== 'take' && step !== 'release') held.push(one);
+          clock.advance(500);
+          await settled();
+          const balance = reservoir.balance();
+          const { made, used, released } = balance.reservations;
+          expect(made).toBe(used + released + balance.reserved);
+          expect(balanced(balance)).toBe(true);
+        }
+        await reservoir.close();
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it('hands out nothing when the ledger fails, and gives those keys up', async () => {

@@ -33,6 +33,7 @@ function room() {
     peers: [q2],
     listen: () => undefined,
     status: () => undefined,
+    reserve: (_peer, _bytes, signal) => starved.protect(q2, [], signal).then(() => undefined),
     protect: starved.protect,
     send: () => false,
     tell: () => false,
