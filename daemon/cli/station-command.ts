@@ -150,25 +150,33 @@ function statusLines(status: StationStatus): string[] {
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
     crl === undefined ? 'CRL: none' : `CRL: number ${crl.number}, next due ${crl.nextUpdate}`,
     ...links.map((link) => {
-      const missing = link.missingBits === '0' ? '' : `, ${link.missingBits} bits missing`;
       const detail = link.detail === undefined ? '' : `: ${link.detail}`;
-      return (
-        `link to ${link.peer}: ${link.state} since ${link.since}, ${link.suite}, ` +
-        `${link.availableBits} bits in stock${missing}${detail}`
-      );
+      const reserved = link.reservedBits === '0' ? '' : `, ${link.reservedBits} reserved`;
+      return `link to ${link.peer}: ${linkWords(link)}${reserved}${detail}`;
     }),
   ];
 }
 
 function networkLines(stations: StationStatus['stations']): string[] {
   if (stations.length === 0) return ['no station is known yet'];
-  return stations.flatMap(({ station, fee, currency, links }) => [
-    `${station}  fee ${fee} ${currency} (minor units)`,
-    ...links.map(
-      ({ neighbour, suite, up, availableBits }) =>
-        `  ${up ? 'up  ' : 'down'} ${neighbour}  ${suite}  ${availableBits} bits`,
-    ),
+  return stations.flatMap(({ station, fee, currency, announced, expires, links }) => [
+    `${station}: fee ${fee} ${currency} (minor units), announced ${announced}, good to ${expires}`,
+    ...links.map((link) => `  to ${link.neighbour}: ${linkWords(link)}`),
   ]);
+}
+
+function linkWords({
+  suite,
+  state,
+  since,
+  availableBits,
+  missingBits,
+}: Pick<
+  StationStatus['links'][number],
+  'suite' | 'state' | 'since' | 'availableBits' | 'missingBits'
+>): string {
+  const missing = missingBits === '0' ? '' : `, ${missingBits} bits missing`;
+  return `${state} since ${since}, ${suite}, ${availableBits} bits in stock${missing}`;
 }
 
 function tellReady(descriptor: number, ready: object): void {

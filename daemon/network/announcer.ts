@@ -10,6 +10,7 @@ import type { Links } from '../link/links.ts';
 import type { NetworkStore } from '../store/store.ts';
 import { announcement, type Announcement } from '../wire/announcement.ts';
 import type { WireMessage } from '../wire/wire-message.ts';
+import { announcedLinks } from './announced-links.ts';
 import { announcementName, type Directory } from './directory.ts';
 import type { Trust } from './trust.ts';
 
@@ -35,6 +36,7 @@ export interface AnnouncerOptions {
 /** A new announcement at least this often, and not sooner than this after the last one. */
 const everyMs = 30_000;
 const notSoonerMs = 100;
+const notSoonerForKeysMs = 1_000;
 /** How long others may use it. */
 const validSeconds = 300n;
 
@@ -67,10 +69,18 @@ export class Announcer {
 
   /** A link came up or went down, or the tariff changed: say so soon. */
   changed(): void {
+    this.#announceSoon(notSoonerMs);
+  }
+
+  /** A link starves, or has keys again: that may change often where keys are scarce. */
+  keysChanged(): void {
+    this.#announceSoon(notSoonerForKeysMs);
+  }
+
+  #announceSoon(pauseMs: number): void {
     if (this.#due || this.#closed) return;
     this.#due = true;
-    const waitMs = Math.max(0, this.#announcedMs + notSoonerMs - this.#options.clock.nowMs());
-    this.#schedule(waitMs);
+    this.#schedule(Math.max(0, this.#announcedMs + pauseMs - this.#options.clock.nowMs()));
   }
 
   linkUp(peer: StationName): void {
@@ -187,12 +197,7 @@ export class Announcer {
         expiry: time + validSeconds,
         currency,
         fee,
-        links: links.peers.flatMap((peer) => {
-          const status = links.status(peer);
-          if (status === undefined) return [];
-          const { suite, availableBits, state } = status;
-          return [{ neighbour: peer, suite, availableBits, up: state === 'up' ? 1n : 0n }];
-        }),
+        links: announcedLinks(links),
         coinCertificate: this.#options.coinCertificate,
         documentCertificate: this.#options.documentCertificate,
       },

@@ -13,13 +13,25 @@ export interface RouteWish {
   readonly to: StationName;
   readonly minimumSuite: Suite;
   readonly avoid: ReadonlySet<StationName>;
+  readonly avoidLinks?: ReadonlySet<DirectedLink>;
   readonly nowSeconds: bigint;
+}
+
+/** A link in one direction: what its first station draws keys of. */
+export type DirectedLink = `${StationName}>${StationName}`;
+
+export function directedLink(from: StationName, to: StationName): DirectedLink {
+  return `${from}>${to}`;
 }
 
 export interface Route {
   readonly stations: readonly StationEntry[];
   readonly total: bigint;
 }
+
+export type FoundRoute =
+  | { readonly outcome: 'found'; readonly route: Route }
+  | { readonly outcome: 'none'; readonly why: string };
 
 interface Path {
   readonly last: StationEntry;
@@ -29,14 +41,14 @@ interface Path {
 }
 
 /** What one payment draws from a link before its next announcement, by suite. */
-const neededBits: Readonly<Record<Suite, bigint>> = { aes: 0n, 'otp-secret': 512n, otp: 512n };
+const neededBits: Readonly<Record<Suite, bigint>> = {
+  aes: 0n,
+  'otp-secret': 512n,
+  otp: 16_384n,
+};
 
 /** The best route, or why there is none: a sentence that names what is missing. */
-export function findRoute(
-  entries: readonly StationEntry[],
-  wish: RouteWish,
-):
-  { readonly outcome: 'found'; readonly route: Route } | { readonly outcome: 'none'; why: string } {
+export function findRoute(entries: readonly StationEntry[], wish: RouteWish): FoundRoute {
   const stations = new Map(
     entries.filter((entry) => usable(entry, wish)).map((entry) => [entry.station, entry]),
   );
@@ -79,6 +91,7 @@ function stepsFrom(
     const there = stations.get(link.neighbour);
     const back = there?.announcement.body.links.find((other) => other.neighbour === here);
     if (there === undefined || back === undefined) return [];
+    if (wish.avoidLinks?.has(directedLink(here, link.neighbour)) === true) return [];
     if (!carries(link, wish) || !carries(back, wish, 0n) || contains(path, link.neighbour)) {
       return [];
     }
@@ -95,7 +108,7 @@ function carries(
   bits: bigint = neededBits[link.suite],
 ): boolean {
   return (
-    link.up === 1n && suiteAtLeast(link.suite, wish.minimumSuite) && link.availableBits >= bits
+    link.state === 'up' && suiteAtLeast(link.suite, wish.minimumSuite) && link.availableBits >= bits
   );
 }
 
@@ -132,6 +145,6 @@ function whyNot(wish: RouteWish): string {
   );
 }
 
-function none(why: string): { readonly outcome: 'none'; why: string } {
+function none(why: string): FoundRoute {
   return { outcome: 'none', why };
 }

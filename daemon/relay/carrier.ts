@@ -16,7 +16,7 @@ import {
 import { Batch } from '../batch.ts';
 import type { InboundRecord } from '../link/links.ts';
 import { StoreError } from '../store/store-error.ts';
-import type { AcceptOutcome, NewPayment } from '../store/store.ts';
+import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import type { Issuer } from './issuer.ts';
 import type { LastStation } from './last-station.ts';
@@ -202,6 +202,7 @@ export class Carrier {
       return;
     }
     log.payment('info', paymentId, 'advice', { station, reason });
+    if (reason === 'no-keys') noteStarved(this.#context, row, station);
     if (row.previous === undefined) {
       await store.putAdvice([{ paymentId, refusal: advice.bytes }]);
       await this.#issuer.pursue(paymentId, 'advice');
@@ -308,4 +309,11 @@ function openPayment(
     ...(previous !== undefined && { previous }),
     ...(next !== undefined && { next }),
   };
+}
+
+/** Payments go round a link that had no keys, until its station announces itself again. */
+function noteStarved({ picture }: TollContext, row: PaymentRow, station: StationName): void {
+  const names = storedPayment(row).quote.bill.map((line) => line.station);
+  const next = names[names.indexOf(station) + 1];
+  if (next !== undefined) picture.linkFailed(station, next);
 }

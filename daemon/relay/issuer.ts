@@ -23,7 +23,6 @@ import {
 import { signBatch } from '../../applet-spec/signed-object.ts';
 import { Batch } from '../batch.ts';
 import type { DeskRefusal, Paid, Payable, PaySigned } from '../desk/desk-seams.ts';
-import { findRoute } from '../network/routes.ts';
 import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
 import { askedAgainMs, overdueMs } from './asked-again.ts';
 import { inquire } from './inquiries.ts';
@@ -190,18 +189,12 @@ export class Issuer {
 
   /** The route of the bill, or any other one now that a station on it may have failed. */
   #routeToLast(row: PaymentRow): readonly StationName[] {
-    const { directory, station } = this.#context;
     const { bill } = storedPayment(row).quote;
     const billed = bill.map((line) => line.station);
     const last = billed.at(-1);
     if (last === undefined) return billed;
-    const found = findRoute(directory.inForce, {
-      from: station,
-      to: last,
-      minimumSuite: 'aes',
-      avoid: new Set(),
-      nowSeconds: nowSeconds(this.#context),
-    });
+    const wish = { to: last, minimumSuite: 'aes', avoid: new Set<StationName>() } as const;
+    const found = this.#context.picture.route(wish);
     return found.outcome === 'found' ? found.route.stations.map((entry) => entry.station) : billed;
   }
 

@@ -43,8 +43,8 @@ export async function reserveInTime(
 }
 
 /**
- * `work` with the bits that its payment needs set apart: those of `ahead`, or as many as a message of
- * so many bytes draws. What it leaves is released.
+ * `work` with the bits that its payment needs set apart: those of `ahead`, or as many as a message
+ * of so many bytes draws. What it leaves is released.
  */
 export async function withKeys<T>(
   context: Waiting & Pick<TollContext, 'check'>,
@@ -61,7 +61,7 @@ export async function withKeys<T>(
   }
 }
 
-/** About how long the message that carries a payment will be; its quote and certificate are most. */
+/** About how long the message that carries a payment will be: mostly quote and certificate. */
 export function bytesAhead({ bodyBytes }: Quote): number {
   return bodyBytes.length + 2_048;
 }

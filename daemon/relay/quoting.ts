@@ -13,9 +13,10 @@ import {
 import type { Entropy, Primitives, SigningKey } from '../../applet-spec/primitives.ts';
 import { acceptance, quote, type Acceptance } from '../../applet-spec/quote.ts';
 import type { Counter, DeskRefusal, Quoted } from '../desk/desk-seams.ts';
-import type { Directory } from '../network/directory.ts';
+import type { Directory, StationEntry } from '../network/directory.ts';
 import type { Asked, Questions } from '../network/questions.ts';
-import { findRoute, type Route } from '../network/routes.ts';
+import type { Picture } from '../network/picture.ts';
+import type { Route } from '../network/routes.ts';
 import type { Trust } from '../network/trust.ts';
 import type { BookStore } from '../store/store.ts';
 import type { Answer, Question } from '../wire/wire-message.ts';
@@ -45,6 +46,7 @@ export interface QuotingOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly directory: Directory;
+  readonly picture: Picture;
   readonly trust: Trust;
   readonly questions: () => Questions;
   readonly counter: () => Counter;
@@ -52,6 +54,21 @@ export interface QuotingOptions {
 }
 
 const askTimeoutMs = 5_000;
+/** So many further routes are tried where a station cannot be reached. */
+const routesMost = 3;
+
+interface QuoteWish {
+  readonly payee: UserName;
+  readonly minimumSuite: Suite;
+  readonly avoid: readonly StationName[];
+}
+
+interface AskedPayee {
+  readonly outcome: 'asked';
+  readonly asked: Asked;
+  readonly route: Route;
+  readonly last: StationEntry;
+}
 
 export class Quoting {
   readonly #options: QuotingOptions;
@@ -60,38 +77,16 @@ export class Quoting {
     this.#options = options;
   }
 
-  async quote(
-    payer: UserName,
-    wish: {
-      readonly payee: UserName;
-      readonly minimumSuite: Suite;
-      readonly avoid: readonly StationName[];
-    },
-  ): Promise<Quoted | DeskRefusal> {
+  async quote(payer: UserName, wish: QuoteWish): Promise<Quoted | DeskRefusal> {
     const { station, directory, trust } = this.#options;
     const time = this.#nowSeconds();
     const crl = trust.crl;
     if (crl === undefined) {
       return refused('certificate-not-valid', `${station} has no CRL; its operator must load one`);
     }
-    const found = findRoute(directory.inForce, {
-      from: station,
-      to: homeStation(wish.payee),
-      minimumSuite: wish.minimumSuite,
-      avoid: new Set(wish.avoid),
-      nowSeconds: time,
-    });
-    if (found.outcome === 'none') return refused('no-route', `No route: ${found.why}.`);
-    const last = found.route.stations.at(-1);
-    if (last === undefined) return refused('no-route', 'No route was found.');
-    const asked = await this.#options.questions().ask(
-      found.route.stations.map((entry) => entry.station),
-      {
-        kind: 'acceptance',
-        content: { payer, payee: wish.payee, time, minimumSuite: wish.minimumSuite },
-      },
-      askTimeoutMs,
-    );
+    const found = await this.#askPayee(payer, wish, time);
+    if (found.outcome === 'refused') return found;
+    const { asked, route, last } = found;
     if (asked.kind !== 'accepted') return notAccepted(wish.payee, asked);
     const accepted = asked.content.acceptance;
     if (
@@ -102,7 +97,7 @@ export class Quoting {
     }
     const own = directory.entry(station);
     if (own === undefined) return refused('certificate-not-valid', 'Our own certificate is void.');
-    const signed = this.#sign(payer, wish, found.route, accepted, time);
+    const signed = this.#sign(payer, wish, route, accepted, time);
     const digest = quote.digest(this.#options.primitives, signed.bodyBytes);
     await this.#options.store.putQuotes([
       {
@@ -121,6 +116,35 @@ export class Quoting {
       payeeStationCertificate: last.announcement.body.documentCertificate,
       crl: crl.der,
     };
+  }
+
+  /** S21, S23: over the best route; where a link of it fails, over the best one without it. */
+  async #askPayee(
+    payer: UserName,
+    { payee, minimumSuite, avoid }: QuoteWish,
+    time: bigint,
+  ): Promise<AskedPayee | DeskRefusal> {
+    const { picture, questions } = this.#options;
+    const content = { payer, payee, time, minimumSuite };
+    const tried = new Set<string>();
+    for (;;) {
+      const to = homeStation(payee);
+      const found = picture.route({ to, minimumSuite, avoid: new Set(avoid) });
+      if (found.outcome === 'none') return refused('no-route', `No route: ${found.why}.`);
+      const names = found.route.stations.map((entry) => entry.station);
+      const last = found.route.stations.at(-1);
+      if (last === undefined) return refused('no-route', 'No route was found.');
+      const asked = await questions().ask(names, { kind: 'acceptance', content }, askTimeoutMs);
+      const way = names.join(' ');
+      const outcome = { outcome: 'asked', asked, route: found.route, last } as const;
+      if (asked.kind !== 'unreachable' || tried.has(way) || tried.size === routesMost) {
+        return outcome;
+      }
+      tried.add(way);
+      const before = names[names.indexOf(asked.content.station) - 1];
+      if (before === undefined) return outcome;
+      picture.linkFailed(before, asked.content.station);
+    }
   }
 
   /** Qn's side of S21: is the payee here, with room for a key? */

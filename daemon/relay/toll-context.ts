@@ -10,6 +10,7 @@ import type { CoinMint } from '../coin-mint.ts';
 import type { Counter } from '../desk/desk-seams.ts';
 import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
+import type { Picture } from '../network/picture.ts';
 import type { Questions } from '../network/questions.ts';
 import type { NewPayment, PaymentRole, PaymentRow, Store } from '../store/store.ts';
 import { wireMessage } from '../wire/wire-message.ts';
@@ -42,6 +43,7 @@ export interface TollContext {
   readonly outbox: Outbox;
   readonly open: OpenPayments;
   readonly directory: Directory;
+  readonly picture: Picture;
   readonly check: PaymentContext;
   readonly questions: () => Questions;
   readonly counter: () => Counter;

@@ -13,6 +13,8 @@ export interface KeySupplySeams {
   readonly clock: Clock;
   readonly ledger: KeyLedger;
   readonly log: Log;
+  /** The link starves, or has keys again. */
+  readonly onKeysChanged?: () => void;
   /** The device itself; by default the key manager that the configuration names. */
   readonly keySource?: (neighbour: NeighbourConfig) => KeySource;
 }
@@ -35,6 +37,7 @@ export function openKeySupply(
     onStarvation: (starvation) => {
       if (starvation === undefined) log.info({ peer }, 'QKD keys arrive again');
       else log.warn({ peer, ...starvation }, 'the link waits for QKD keys');
+      seams.onKeysChanged?.();
     },
     onError: (error) => {
       // Given up by us: the station stops.

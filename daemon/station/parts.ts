@@ -7,6 +7,7 @@ import type { CertifyUser, DeskContext } from '../desk/desk-context.ts';
 import type { Links } from '../link/links.ts';
 import { Announcer } from '../network/announcer.ts';
 import type { Directory } from '../network/directory.ts';
+import { Picture } from '../network/picture.ts';
 import { Questions } from '../network/questions.ts';
 import type { Trust } from '../network/trust.ts';
 import { AnnouncedFees } from '../relay/announced-fees.ts';
@@ -51,7 +52,9 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     entropy,
     answerer: (question, route) => tollRoad.answer(question, route),
   });
-  const quoting = quotingOf(config, seams, given, { questions: () => questions, desk: () => desk });
+  const picture = new Picture({ ...shared, directory, links, clock });
+  const later = { questions: () => questions, desk: () => desk };
+  const quoting = quotingOf(config, seams, { ...given, picture }, later);
   const context = tollContextOf({
     ...shared,
     primitives,
@@ -62,6 +65,7 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     store,
     outbox,
     directory,
+    picture,
     trust,
     fees: new AnnouncedFees(store),
     questions: () => questions,
@@ -118,7 +122,7 @@ function announcerOf(config: StationConfig, seams: StationSeams, given: Given): 
 function quotingOf(
   config: StationConfig,
   seams: StationSeams,
-  { identity, directory, trust, store }: Given,
+  { identity, directory, picture, trust, store }: Given & { readonly picture: Picture },
   later: { readonly questions: () => Questions; readonly desk: () => Desk },
 ): Quoting {
   const { quotes } = config;
@@ -136,6 +140,7 @@ function quotingOf(
     clock: seams.clock,
     entropy: seams.entropy,
     directory,
+    picture,
     trust,
     questions: later.questions,
     counter: later.desk,

@@ -22,6 +22,8 @@ export interface StationStatus {
     readonly since: string;
     readonly detail?: string;
     readonly availableBits: string;
+    /** Set apart for payments that are being admitted. */
+    readonly reservedBits: string;
     readonly missingBits: string;
   }[];
   readonly stations: readonly {
@@ -29,11 +31,17 @@ export interface StationStatus {
     readonly fee: string;
     readonly currency: string;
     readonly sequence: string;
+    /** When it announced this, and how long that serves new quotes. */
+    readonly announced: string;
+    readonly expires: string;
     readonly links: readonly {
       readonly neighbour: string;
       readonly suite: string;
+      readonly state: string;
       readonly up: boolean;
+      readonly since: string;
       readonly availableBits: string;
+      readonly missingBits: string;
     }[];
   }[];
 }
@@ -58,7 +66,7 @@ export function stationStatus(parts: {
     links: links.peers.flatMap((peer) => {
       const status = links.status(peer);
       if (status === undefined) return [];
-      const { suite, state, sinceMs, detail, availableBits, missingBits } = status;
+      const { suite, state, sinceMs, detail, availableBits, reservedBits, missingBits } = status;
       return [
         {
           peer,
@@ -67,6 +75,7 @@ export function stationStatus(parts: {
           since: isoTime(sinceMs),
           ...(detail !== undefined && { detail }),
           availableBits: String(availableBits),
+          reservedBits: String(reservedBits),
           missingBits: String(missingBits),
         },
       ];
@@ -76,16 +85,22 @@ export function stationStatus(parts: {
       fee: String(body.fee),
       currency: body.currency,
       sequence: String(body.sequence),
-      links: body.links.map(({ neighbour, suite, up, availableBits }) => ({
+      announced: isoTime(Number(body.time) * 1000),
+      expires: isoTime(Number(body.expiry) * 1000),
+      links: body.links.map(({ neighbour, suite, state, since, availableBits, missingBits }) => ({
         neighbour,
         suite,
-        up: up === 1n,
+        state,
+        up: state === 'up',
+        since: isoTime(Number(since) * 1000),
         availableBits: String(availableBits),
+        missingBits: String(missingBits),
       })),
     })),
   };
 }
 
+/** Beyond what a date can say, the last moment that it can: stations announce what they like. */
 function isoTime(unixMs: number): string {
-  return new Date(unixMs).toISOString();
+  return new Date(Math.min(unixMs, 8.64e15)).toISOString();
 }

@@ -8,6 +8,7 @@ import type { StationName } from '../../applet-spec/names.ts';
 import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
 import { CertificateAuthority } from '../ca/certificate-authority.ts';
 import { openLinks } from '../link/station-links.ts';
+import type { Announcer } from '../network/announcer.ts';
 import { Directory } from '../network/directory.ts';
 import type { Trust } from '../network/trust.ts';
 import type { KeySource } from '../qkd/key-source.ts';
@@ -80,10 +81,14 @@ async function start(
     ...(seams.checkpoints !== undefined && { checkpoints: seams.checkpoints }),
   });
   closers.push(() => store.close());
-  const { links, linksPort } = await startLinks(config, seams, { trust, identity, store, closers });
+  const joined: { announcer?: Announcer } = {};
+  const onKeysChanged = (): void => joined.announcer?.keysChanged();
+  const given = { trust, identity, store, closers, onKeysChanged };
+  const { links, linksPort } = await startLinks(config, seams, given);
   const directory = new Directory({ ...seams, trust, network: config.network });
   const parts = joinParts(config, seams, { trust, identity, store, links, directory });
   const { announcer, tollRoad, desk, settlement } = parts;
+  joined.announcer = announcer;
   await announcer.start();
   closers.push(() => announcer.close());
   await tollRoad.start();
@@ -126,17 +131,20 @@ async function startLinks(
     identity,
     store,
     closers,
+    onKeysChanged,
   }: {
     readonly trust: Trust;
     readonly identity: Identity;
     readonly store: Store;
     readonly closers: (() => Promise<void> | void)[];
+    readonly onKeysChanged: () => void;
   },
 ) {
   const neighbours = config.neighbour.map((neighbour) => {
     const reservoir: Reservoir = openKeySupply(config, neighbour, {
       ...seams,
       ledger: store,
+      onKeysChanged,
     });
     closers.push(() => reservoir.close());
     reservoir.start();

@@ -12,10 +12,13 @@ import {
   suite,
 } from '../../applet-spec/names.ts';
 import { signedKind, type Signed } from '../../applet-spec/signed-object.ts';
-import { element, listOf, struct, uint, type Static } from '../../applet-spec/tlv.ts';
+import { element, listOf, oneOf, struct, uint, type Static } from '../../applet-spec/tlv.ts';
 
 /** A station has at most this many neighbours: fibres that leave one room. */
 export const neighboursMost = 64;
+
+/** A route leads only over links that are `up`. */
+const linkStates = { down: 1, connecting: 2, 'waiting-for-keys': 3, up: 4 } as const;
 
 /** One outgoing link. It counts only where the other end announces it too. */
 const announcedLink = struct({
@@ -23,7 +26,11 @@ const announcedLink = struct({
   suite: element(0x81, suite),
   /** Secret bits in stock for sending, as the reservoir counts them. */
   availableBits: element(0x82, uint(8)),
-  up: element(0x83, uint(1)),
+  state: element(0x83, oneOf(linkStates)),
+  /** When that state began. */
+  since: element(0x84, seconds),
+  /** How many bits those who wait for keys lack. */
+  missingBits: element(0x85, uint(8)),
 });
 export type AnnouncedLink = Static<typeof announcedLink>;
 

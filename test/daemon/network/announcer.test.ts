@@ -77,7 +77,7 @@ function announced(peer: RoomStation): Announcement[] {
 
 describe('a station announces itself', () => {
   it('at its start, to every neighbour, signed, and keeps what it said', async () => {
-    links.set(q3.name, { state: 'waiting-for-keys', availableBits: 7n });
+    links.set(q3.name, { state: 'waiting-for-keys', availableBits: 7n, missingBits: 505n });
     await announcer.start();
     const [said, ...more] = announced(q2);
     if (said === undefined) throw new Error('nothing was announced');
@@ -85,8 +85,22 @@ describe('a station announces itself', () => {
     expect(announcement.verify(said, q1.documentKey)).toBe(true);
     expect(said.body).toMatchObject({ station: 'q1', network, fee: 70n, currency: 'EUR' });
     expect(said.body.links).toEqual([
-      { neighbour: 'q2', suite: 'otp-secret', availableBits: 4_096n, up: 1n },
-      { neighbour: 'q3', suite: 'otp-secret', availableBits: 7n, up: 0n },
+      {
+        suite: 'otp-secret',
+        since: 0n,
+        neighbour: 'q2',
+        availableBits: 4_096n,
+        state: 'up',
+        missingBits: 0n,
+      },
+      {
+        neighbour: 'q3',
+        suite: 'otp-secret',
+        availableBits: 7n,
+        state: 'waiting-for-keys',
+        since: 0n,
+        missingBits: 505n,
+      },
     ]);
     expect(await store.ownAnnouncement(announcementName(primitives, said))).toEqual(said.bytes);
     expect(directory.entry(q1.name)?.announcement.bytes).toEqual(said.bytes);

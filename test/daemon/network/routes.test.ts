@@ -41,11 +41,13 @@ function network(
       expiry: nowSeconds + 1n,
       currency: toCurrency('EUR'),
       fee,
-      links: (links[number] ?? []).map(({ to, suite = 'otp-secret', bits = 10_000n, up }) => ({
+      links: (links[number] ?? []).map(({ to, suite = 'otp-secret', bits = 100_000n, up }) => ({
         neighbour: nameOf(to),
         suite,
         availableBits: bits,
-        up: up === false ? 0n : 1n,
+        state: up === false ? 'down' : 'up',
+        since: nowSeconds,
+        missingBits: 0n,
       })),
       coinCertificate: Uint8Array.of(1),
       documentCertificate: Uint8Array.of(1),
@@ -228,6 +230,8 @@ interface Way {
   readonly leastBits: bigint;
 }
 
+const needed = { aes: 0n, 'otp-secret': 512n, otp: 16_384n };
+
 function* everyWay(entries: readonly StationEntry[], wanted: RouteWish, way: Way): Generator<Way> {
   const here = way.stations.at(-1);
   if (here?.station === wanted.to) yield way;
@@ -239,9 +243,9 @@ function* everyWay(entries: readonly StationEntry[], wanted: RouteWish, way: Way
       announcement.body.links.find(({ neighbour }) => neighbour === ends[1 - i]),
     );
     const serves = (link: typeof out): boolean =>
-      link?.up === 1n && suiteAtLeast(link.suite, wanted.minimumSuite);
+      link?.state === 'up' && suiteAtLeast(link.suite, wanted.minimumSuite);
     if (out === undefined || !serves(out) || !serves(back)) continue;
-    if (out.suite !== 'aes' && out.availableBits < 512n) continue;
+    if (out.availableBits < needed[out.suite]) continue;
     if (wanted.avoid.has(there.station) && there.station !== wanted.to) continue;
     if (there.announcement.body.expiry <= wanted.nowSeconds) continue;
     yield* everyWay(entries, wanted, {
