@@ -12,6 +12,7 @@ import { CoinMint } from '../../../daemon/coin-mint.ts';
 import type { DeskRefusal, OfferOutcome, Paid } from '../../../daemon/desk/desk-seams.ts';
 import type { Links } from '../../../daemon/link/links.ts';
 import { Announcer } from '../../../daemon/network/announcer.ts';
+import { Picture } from '../../../daemon/network/picture.ts';
 import { Questions } from '../../../daemon/network/questions.ts';
 import { Outbox } from '../../../daemon/relay/outbox.ts';
 import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
@@ -164,7 +165,9 @@ export class TollStation {
       throw error;
     };
     const shared = { network, currency: euro, primitives, clock, links, store, directory, trust };
-    const own = { ...shared, station: station.name, documentKey: station.documentKey, entropy };
+    const picture = new Picture({ ...shared, station: station.name });
+    const { name, documentKey } = station;
+    const own = { ...shared, picture, station: name, documentKey, entropy };
     const mint = new CoinMint({
       ...own,
       issuer: station.name,
@@ -219,7 +222,8 @@ export class TollStation {
     const peers = Object.values(this.#room.stations)
       .map(({ name }) => name)
       .filter((name) => this.#room.suites.has(`${this.place} ${name}`));
-    const up = { state: 'up', sinceMs: 0, availableBits: 1_000_000n, missingBits: 0n } as const;
+    const bits = { availableBits: 1_000_000n, reservedBits: 0n, missingBits: 0n };
+    const up = { state: 'up', sinceMs: 0, ...bits } as const;
     const suiteTo = (peer: StationName) => this.#room.suites.get(`${this.place} ${peer}`);
     return {
       peers,
@@ -228,6 +232,7 @@ export class TollStation {
         const suite = suiteTo(peer);
         return suite && { ...up, peer, suite };
       },
+      reserve: () => Promise.resolve(undefined),
       protect: (_peer, items) => {
         this.keysDrawn += items.filter(({ secret }) => secret !== undefined).length;
         return Promise.resolve(items.map(({ message }) => message));
