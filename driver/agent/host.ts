@@ -5,9 +5,8 @@ import { CardError } from '../card/card-error.ts';
 import { CardSession } from '../card/card-session.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import { ApduExchange } from '../reader/apdu-exchange.ts';
-import { cardInserted } from '../reader/card-presence.ts';
-import type { CardConnection, Reader } from '../reader/connection.ts';
-import { ReaderError } from '../reader/reader-error.ts';
+import { connectCard } from '../reader/connect-card.ts';
+import type { Reader } from '../reader/connection.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 import type { Wallet } from '../wallet/wallet.ts';
 import { HomeDesk } from './home-desk.ts';
@@ -172,7 +171,11 @@ export class Host {
   }
 
   async #connectCard(): Promise<ConnectedCard> {
-    const connection = await this.#connectReader();
+    const connection = await connectCard(this.#reader, {
+      clock: this.clock,
+      mostMs: this.#cardWaitMs,
+      signal: this.ending,
+    });
     const exchange = new ApduExchange(connection, { clock: this.clock });
     try {
       return { session: await CardSession.open(exchange), exchange };
@@ -180,30 +183,6 @@ export class Host {
       await exchange.close();
       throw error;
     }
-  }
-
-  /** Waits for a card, but for nothing else that is missing. */
-  async #connectReader(): Promise<CardConnection> {
-    try {
-      return await this.#reader.connect();
-    } catch (error) {
-      const empty = error instanceof ReaderError && error.code === 'no-card';
-      if (!empty) throw error;
-    }
-    await this.#insertion();
-    return this.#reader.connect();
-  }
-
-  async #insertion(): Promise<void> {
-    const inserted = cardInserted(this.#reader);
-    let cancel: () => void = () => undefined;
-    const late = new Promise<void>((resolve) => {
-      cancel = this.clock.after(this.#cardWaitMs, resolve);
-      this.ending.addEventListener('abort', () => resolve(), { once: true });
-    });
-    await Promise.race([inserted.come, late]);
-    cancel();
-    inserted.cancel();
   }
 
   #endDesk(reason: DeskError): void {

@@ -3,6 +3,7 @@ import type { ErrandResult } from '../agent/errands.ts';
 import type { ReaderEvent } from '../reader/connection.ts';
 import { PcscReader } from '../reader/pcsc-reader.ts';
 import { readBytesFile, type CommandSetting } from './command-setting.ts';
+import { addConformanceCommand } from './conformance-command.ts';
 import { formatMoney } from './money.ts';
 import { pemToDer } from './pem.ts';
 import type { Cli } from './program.ts';
@@ -37,6 +38,7 @@ export function addCardCommands(cli: Cli): void {
       cli.perform(command, (setting) => initialise(setting, options)),
     );
   addPinCommands(cli, card);
+  addConformanceCommand(cli, card);
   card
     .command('list')
     .description('the readers of this machine')

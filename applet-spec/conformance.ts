@@ -1,0 +1,153 @@
+/**
+ * The conformance checklist: what is looked for on a card, one case at a time, whoever made it.
+ * `conformance.md` is the same as a page.
+ */
+
+/**
+ * What a case needs. `card`: any card. `pin`: its PIN too. `keys`: the keys of its delivery file,
+ * still in force. `expendable`: a blank card that may be used up.
+ */
+export const conformanceNeeds = ['card', 'pin', 'keys', 'expendable'] as const;
+export type ConformanceNeed = (typeof conformanceNeeds)[number];
+
+export interface ConformanceCase {
+  /** Page and section of the specification. */
+  readonly clause: string;
+  readonly needs: ConformanceNeed;
+  /** What a card that conforms does. */
+  readonly what: string;
+}
+
+const transmission = 'card.md, Transmission';
+const commands = 'card.md, Commands';
+const reference = 'card.md, PIN and PUK';
+const host = 'card.md, Keys shared with peers';
+const opening = 'secure-channel.md, Opening';
+const channel = 'secure-channel.md, Commands';
+const answers = 'secure-channel.md, Answers';
+const enrolment = 'card.md, Enrolment';
+const attest = 'attestation.md, ATTEST';
+const pool = 'card.md, The pool';
+const pay = 'card.md, PAY';
+const peers = 'card.md, Keys shared with peers';
+const journal = 'card.md, Journal, and what a torn command leaves';
+const life = 'card.md, Life';
+const objects = 'card.md, Objects';
+const statusWords = 'card.md, Status words';
+
+/** In the order in which they are tried. */
+export const conformanceCases = {
+  'TRANSMISSION-1': entry(transmission, 'card', 'the answer to reset announces the profile'),
+  'TRANSMISSION-2': entry(transmission, 'card', 'a chain is joined, empty pieces included'),
+  'TRANSMISSION-3': entry(
+    transmission,
+    'card',
+    'another command inside a chain is 6883 and ends the chain',
+  ),
+  'TRANSMISSION-4': entry(
+    transmission,
+    'card',
+    'extended length is taken where it is announced, and 6700 elsewhere',
+  ),
+  'TRANSMISSION-5': entry(transmission, 'card', 'GET RESPONSE fetches an answer piece by piece'),
+  'TRANSMISSION-6': entry(
+    transmission,
+    'card',
+    'an answer that was not fetched is gone with the next command',
+  ),
+  'TRANSMISSION-7': entry(statusWords, 'card', 'an APDU whose lengths contradict is 6700'),
+  'TRANSMISSION-8': entry(
+    statusWords,
+    'card',
+    'other channels are 6881, ISO’s secure messaging 6882, other classes 6E00',
+  ),
+  'TRANSMISSION-9': entry(statusWords, 'card', 'instructions that there are not are 6D00'),
+  'SELECT-1': entry(life, 'card', 'before SELECT every other command is 6985'),
+  'SELECT-2': entry(objects, 'card', 'SELECT answers the FCI with 00 and nothing with 0C'),
+  'SELECT-3': entry(commands, 'card', 'SELECT of anything but the whole AID is 6A82 or 6A86'),
+  'INFORMATION-1': entry(objects, 'card', 'application information is as laid out and in bounds'),
+  'INFORMATION-2': entry(life, 'card', 'the life cycle is the one that follows from the rest'),
+  'INFORMATION-3': entry(commands, 'card', 'GET DATA gives its two objects and no others'),
+  'INFORMATION-4': entry(commands, 'card', 'the owner is not told before the PIN'),
+  'INFORMATION-5': entry(commands, 'pin', 'the owner is told after the PIN, and who it is'),
+  'PIN-1': entry(reference, 'card', 'an empty VERIFY tells how it stands and costs no try'),
+  'PIN-2': entry(reference, 'card', 'VERIFY of a wrong form is refused and costs no try'),
+  'PIN-3': entry(commands, 'card', 'commands that need the PIN are 6982 before it'),
+  'PIN-4': entry(reference, 'pin', 'the right PIN is verified, and stands until SELECT'),
+  'PIN-5': entry(reference, 'pin', 'loss of power forgets that the PIN was verified'),
+  'PIN-6': entry(
+    reference,
+    'pin',
+    'a wrong PIN costs a try and the verification; the right one gives all tries back',
+  ),
+  'PIN-7': entry(reference, 'pin', 'a PIN that is set is not set again without the old one'),
+  'HOST-1': entry(host, 'pin', 'LIST COINS gives every coin once, at most 64 a page'),
+  'HOST-2': entry(host, 'pin', 'LIST PEER KEYS gives every slot once, at most 16 a page'),
+  'HOST-3': entry(commands, 'pin', 'AUTHORISE takes an authorisation and nothing else'),
+  'HOST-4': entry(host, 'pin', 'DERIVE TRAFFIC and ERASE PEER KEY need a slot: 6A88'),
+  'HOST-5': entry(commands, 'pin', 'DERIVE HOST LINK needs a session: 6985'),
+  'SESSION-1': entry(
+    opening,
+    'card',
+    'the greeting shows i 61, the key version and fresh challenges',
+  ),
+  'SESSION-2': entry(opening, 'card', 'INITIALIZE UPDATE takes its key version and 16 bytes only'),
+  'SESSION-3': entry(
+    opening,
+    'card',
+    'a false EXTERNAL AUTHENTICATE is 6982, and uses its greeting up',
+  ),
+  'SESSION-4': entry(commands, 'card', 'secure commands in the clear are 6982, and change nothing'),
+  'SESSION-5': entry(channel, 'card', 'wrapped commands without a session are 6982'),
+  'SESSION-6': entry(opening, 'keys', 'the card proves its keys, and opens at level 33'),
+  'SESSION-7': entry(opening, 'keys', 'lower levels are refused though the proof is good'),
+  'SESSION-8': entry(channel, 'keys', 'a changed command is 6982 and closes the session'),
+  'SESSION-9': entry(channel, 'keys', 'a command that was taken before closes the session'),
+  'SESSION-10': entry(channel, 'keys', 'a command out of turn closes the session'),
+  'SESSION-11': entry(channel, 'keys', 'a command cut short closes the session'),
+  'SESSION-12': entry(answers, 'keys', 'refusals of business come as 9000 under a MAC'),
+  'SESSION-13': entry(answers, 'keys', 'what cannot be read is an error without MAC'),
+  'SESSION-14': entry(life, 'keys', 'SELECT, loss of power and a new greeting end the session'),
+  'LIFE-1': entry(enrolment, 'expendable', 'a blank card is not enrolled: not-initialised'),
+  'LIFE-2': entry(reference, 'expendable', 'PIN and PUK are set, each once'),
+  'LIFE-3': entry(reference, 'expendable', 'the PIN is changed for the right old one alone'),
+  'LIFE-4': entry(reference, 'expendable', 'three wrong PINs block; the PUK unblocks'),
+  'LIFE-5': entry(attest, 'expendable', 'there is nothing to attest before there is a key pair'),
+  'LIFE-6': entry(enrolment, 'expendable', 'a key pair is made, and proves that it is there'),
+  'LIFE-7': entry(attest, 'expendable', 'the new key pair is attested over the nonce'),
+  'LIFE-8': entry(enrolment, 'expendable', 'a certificate is taken for the card’s own key alone'),
+  'LIFE-9': entry(enrolment, 'expendable', 'what needs enrolment is refused before it'),
+  'LIFE-10': entry(enrolment, 'expendable', 'new keys are checked, and hold from the next session'),
+  'LIFE-11': entry(enrolment, 'expendable', 'limits may change later, the owner may not'),
+  'LIFE-12': entry(enrolment, 'expendable', 'a handle takes the serial number’s place'),
+  'LIFE-13': entry(commands, 'expendable', 'host and station derive the same host-link keys'),
+  'POOL-1': entry(pool, 'expendable', 'coins are loaded once, all or none'),
+  'POOL-2': entry(channel, 'expendable', 'a changed command executes nothing'),
+  'POOL-3': entry(pool, 'expendable', 'coins retire as authorised, and for their order alone'),
+  'POOL-4': entry(pool, 'expendable', 'retiring and expired coins are erased, others are not'),
+  'POOL-5': entry(pool, 'expendable', 'a coin that left does not come back'),
+  'PAY-1': entry(pay, 'expendable', 'nothing is paid without the authorisation of this quote'),
+  'PAY-2': entry(pay, 'expendable', 'network, payer, station and currency are the card’s own'),
+  'PAY-3': entry(pay, 'expendable', 'a coin of exactly the sum, and unexpired, is needed'),
+  'PAY-4': entry(pay, 'expendable', 'the signature is the card’s over the transaction, s low'),
+  'PAY-5': entry(pay, 'expendable', 'a repeat gives the same answer, without authorisation'),
+  'PAY-6': entry(pay, 'expendable', 'an authorisation is used up by a PAY that is refused'),
+  'PAY-7': entry(pay, 'expendable', 'the payment limit and the day limit hold'),
+  'PAY-8': entry(pay, 'expendable', 'coins are picked at random'),
+  'PAY-9': entry(pool, 'expendable', 'a signed coin is neither retired nor erased'),
+  'PAY-10': entry(journal, 'expendable', 'the journal tells by payment, by quote and by coin'),
+  'PEER-1': entry(peers, 'expendable', 'an offer is acknowledged once its commitment fits'),
+  'PEER-2': entry(peers, 'expendable', 'a provisional key is neither used nor erased'),
+  'PEER-3': entry(peers, 'expendable', 'no verdict counts but that of who decides'),
+  'PEER-4': entry(peers, 'expendable', 'a delivered key is active, and its coin gone'),
+  'PEER-5': entry(peers, 'expendable', 'an undelivered key is burned, and its coin gone'),
+  'PEER-6': entry(peers, 'expendable', 'the home station’s refusal burns a payer’s key'),
+  'PEER-7': entry(peers, 'expendable', 'traffic keys are those of the KDF, and epochs only rise'),
+  'PEER-8': entry(peers, 'expendable', 'a key that is erased is gone'),
+} as const satisfies Readonly<Record<string, ConformanceCase>>;
+
+export type ConformanceCaseId = keyof typeof conformanceCases;
+
+function entry(clause: string, needs: ConformanceNeed, what: string): ConformanceCase {
+  return { clause, needs, what };
+}
