@@ -39,8 +39,8 @@ export class PaymentQueries implements Pick<
 
   readonly paymentByQuote: PaymentStore['paymentByQuote'] = (quoteDigest) =>
     this.#parts.database.read(() => {
-      const row = this.#sql.byQuote.get(quoteDigest);
-      return row && paymentRow(row);
+      const number = this.#sql.byQuote.get(quoteDigest)?.number ?? undefined;
+      return number === undefined ? undefined : this.#payments.row(number);
     });
 
   readonly heldSecret: PaymentStore['heldSecret'] = (paymentId) =>
@@ -104,7 +104,7 @@ export class PaymentQueries implements Pick<
 }
 
 function prepareQueries(database: SqliteDatabase): {
-  readonly byQuote: Statement<[Uint8Array], StoredPayment>;
+  readonly byQuote: Statement<[Uint8Array], { readonly number: bigint | null }>;
   readonly secret: Statement<[bigint], { readonly sealed: Uint8Array }>;
   readonly open: Statement<[string, bigint, Uint8Array, number], StoredPayment>;
   readonly unconcluded: Statement<[string, string], StoredPayment>;
@@ -121,13 +121,13 @@ function prepareQueries(database: SqliteDatabase): {
      WHERE ${user} = ? AND role = '${role}' AND decided_ms IS NOT NULL AND card_concluded = 0`;
   return {
     byQuote: database.prepare(
-      `${wholePayment} WHERE p.role = 'issuer' AND p.quote_digest = ?
-       AND p.bucket IN (SELECT bucket FROM payment_bucket) ORDER BY p.number DESC LIMIT 1`,
+      `SELECT max(number) AS number FROM payment WHERE role = 'issuer' AND quote_digest = ?
+       AND bucket IN (SELECT bucket FROM payment_bucket)`,
     ),
     secret: database.prepare('SELECT sealed FROM held_secret WHERE number = ?'),
     open: database.prepare(
       `${wholePayment} WHERE p.role = ?
-       AND p.state IN ('admitted', 'relayed', 'held', 'forwarded', 'offered')
+       AND p.decided_ms IS NULL
        AND (p.delivery_deadline, p.payment_id) > (?, ?)
        ORDER BY p.delivery_deadline, p.payment_id LIMIT ?`,
     ),

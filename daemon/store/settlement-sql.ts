@@ -84,14 +84,14 @@ function prepareClaims(database: SqliteDatabase) {
     ),
     inFlight: database.prepare<[string], { readonly amount: bigint }>(
       `SELECT coalesce(sum(fee), 0) AS amount FROM payment
-       WHERE role IN ('relay', 'last') AND state IN ('held', 'forwarded', 'offered')
+       WHERE role IN ('relay', 'last') AND decided_ms IS NULL
          AND issuer = ?`,
     ),
     peers: database.prepare<[], { readonly peer: StationName }>(
       `SELECT substr(name, instr(name, ':') + 1) AS peer FROM account
          WHERE name LIKE 'payable:%' OR name LIKE 'receivable:%'
        UNION SELECT issuer FROM payment
-         WHERE role IN ('relay', 'last') AND state IN ('held', 'forwarded', 'offered')
+         WHERE role IN ('relay', 'last') AND decided_ms IS NULL
        ORDER BY peer`,
     ),
     insertClaim: database.prepare<[Uint8Array, string, string, bigint, bigint, bigint]>(

@@ -25,7 +25,7 @@ CREATE TABLE card (
   number INTEGER PRIMARY KEY,
   serial BLOB NOT NULL UNIQUE,
   user TEXT NOT NULL REFERENCES user (name),
-  state TEXT NOT NULL CHECK (state IN ('awaiting-enrolment', 'enrolled', 'frozen')),
+  state TEXT NOT NULL CHECK (state = 'awaiting-enrolment' OR state = 'enrolled' OR state = 'frozen'),
   key_version INTEGER NOT NULL,
   keys BLOB NOT NULL,
   next_key_version INTEGER,

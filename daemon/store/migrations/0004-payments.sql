@@ -4,9 +4,10 @@ CREATE TABLE payment (
   number INTEGER PRIMARY KEY,
   bucket INTEGER NOT NULL,
   payment_id BLOB NOT NULL CHECK (length(payment_id) = 32),
-  role TEXT NOT NULL CHECK (role IN ('issuer', 'relay', 'last')),
-  state TEXT NOT NULL CHECK (state IN
-    ('admitted', 'relayed', 'held', 'forwarded', 'offered', 'delivered', 'undelivered', 'refused')),
+  role TEXT NOT NULL CHECK (role = 'issuer' OR role = 'relay' OR role = 'last'),
+  state TEXT NOT NULL CHECK (state = 'admitted' OR state = 'relayed' OR state = 'held'
+    OR state = 'forwarded' OR state = 'offered' OR state = 'delivered' OR state = 'undelivered'
+    OR state = 'refused'),
   -- Rises with every change of any payment: what a wallet that was away asks behind.
   change INTEGER NOT NULL,
   payer TEXT NOT NULL,
@@ -27,7 +28,8 @@ CREATE TABLE payment (
   outbox_row INTEGER,
   -- A delivered payment with a fee of ours on another's coin, until a claim names it.
   unclaimed INTEGER NOT NULL DEFAULT 0 CHECK (unclaimed IN (0, 1)),
-  CHECK ((decided_ms IS NOT NULL) = (state IN ('delivered', 'undelivered', 'refused')))
+  CHECK ((decided_ms IS NOT NULL)
+    = (state = 'delivered' OR state = 'undelivered' OR state = 'refused'))
 ) STRICT;
 CREATE UNIQUE INDEX payment_by_id ON payment (bucket, payment_id);
 CREATE TABLE payment_bucket (bucket INTEGER PRIMARY KEY) STRICT;
@@ -35,7 +37,7 @@ CREATE INDEX payment_by_quote ON payment (bucket, quote_digest) WHERE role = 'is
 -- One payment per coin (I13). The issuer's own coins have their state for that.
 CREATE UNIQUE INDEX payment_by_coin ON payment (issuer, coin_id) WHERE role <> 'issuer';
 CREATE INDEX payment_open ON payment (role, delivery_deadline, payment_id)
-  WHERE state IN ('admitted', 'relayed', 'held', 'forwarded', 'offered');
+  WHERE decided_ms IS NULL;
 CREATE INDEX payment_of_payer ON payment (payer, change) WHERE role = 'issuer';
 CREATE INDEX payment_of_payee ON payment (payee, change) WHERE role = 'last';
 CREATE INDEX payment_unconcluded_payer ON payment (payer)
@@ -46,14 +48,11 @@ CREATE INDEX payment_unclaimed ON payment (issuer, number) WHERE unclaimed = 1;
 
 -- A verdict sticks (I25, I31); relays' states go forward only.
 CREATE TRIGGER payment_steps BEFORE UPDATE OF state ON payment
-WHEN NOT CASE OLD.state
-  WHEN 'admitted' THEN NEW.state IN ('admitted', 'relayed', 'delivered', 'undelivered')
-  WHEN 'relayed' THEN NEW.state IN ('relayed', 'delivered', 'undelivered')
-  WHEN 'held' THEN NEW.state IN ('held', 'forwarded', 'offered', 'delivered', 'undelivered')
-  WHEN 'forwarded' THEN NEW.state IN ('forwarded', 'delivered', 'undelivered')
-  WHEN 'offered' THEN NEW.state IN ('offered', 'delivered', 'undelivered')
-  ELSE NEW.state = OLD.state
-END
+WHEN NEW.state <> OLD.state AND NOT (
+  OLD.state = 'admitted' AND NEW.state = 'relayed'
+  OR OLD.state = 'held' AND (NEW.state = 'forwarded' OR NEW.state = 'offered')
+  OR OLD.decided_ms IS NULL AND (NEW.state = 'delivered' OR NEW.state = 'undelivered')
+)
 BEGIN SELECT RAISE(ABORT, 'no such step of a payment'); END;
 CREATE TRIGGER payment_is_never_deleted BEFORE DELETE ON payment
 BEGIN SELECT RAISE(ABORT, 'a payment is never deleted'); END;

@@ -3,7 +3,7 @@ CREATE TABLE key_use (
   key_id BLOB PRIMARY KEY,
   peer TEXT NOT NULL,
   direction TEXT NOT NULL CHECK (direction IN ('send', 'receive')),
-  purpose TEXT NOT NULL CHECK (purpose IN ('traffic', 'pad', 'mac'))
+  purpose TEXT NOT NULL CHECK (purpose = 'traffic' OR purpose = 'pad' OR purpose = 'mac')
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE announcement (

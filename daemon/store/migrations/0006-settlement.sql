@@ -2,7 +2,8 @@
 CREATE TABLE settlement_window (
   peer TEXT NOT NULL,
   sequence INTEGER NOT NULL CHECK (sequence > 0),
-  state TEXT NOT NULL CHECK (state IN ('open', 'closed', 'agreed', 'paid')),
+  state TEXT NOT NULL
+    CHECK (state = 'open' OR state = 'closed' OR state = 'agreed' OR state = 'paid'),
   ours_count INTEGER NOT NULL DEFAULT 0,
   ours_amount INTEGER NOT NULL DEFAULT 0,
   theirs_count INTEGER NOT NULL DEFAULT 0,
