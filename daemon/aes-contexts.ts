@@ -5,7 +5,7 @@
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { Cipher, Decipher } from 'node:crypto';
-import { equalBytes, xorBytes } from '../applet-spec/bytes.ts';
+import { equalBytes } from '../applet-spec/bytes.ts';
 import { AES_BLOCK_BYTES } from '../applet-spec/primitive-input.ts';
 
 const zeroBlock = new Uint8Array(AES_BLOCK_BYTES);
@@ -23,7 +23,7 @@ export class AesContexts {
   #cmacSubkeys: readonly [Uint8Array, Uint8Array] | undefined;
 
   private constructor(key: Uint8Array) {
-    this.#key = Uint8Array.from(key);
+    this.#key = new Uint8Array(key);
   }
 
   /** Of this array of bytes, as long as it lives and holds the same key. */
@@ -38,8 +38,18 @@ export class AesContexts {
   /** Whole blocks; a result of its own. */
   cbcEncrypt(iv: Uint8Array, plaintext: Uint8Array): Uint8Array {
     if (plaintext.length === 0) return new Uint8Array(0);
+    const input = new Uint8Array(plaintext);
+    return this.#encrypt(input, iv);
+  }
+
+  /** The last block under a zero IV; `input` is whole blocks, and is not what it was afterwards. */
+  cbcMac(input: Uint8Array): Uint8Array {
+    return this.#encrypt(input, zeroBlock).slice(-AES_BLOCK_BYTES);
+  }
+
+  /** Changes `input`. */
+  #encrypt(input: Uint8Array, iv: Uint8Array): Uint8Array {
     const running = (this.#encryptor ??= this.#makeEncryptor());
-    const input = Uint8Array.from(plaintext);
     mask(input, running.last, iv);
     const output = plain(running.cipher.update(input));
     running.last = output.slice(-AES_BLOCK_BYTES);
@@ -94,13 +104,15 @@ export function aesCmac(key: Uint8Array, message: Uint8Array): Uint8Array {
   const isWhole = message.length === padded.length;
   if (!isWhole) padded[message.length] = 0x80;
   const [k1, k2] = context.cmacSubkeys;
-  mask(padded.subarray(-AES_BLOCK_BYTES), isWhole ? k1 : k2, zeroBlock);
-  return context.cbcEncrypt(zeroBlock, padded).slice(-AES_BLOCK_BYTES);
+  mask(padded, isWhole ? k1 : k2, zeroBlock, padded.length - AES_BLOCK_BYTES);
+  return context.cbcMac(padded);
 }
 
-/** The first block of `bytes`, in place. */
-function mask(bytes: Uint8Array, a: Uint8Array, b: Uint8Array): void {
-  bytes.set(xorBytes(xorBytes(bytes.subarray(0, AES_BLOCK_BYTES), a), b));
+/** One block of `bytes`, in place. */
+function mask(bytes: Uint8Array, a: Uint8Array, b: Uint8Array, start = 0): void {
+  for (let i = 0; i < AES_BLOCK_BYTES; i++) {
+    bytes[start + i] = (bytes[start + i] as number) ^ (a[i] as number) ^ (b[i] as number);
+  }
 }
 
 /** Multiplication by x in GF(2^128), RFC 4493 §2.3. */
@@ -116,7 +128,7 @@ function double(block: Uint8Array): Uint8Array {
   return doubled;
 }
 
-/** A copy that is no Buffer, whose `slice` would share memory. */
+/** The same bytes, which are nobody else's, as no Buffer: its `slice` would share memory. */
 function plain(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes);
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }

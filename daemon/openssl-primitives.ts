@@ -13,7 +13,7 @@ import {
   bytesToUint,
   concatBytes,
   fromHex,
-  toHex,
+  toLatin1,
   uintToBytes,
   wipe,
 } from '../applet-spec/bytes.ts';
@@ -114,7 +114,7 @@ export class OpensslVerifyingKey implements VerifyingKey {
   }
 
   protected constructor(publicKey: Uint8Array, key: KeyObject) {
-    this.publicKey = Uint8Array.from(publicKey);
+    this.publicKey = new Uint8Array(publicKey);
     this.#input = { key, dsaEncoding: 'ieee-p1363' };
   }
 
@@ -141,7 +141,7 @@ const imported = new Map<string, OpensslVerifyingKey>();
 const importedMost = 4_096;
 
 function importedOnce(publicKey: Uint8Array): OpensslVerifyingKey {
-  const point = toHex(publicKey);
+  const point = toLatin1(publicKey);
   const known = imported.get(point);
   if (known !== undefined) return known;
   const verifyingKey = OpensslVerifyingKey.import(publicKey);
@@ -204,7 +204,7 @@ function toLowS(signature: Uint8Array): Uint8Array {
   return signature;
 }
 
-/** A copy that is no Buffer, whose `slice` would share memory. */
+/** What OpenSSL made for us alone, as no Buffer: its `slice` would share memory. */
 function plainBytes(bytes: Uint8Array): Uint8Array {
-  return Uint8Array.from(bytes);
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }

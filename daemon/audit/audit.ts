@@ -3,7 +3,7 @@
  * over payments, transfers, coins and claims. What is kept in memory grows with what is under way
  * and with one short ID per payment, not with the evidence.
  */
-import { equalBytes } from '../../applet-spec/bytes.ts';
+import { equalBytes, toLatin1 } from '../../applet-spec/bytes.ts';
 import type { Certificate } from '../../applet-spec/certificate.ts';
 import type { Currency, StationName } from '../../applet-spec/names.ts';
 import { payment as paymentCodec, type Payment } from '../../applet-spec/payment.ts';
@@ -127,7 +127,7 @@ class StationAudit {
       if (last === undefined || rows.length < pageRows) return;
       await this.#transfers.until(last.storedMs);
       after = last.paymentId;
-      const cursor = String.fromCharCode(...after);
+      const cursor = toLatin1(after);
       if (cursors.has(cursor)) {
         const detail = 'two stored payments have one ID; those behind them cannot be read';
         this.#findings.push({ code: 'store-inconsistent', detail, paymentId: after });
@@ -167,7 +167,7 @@ class StationAudit {
     const { issuer, coinId } = coin.body;
     const used = this.#usedCoins.get(issuer) ?? new Set<string>();
     this.#usedCoins.set(issuer, used);
-    const memory = String.fromCharCode(...coinId);
+    const memory = toLatin1(coinId);
     if (used.has(memory)) {
       const detail = 'its coin pays another stored payment too';
       this.#findings.push({ code: 'coin-used-twice', detail, paymentId, party: quote.payer });

@@ -3,6 +3,7 @@
  * as their announcements left them here. Certificates are judged at the time of what they stand in,
  * not at that of the audit: an expired certificate does not undo what it signed.
  */
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 import {
   issuanceRefusal,
   parseCertificate,
@@ -80,7 +81,7 @@ export class StationKeys {
     station: StationName,
     time: bigint | undefined,
   ): string | undefined {
-    const memory = `${role} ${station} ${String.fromCharCode(...this.#primitives.sha256(der))}`;
+    const memory = `${role} ${station} ${toLatin1(this.#primitives.sha256(der))}`;
     if (this.#certificates.has(memory)) return undefined;
     try {
       const certificate = parseCertificate(der);

@@ -1,3 +1,4 @@
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 import type { VerifyingKey } from '../../applet-spec/primitives.ts';
 
 /** Several seconds' batches of one station. */
@@ -19,7 +20,7 @@ export class BatchKey implements VerifyingKey {
   }
 
   verify(message: Uint8Array, signature: Uint8Array): boolean {
-    const name = `${signature.length} ${latin1(signature)}${latin1(message)}`;
+    const name = `${signature.length} ${toLatin1(signature)}${toLatin1(message)}`;
     if (this.#good.has(name)) return true;
     if (!this.#verifyingKey.verify(message, signature)) return false;
     if (this.#good.size >= rememberedMost) {
@@ -29,11 +30,4 @@ export class BatchKey implements VerifyingKey {
     this.#good.add(name);
     return true;
   }
-}
-
-/** One character a byte. */
-function latin1(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }

@@ -2,7 +2,7 @@
  * What our own announcements said we charge, by the name that bill lines give them. An old price
  * serves no new quote: an announcement counts for quotes of its own time only.
  */
-import { toHex } from '../../applet-spec/bytes.ts';
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 import type { NetworkStore } from '../store/store.ts';
 import { announcement, type AnnouncementBody } from '../wire/announcement.ts';
 
@@ -31,7 +31,7 @@ export class AnnouncedFees {
   }
 
   async #tariff(name: Uint8Array): Promise<Tariff | undefined> {
-    const memory = toHex(name);
+    const memory = toLatin1(name);
     const known = this.#known.get(memory);
     if (known !== undefined) return known;
     const bytes = await this.#store.ownAnnouncement(name);

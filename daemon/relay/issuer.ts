@@ -2,6 +2,7 @@
  * Q1 (S34–S36, S38): the one counter at which a coin is spent. A payment is admitted, or refused
  * with a signed, sticky word; nothing in between is ever told to the user.
  */
+import { toHex } from '../../applet-spec/bytes.ts';
 import { coin as coinKind } from '../../applet-spec/coin.ts';
 import { certificateHash } from '../../applet-spec/certificate.ts';
 import { headNow, type StationName, type UserName } from '../../applet-spec/names.ts';
@@ -384,7 +385,7 @@ function isGone({ coinSecret }: ArrivingPayment): boolean {
 }
 
 function evidenceOf(outcome: AcceptOutcome): string {
-  if (outcome.outcome === 'coin-used') return nameOf(outcome.by);
+  if (outcome.outcome === 'coin-used') return toHex(outcome.by);
   return outcome.outcome === 'coin-not-unspent' ? outcome.state : outcome.outcome;
 }
 

@@ -3,7 +3,7 @@
  * offered when the payee's card is at the desk, until the delivery deadline by this station's
  * clock.
  */
-import { concatBytes, toHex } from '../../applet-spec/bytes.ts';
+import { concatBytes, toLatin1 } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { labels } from '../../applet-spec/labels.ts';
 import { headNow, type UserName } from '../../applet-spec/names.ts';
@@ -203,7 +203,7 @@ export class LastStation {
   }
 
   async #payeeKey(hash: Uint8Array): Promise<VerifyingKey | undefined> {
-    const name = toHex(hash);
+    const name = toLatin1(hash);
     const known = this.#payeeKeys.get(name);
     if (known !== undefined) return known;
     const { store, primitives } = this.#context;

@@ -3,7 +3,7 @@
  * a verdict costs no reading and decoding of rows. A memory only: whatever is not here is in the
  * store.
  */
-import { toHex } from '../../applet-spec/bytes.ts';
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import { payment as paymentCodec, type Payment } from '../../applet-spec/payment.ts';
 import { admission as admissionKind, type Admission } from '../../applet-spec/receipt.ts';
@@ -38,17 +38,17 @@ export class OpenPayments {
       const oldest = this.#open.keys().next();
       if (oldest.done !== true) this.#open.delete(oldest.value);
     }
-    this.#open.set(toHex(payment.paymentId), payment);
+    this.#open.set(toLatin1(payment.paymentId), payment);
   }
 
   /** Its verdict is durable, by whatever way: from now on the store speaks for it. */
   forget(paymentId: Uint8Array): void {
-    this.#open.delete(toHex(paymentId));
+    this.#open.delete(toLatin1(paymentId));
   }
 
   /** From memory or from the store; undefined where there is none. */
   async find(paymentId: Uint8Array): Promise<OpenPayment | undefined> {
-    const known = this.#open.get(toHex(paymentId));
+    const known = this.#open.get(toLatin1(paymentId));
     if (known !== undefined) return known;
     const [row] = await this.#store.payments([paymentId]);
     return row && paymentOfRow(row);

@@ -5,7 +5,7 @@ import { payment as paymentCodec, type Payment } from '../../applet-spec/payment
 import type { Primitives, SigningKey } from '../../applet-spec/primitives.ts';
 import { admission, refusal, type Reason, type Refusal } from '../../applet-spec/receipt.ts';
 import { headNow } from '../../applet-spec/names.ts';
-import { toHex } from '../../applet-spec/bytes.ts';
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 import type { CoinMint } from '../coin-mint.ts';
 import type { Counter } from '../desk/desk-seams.ts';
 import type { Links } from '../link/links.ts';
@@ -130,7 +130,7 @@ export function signRefusal(context: TollContext, paymentId: Uint8Array, why: Re
   );
 }
 
-/** Payments are keyed by their ID's hexadecimal form in memory. */
+/** What payments are looked up by in memory. */
 export function nameOf(paymentId: Uint8Array): string {
-  return toHex(paymentId);
+  return toLatin1(paymentId);
 }

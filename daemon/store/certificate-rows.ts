@@ -1,7 +1,7 @@
 /** Users' certificates, each kept once, sealed, by its hash (design §4). */
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { SqliteDatabase, Statement } from './database.ts';
-import { indexOf } from './row-values.ts';
 import type { Sealer, SealedPlace } from './sealing.ts';
 
 /** Payers of the last minutes, some 700 bytes each. */
@@ -35,7 +35,7 @@ export class CertificateRows {
   /** Inside a transaction; returns the SHA-256. */
   put(certificate: Uint8Array): Uint8Array {
     const hash = this.#primitives.sha256(certificate);
-    if (this.#opened.has(indexOf(hash))) return hash;
+    if (this.#opened.has(toLatin1(hash))) return hash;
     if (this.#known.get(hash) === undefined) {
       this.#insert.run(hash, this.#sealer.seal(placeOf(hash), certificate));
     }
@@ -44,7 +44,7 @@ export class CertificateRows {
   }
 
   get(hash: Uint8Array): Uint8Array | undefined {
-    const known = this.#opened.get(indexOf(hash));
+    const known = this.#opened.get(toLatin1(hash));
     if (known !== undefined) return known.slice();
     const row = this.#sealed.get(hash);
     if (row === undefined) return undefined;
@@ -55,7 +55,7 @@ export class CertificateRows {
 
   #remember(hash: Uint8Array, certificate: Uint8Array): void {
     if (this.#opened.size >= rememberedMost) this.#opened.clear();
-    this.#opened.set(indexOf(hash), certificate.slice());
+    this.#opened.set(toLatin1(hash), certificate.slice());
   }
 }
 

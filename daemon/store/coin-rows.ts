@@ -1,4 +1,5 @@
-import { indexOf, bytesOf, bytesOrNone, present } from './row-values.ts';
+import { toLatin1 } from '../../applet-spec/bytes.ts';
+import { bytesOf, bytesOrNone, present } from './row-values.ts';
 import type { UserName } from '../../applet-spec/names.ts';
 import { accounts } from '../ledger/chart-of-accounts.ts';
 import type { SqliteDatabase } from './database.ts';
@@ -194,7 +195,7 @@ function requireOrdered(
   const wanted = new Map<bigint, number>();
   for (const { value, count } of lines) wanted.set(value, (wanted.get(value) ?? 0) + count);
   for (const { value } of coins) wanted.set(value, (wanted.get(value) ?? 0) - 1);
-  const distinct = new Set(coins.map(({ coinId }) => indexOf(coinId)));
+  const distinct = new Set(coins.map(({ coinId }) => toLatin1(coinId)));
   if (distinct.size !== coins.length || [...wanted.values()].some((rest) => rest !== 0)) {
     throw new StoreError('defect', 'the coins are not those of the order');
   }

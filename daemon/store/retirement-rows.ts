@@ -1,8 +1,8 @@
-import { toHex } from '../../applet-spec/bytes.ts';
+import { toHex, toLatin1 } from '../../applet-spec/bytes.ts';
 import type { UserName } from '../../applet-spec/names.ts';
 import { totalOf, type CoinHead, type CoinRows } from './coin-rows.ts';
 import type { SqliteDatabase } from './database.ts';
-import { bytesOf, indexOf } from './row-values.ts';
+import { bytesOf } from './row-values.ts';
 import { StoreError } from './store-error.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { CoinStore, NewCoin } from './store.ts';
@@ -98,8 +98,8 @@ export class RetirementRows implements Pick<
     for (const coinId of order.coinIds) {
       const coin = this.#coins.head(coinId);
       if (coin?.state !== 'unspent' || coin.owner !== order.user) return undefined;
-      if (seen.has(indexOf(coinId))) return undefined;
-      seen.add(indexOf(coinId));
+      if (seen.has(toLatin1(coinId))) return undefined;
+      seen.add(toLatin1(coinId));
       coins.push(coin);
     }
     return coins;

@@ -1,4 +1,5 @@
 /** Between rows and the interface: bytes, absent columns, cursors, and a bounded memory of rows. */
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 
 /** A plain view: SQLite's BLOBs come as Buffers, whose `slice` shares memory. */
 export function bytesOf(blob: Uint8Array): Uint8Array {
@@ -20,11 +21,6 @@ export function present<K extends string, V>(
   return field;
 }
 
-/** Bytes as a map's index, compared by content. */
-export function indexOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
-}
-
 /** Where rows with recent IDs are; the oldest entry makes room. */
 export class RecentRows {
   readonly #rows = new Map<string, bigint>();
@@ -35,7 +31,7 @@ export class RecentRows {
   }
 
   get(id: Uint8Array): bigint | undefined {
-    return this.#rows.get(indexOf(id));
+    return this.#rows.get(toLatin1(id));
   }
 
   set(id: Uint8Array, row: bigint): void {
@@ -43,7 +39,7 @@ export class RecentRows {
       const oldest = this.#rows.keys().next();
       if (oldest.done !== true) this.#rows.delete(oldest.value);
     }
-    this.#rows.set(indexOf(id), row);
+    this.#rows.set(toLatin1(id), row);
   }
 
   clear(): void {

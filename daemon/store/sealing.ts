@@ -19,6 +19,8 @@ export interface SealedPlace {
 }
 
 const sealVersion = 1;
+const version1 = Uint8Array.of(sealVersion);
+const fieldsMost = 1_024;
 const saltBytes = 32;
 /** Every subkey seals one record, so its one nonce may be anything. */
 const onlyNonce = new Uint8Array(12);
@@ -36,12 +38,13 @@ export class Sealer {
   readonly #entropy: Entropy;
   readonly #stationKey: Uint8Array;
   readonly #station: Uint8Array;
+  readonly #fields = new Map<string, Uint8Array>();
 
   constructor({ primitives, entropy, stationKey, station }: SealerOptions) {
     requireLength(stationKey, 32, 'a station key');
     this.#primitives = primitives;
     this.#entropy = entropy;
-    this.#stationKey = Uint8Array.from(stationKey);
+    this.#stationKey = new Uint8Array(stationKey);
     this.#station = field(toUtf8(station));
   }
 
@@ -51,7 +54,7 @@ export class Sealer {
     const subkey = this.#subkey(salt);
     const sealed = this.#primitives.aesGcmSeal(subkey, onlyNonce, secret, this.#bound(place));
     wipe(subkey);
-    return concatBytes(Uint8Array.of(sealVersion), salt, sealed);
+    return concatBytes(version1, salt, sealed);
   }
 
   /**
@@ -83,13 +86,24 @@ export class Sealer {
 
   #bound({ table, row, version, state }: SealedPlace): Uint8Array {
     return concatBytes(
-      Uint8Array.of(sealVersion),
+      version1,
       this.#station,
-      field(toUtf8(table)),
-      field(row),
+      this.#field(table),
+      uintToBytes(BigInt(row.length), 2),
+      row,
       uintToBytes(BigInt(version), 4),
-      field(toUtf8(state)),
+      this.#field(state),
     );
+  }
+
+  /** A text of few: tables, and custodies with a neighbour's name at most. */
+  #field(text: string): Uint8Array {
+    const known = this.#fields.get(text);
+    if (known !== undefined) return known;
+    const bytes = field(toUtf8(text));
+    if (this.#fields.size >= fieldsMost) this.#fields.clear();
+    this.#fields.set(text, bytes);
+    return bytes;
   }
 }
 

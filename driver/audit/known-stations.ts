@@ -3,6 +3,7 @@
  * the pinned root. They are judged at the time they began: an expired certificate does not undo
  * what it signed.
  */
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 import {
   issuanceRefusal,
   parseCertificate,
@@ -25,7 +26,7 @@ export class KnownStations {
 
   /** Why a certificate is not to be believed; undefined where it is, from then on. */
   learn(der: Uint8Array, role: StationRole, station: string): string | undefined {
-    const memory = `${role} ${station} ${String.fromCharCode(...der)}`;
+    const memory = `${role} ${station} ${toLatin1(der)}`;
     if (!this.#seen.has(memory)) this.#seen.set(memory, this.#judge(der, role, station));
     return this.#seen.get(memory);
   }
