@@ -250,7 +250,8 @@ export class TakeQueue {
     } else {
       this.#cancelGrace ??= clock.after(graceMs - waitedMs, () => {
         this.#cancelGrace = undefined;
-        this.#watchStarvation();
+        // Who has its keys, and waits for the ledger only, starves of nothing.
+        if (!this.#recording) this.#watchStarvation();
       });
     }
     if (starves === (this.#starvedSinceMs !== undefined)) return;

@@ -205,7 +205,7 @@ export class Carrier {
     if (reason === 'no-keys') noteStarved(this.#context, row, station);
     if (row.previous === undefined) {
       await store.putAdvice([{ paymentId, refusal: advice.bytes }]);
-      await this.#issuer.pursue(paymentId, 'advice');
+      await this.#issuer.pursue(paymentId, 'advice', reason);
     } else {
       await this.#passBack(row.previous, advice);
     }

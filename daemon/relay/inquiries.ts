@@ -7,6 +7,7 @@ import { equalBytes } from '../../applet-spec/bytes.ts';
 import { headNow, homeStation } from '../../applet-spec/names.ts';
 import { paymentIdOf } from '../../applet-spec/payment.ts';
 import { contentFaults, routeFault } from '../../applet-spec/payment-evidence.ts';
+import type { Reason } from '../../applet-spec/receipt.ts';
 import type { PaymentRow } from '../store/store.ts';
 import { inquiry } from '../wire/inquiry.ts';
 import type { Question } from '../wire/wire-message.ts';
@@ -15,7 +16,11 @@ import { nowSeconds, storedPayment, type TollContext } from './toll-context.ts';
 type VerdictQuestion = Extract<Question, { kind: 'verdict' }>;
 
 /** The issuer's question about a payment of its own. */
-export function inquire(context: TollContext, row: PaymentRow): VerdictQuestion {
+export function inquire(
+  context: TollContext,
+  row: PaymentRow,
+  why: Reason | undefined,
+): VerdictQuestion {
   const { network, station, documentKey } = context;
   const payment = storedPayment(row);
   const body = {
@@ -25,8 +30,15 @@ export function inquire(context: TollContext, row: PaymentRow): VerdictQuestion 
     issuer: station,
     lastStation: homeStation(payment.quote.payee),
     time: nowSeconds(context),
+    ...(why !== undefined && { reason: why }),
   };
   return { kind: 'verdict', content: { inquiry: inquiry.sign(body, documentKey), payment } };
+}
+
+/** What an undecided payment ends as, now that its issuer asks. */
+export interface AskedFor {
+  readonly paymentId: Uint8Array;
+  readonly reason: Reason;
 }
 
 /**
@@ -36,7 +48,7 @@ export function inquire(context: TollContext, row: PaymentRow): VerdictQuestion 
 export function inquiryOf(
   context: TollContext,
   { inquiry: asked, payment }: VerdictQuestion['content'],
-): Uint8Array | undefined {
+): AskedFor | undefined {
   const { network, station, primitives, directory, log } = context;
   const { paymentId, issuer, lastStation, network: of } = asked.body;
   const { quote, coin, transactionBytes } = payment;
@@ -51,7 +63,7 @@ export function inquiryOf(
     routeFault(payment) === undefined &&
     issuerKey !== undefined &&
     inquiry.verify(asked, issuerKey);
-  if (holds) return paymentId;
+  if (holds) return { paymentId, reason: asked.body.reason ?? 'asked-by-issuer' };
   log.payment('warn', paymentId, 'asked for a verdict by somebody who may not', { issuer });
   return undefined;
 }

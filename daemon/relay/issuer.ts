@@ -160,7 +160,7 @@ export class Issuer {
   }
 
   /** A station on the way advises that it will not carry the payment, or no verdict has come. */
-  async pursue(paymentId: Uint8Array, why: 'advice' | 'overdue'): Promise<void> {
+  async pursue(paymentId: Uint8Array, why: 'advice' | 'overdue', advised?: Reason): Promise<void> {
     const [row] = await this.#context.store.payments([paymentId]);
     if (row === undefined) return;
     const step = stepPayment(row.role, row.state, { kind: why });
@@ -170,7 +170,7 @@ export class Issuer {
     if (nowSeconds(this.#context) > row.resolutionDeadline) await this.#makeWhole(row);
     const asked = await this.#context
       .questions()
-      .ask(this.#routeToLast(row), inquire(this.#context, row), askTimeoutMs);
+      .ask(this.#routeToLast(row), inquire(this.#context, row, advised), askTimeoutMs);
     if (asked.kind === 'verdict') await this.#verdicts.take(asked.content.receipt, undefined);
   }
 

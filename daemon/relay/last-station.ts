@@ -18,6 +18,7 @@ import {
 import { signBatch, type Leaf } from '../../applet-spec/signed-object.ts';
 import { Batch } from '../batch.ts';
 import type { PaymentState } from '../store/store.ts';
+import type { AskedFor } from './inquiries.ts';
 import { paymentOfRow, type OpenPayment } from './open-payments.ts';
 import { stepPayment, type PaymentInput } from './payment-machine.ts';
 import { nameOf, nowSeconds, undecided, type TollContext } from './toll-context.ts';
@@ -104,11 +105,11 @@ export class LastStation {
    * The issuer asks (`inquiries.ts`): what was decided, or else `undelivered` from now on (failures
    * 14, 15).
    */
-  async verdict(paymentId: Uint8Array): Promise<Receipt> {
+  async verdict({ paymentId, reason }: AskedFor): Promise<Receipt> {
     const { store } = this.#context;
     const [row] = await store.payments([paymentId]);
     if (row !== undefined) {
-      const decided = await this.#input(paymentOfRow(row), { kind: 'asked' });
+      const decided = await this.#input(paymentOfRow(row), { kind: 'asked', reason });
       if (decided !== undefined) return decided;
       const [now] = await store.payments([paymentId]);
       if (now?.receipt !== undefined) return receiptKind.decode(now.receipt);
@@ -116,10 +117,10 @@ export class LastStation {
     }
     const buried = await store.tombstone(paymentId);
     if (buried !== undefined) return receiptKind.decode(buried);
-    const stone = await this.#sign(this.#body(paymentId, 'undelivered', 'asked-by-issuer'));
+    const stone = await this.#sign(this.#body(paymentId, 'undelivered', reason));
     const [buriedNow] = await store.entomb([{ paymentId, receipt: stone.bytes }]);
     // It came in the meantime: then it is decided like any other.
-    if (buriedNow === 'payment-known') return this.verdict(paymentId);
+    if (buriedNow === 'payment-known') return this.verdict({ paymentId, reason });
     const first = await store.tombstone(paymentId);
     return first === undefined ? stone : receiptKind.decode(first);
   }

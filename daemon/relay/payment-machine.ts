@@ -18,8 +18,8 @@ export type PaymentInput =
   /** The payee's card signed its acknowledgement. */
   | { readonly kind: 'acknowledged' }
   | { readonly kind: 'card-refused'; readonly reason: Reason }
-  /** The issuer asks for a verdict. */
-  | { readonly kind: 'asked' }
+  /** The issuer asks for a verdict, for a reason of its own or one that it was told. */
+  | { readonly kind: 'asked'; readonly reason: Reason }
   /** By the last station's clock. */
   | { readonly kind: 'delivery-deadline' }
   /** By the issuer's clock: some time after the delivery deadline, still no verdict. */
@@ -112,7 +112,7 @@ function stepLast(state: PaymentState, input: PaymentInput): PaymentStep {
     case 'card-refused':
       return undelivered(input.reason);
     case 'asked':
-      return undelivered('asked-by-issuer');
+      return undelivered(input.reason);
     case 'delivery-deadline':
       return undelivered(state === 'held' ? 'payee-absent' : 'deadline-passed');
     case 'receipt':

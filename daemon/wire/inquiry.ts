@@ -4,8 +4,9 @@
  */
 import { labels } from '../../applet-spec/labels.ts';
 import { hash, networkName, seconds, signedHead, stationName } from '../../applet-spec/names.ts';
+import { reason } from '../../applet-spec/receipt.ts';
 import { signedKind, type Signed } from '../../applet-spec/signed-object.ts';
-import { element, struct, type Static } from '../../applet-spec/tlv.ts';
+import { element, optional, struct, type Static } from '../../applet-spec/tlv.ts';
 
 const inquiryBody = struct({
   ...signedHead,
@@ -15,6 +16,8 @@ const inquiryBody = struct({
   /** The station that decides. */
   lastStation: element(0x85, stationName),
   time: element(0x86, seconds),
+  /** Why a station on the way would not carry it, where the issuer was told. */
+  reason: optional(element(0x87, reason)),
 });
 
 export type InquiryBody = Static<typeof inquiryBody>;

@@ -1,5 +1,7 @@
 import { Option, type Command } from 'commander';
 import { isStationName, isUserName, suiteCodes, type Suite } from '../../applet-spec/names.ts';
+import { payOnAnyRoute, type PaidOnARoute, type RunErrand } from '../agent/any-route.ts';
+import type { ErrandError } from '../agent/errand-error.ts';
 import type { ErrandParams, ErrandResult } from '../agent/errands.ts';
 import type { CommandSetting } from './command-setting.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -77,19 +79,40 @@ async function pay(
   if (options.yes !== true && !setting.terminal.interactive) {
     throw new UsageError('paying needs a yes and this is no terminal: use --yes');
   }
-  const quote =
+  const how = { exchange: options.exchange ?? false, waitMs };
+  const agrees = async (quote: ErrandResult<'quote'>): Promise<boolean> => {
+    if (!setting.json) setting.terminal.note(quoteWords(quote));
+    return options.yes === true || setting.terminal.confirm('Pay?');
+  };
+  const run: RunErrand = (name, params) => setting.run(name, params);
+  const refusals: { quoteId: string; code: string; message: string }[] = [];
+  const hears = ({ quoteId }: ErrandResult<'quote'>, { code, message }: ErrandError): void => {
+    refusals.push({ quoteId, code, message });
+    if (!setting.json) setting.terminal.note(`${message} Asking for another route.`);
+  };
+  const paid =
     options.quote === undefined
-      ? await setting.run('quote', quoteParams(payee ?? '', options))
-      : await setting.run('show-quote', { quoteId: quoteIdOf(options.quote) });
-  if (!setting.json) setting.terminal.note(quoteWords(quote));
-  if (options.yes !== true && !(await setting.terminal.confirm('Pay?'))) {
-    setting.print({ quoteId: quote.quoteId, paid: false }, () => 'Not paid.');
+      ? await payOnAnyRoute(run, quoteParams(payee ?? '', options), how, { agrees, hears })
+      : await payQuote(run, quoteIdOf(options.quote), how, agrees);
+  if (paid.outcome === 'declined') {
+    setting.print({ quoteId: paid.quote.quoteId, paid: false }, () => 'Not paid.');
     return exitCodes.refused;
   }
-  const exchange = options.exchange ?? false;
-  const payment = await setting.run('pay', { quoteId: quote.quoteId, exchange, waitMs });
-  setting.print(payment, () => paymentWords(payment));
+  const { payment } = paid;
+  const before = refusals.length === 0 ? {} : { refusedBefore: refusals };
+  setting.print({ ...payment, ...before }, () => paymentWords(payment));
   return exitCodeOf(payment);
+}
+
+async function payQuote(
+  run: RunErrand,
+  quoteId: string,
+  how: Omit<ErrandParams<'pay'>, 'quoteId'>,
+  agrees: (quote: ErrandResult<'quote'>) => Promise<boolean>,
+): Promise<PaidOnARoute> {
+  const quote = await run('show-quote', { quoteId });
+  if (!(await agrees(quote))) return { outcome: 'declined', quote };
+  return { outcome: 'paid', payment: await run('pay', { ...how, quoteId }) };
 }
 
 async function listPayments(setting: CommandSetting): Promise<undefined> {
@@ -141,15 +164,16 @@ function quoteWords(quote: ErrandResult<'quote'>): string {
 
 function paymentWords(payment: ErrandResult<'pay'>): string {
   const { paymentId, payee, standing } = payment;
+  const again = `\`keytoll pay ${payee}\` tries again, over another route where there is one.`;
   const total = formatMoney(payment.total, payment.currency);
   const reason = payment.reason ?? 'no reason given';
   switch (standing) {
     case 'delivered':
       return `Delivered: you and ${payee} share the key of payment ${paymentId} (${total}).`;
     case 'undelivered':
-      return `Not delivered (${reason}): the coin was replaced. Payment ${paymentId}.`;
+      return `Not delivered (${reason}): the coin was replaced. Payment ${paymentId}. ${again}`;
     case 'refused':
-      return `Refused (${reason}): the coin is replaced. Payment ${paymentId}.`;
+      return `Refused (${reason}): the coin is replaced. Payment ${paymentId}. ${again}`;
     case 'admitted':
     case 'relayed':
       return `No verdict yet: payment ${paymentId} goes on; \`keytoll connect\` asks for its end.`;

@@ -53,6 +53,8 @@ export interface PlannedNeighbour {
   /** At the dialling end. */
   readonly url?: string;
   readonly device: DeviceAccess;
+  /** The most QKD bits held ahead of need; default the station's own. */
+  readonly stockBits?: number;
 }
 
 export interface PlannedStation {
@@ -80,7 +82,10 @@ export function stationToml({ name, fee, caFolder, neighbours, more }: PlannedSt
   ].join('\n');
 }
 
-function neighbourToml(name: string, { edge, linkKey, url, device }: PlannedNeighbour): string {
+function neighbourToml(
+  name: string,
+  { edge, linkKey, url, device, stockBits }: PlannedNeighbour,
+): string {
   const text = JSON.stringify;
   const peer = edge.from === name ? edge.to : edge.from;
   return [
@@ -96,6 +101,7 @@ function neighbourToml(name: string, { edge, linkKey, url, device }: PlannedNeig
     `ca = ${text(device.ca)}`,
     `certificate = ${text(device.certificate)}`,
     `private-key = ${text(device.privateKey)}`,
+    ...(stockBits === undefined ? [] : [`stock-bits = ${stockBits}`]),
   ].join('\n');
 }
 

@@ -45,9 +45,11 @@ export class RoadStation {
   readonly name: string;
   readonly folder: string;
   readonly log: StationLog;
-  /** What users and neighbours connect to. */
+  /** What users and strangers connect to. */
   readonly deskWire: RoadWire;
   readonly linksWire: RoadWire;
+  /** Those over which neighbours dial this station. */
+  readonly arriving: RoadWire[] = [];
   readonly #seams: RoadStationSeams;
   #running: Station | undefined;
 
@@ -132,12 +134,12 @@ export class RoadStation {
   }
 
   /** No neighbour that dials reaches this station any more. */
-  cutOff(): Promise<void> {
-    return this.linksWire.cut();
+  async cutOff(): Promise<void> {
+    await Promise.all([this.linksWire, ...this.arriving].map((wire) => wire.cut()));
   }
 
   async joinAgain(): Promise<void> {
-    await this.linksWire.mend();
+    await Promise.all([this.linksWire, ...this.arriving].map((wire) => wire.mend()));
     this.#seams.clock.moveOn(pauseSeconds);
   }
 

@@ -51,6 +51,8 @@ export interface RoadOptions {
   readonly cards?: 'wired';
   /** Wraps the cryptography of stations, cards and hosts alike. */
   readonly primitives?: (sound: Primitives) => Primitives;
+  /** QKD bits that each end of a link holds ahead of need; default as stations are configured. */
+  readonly stockBits?: number;
   /** More of every station.toml, such as `[quotes]`. */
   readonly more?: string;
 }
@@ -71,6 +73,7 @@ export class Road {
   readonly users: RoadUser[] = [];
   readonly #options: RoadOptions;
   readonly #devices = new Map<string, MemoryDevicePair>();
+  readonly #fibres = new Map<string, RoadWire>();
   readonly #keyManagers = new Map<string, RunningQkdEmulator>();
   #ca: CertificateAuthority | undefined;
 
@@ -125,6 +128,25 @@ export class Road {
     const pair = this.#devices.get(linkName(a, b));
     if (pair === undefined) throw new Error(`no device in memory between ${a} and ${b}`);
     return pair;
+  }
+
+  /** What the classical channel of one link runs over. */
+  fibre(a: string, b: string): RoadWire {
+    const wire = this.#fibres.get(linkName(a, b));
+    if (wire === undefined) throw new Error(`no link between ${a} and ${b}`);
+    return wire;
+  }
+
+  /** An excavator: neither messages nor keys get through. */
+  async cutFibre(a: string, b: string): Promise<void> {
+    this.device(a, b).keysLeft = 0;
+    await this.fibre(a, b).cut();
+  }
+
+  async mendFibre(a: string, b: string): Promise<void> {
+    this.device(a, b).keysLeft = Number.POSITIVE_INFINITY;
+    await this.fibre(a, b).mend();
+    this.clock.moveOn(60);
   }
 
   /** The user's card is at the desk of its station. */
@@ -243,6 +265,7 @@ export class Road {
     });
     for (const name of names) await this.#addStation(name);
     const devices = await Promise.all(this.edges.map((edge) => this.#layFibre(edge)));
+    for (const edge of this.edges) await this.#layWire(edge);
     const planned = this.edges.map((edge, i) => this.#planLink(edge, devices[i] ?? {}));
     for (const [i, station] of this.stations.entries()) {
       const neighbours = planned.flatMap((ends) => ends.filter(({ at }) => at === station.name));
@@ -292,6 +315,17 @@ export class Road {
     return pair;
   }
 
+  async #layWire({ from, to }: Edge): Promise<void> {
+    const wire = await RoadWire.lay(
+      this.recorder,
+      'station-station',
+      `link of ${from} to ${to}`,
+      () => this.station(to).linksPort,
+    );
+    this.#fibres.set(linkName(from, to), wire);
+    this.station(to).arriving.push(wire);
+  }
+
   /** The QKD devices of one link; by station, how each is reached. */
   async #layFibre({ from, to }: Edge): Promise<Readonly<Record<string, DeviceAccess>>> {
     const dir = join(this.folder, `qkd-${linkName(from, to)}`);
@@ -319,8 +353,9 @@ export class Road {
     const linkKey = join(folder, `${linkName(from, to)}.key`);
     makeSymmetricKey(linkKey, systemEntropy);
     const noDevice = { url: 'https://127.0.0.1:1', ca: '-', certificate: '-', privateKey: '-' };
-    const common = { edge, linkKey };
-    const { url } = this.station(to).linksWire;
+    const { stockBits } = this.#options;
+    const common = { edge, linkKey, ...(stockBits !== undefined && { stockBits }) };
+    const { url } = this.fibre(from, to);
     return [
       { ...common, at: from, url, device: devices[from] ?? noDevice },
       { ...common, at: to, device: devices[to] ?? noDevice },

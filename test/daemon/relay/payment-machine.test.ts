@@ -28,7 +28,7 @@ const inputs: readonly PaymentInput[] = [
   { kind: 'payee-here' },
   { kind: 'acknowledged' },
   { kind: 'card-refused', reason: 'payee-card-full' },
-  { kind: 'asked' },
+  { kind: 'asked', reason: 'asked-by-issuer' },
   { kind: 'delivery-deadline' },
   { kind: 'overdue' },
 ];
@@ -200,7 +200,12 @@ describe('the stories of design §7', () => {
   });
 
   it('a question makes the last station decide, and then repeats what it decided', () => {
-    const decided = end('last', 'held', { kind: 'asked' }, { kind: 'asked' });
+    const decided = end(
+      'last',
+      'held',
+      { kind: 'asked', reason: 'asked-by-issuer' },
+      { kind: 'asked', reason: 'asked-by-issuer' },
+    );
     expect(decided.state).toBe('undelivered');
     expect(decided.effects).toEqual([
       { kind: 'decide', verdict: 'undelivered', reason: 'asked-by-issuer' },
