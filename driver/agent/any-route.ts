@@ -1,7 +1,8 @@
 /**
- * Paying over whichever route serves: where a station refuses before the card has signed, no coin was
- * used, and a new quote leads over another route if there is one. Stations leave out by themselves
- * what has just failed; a quote over the same stations again means that there is no other way.
+ * Paying over whichever route serves: where a station refuses before the card has signed, no coin
+ * was used, and a new quote leads over another route if there is one. Stations leave out by
+ * themselves what has just failed; a quote over the same stations again means that there is no
+ * other way.
  */
 import { ErrandError } from './errand-error.ts';
 import type { ErrandName, ErrandParams, ErrandResult } from './errands.ts';

@@ -5,7 +5,7 @@ import type { AccountReply, PaymentRecord } from '../../applet-spec/desk-message
 import type { CardSession } from '../card/card-session.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import { DeskLink, type DeskNotice } from '../desk/desk-link.ts';
-import { openDeskSocket, type DeskSocket } from '../desk/desk-socket.ts';
+import type { DeskSocket } from '../desk/desk-socket.ts';
 import { HostTrust, invalid } from '../desk/host-trust.ts';
 import { checkCoins, checkRecord, type HomeStation } from '../desk/record-check.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
@@ -140,7 +140,7 @@ export class HomeDesk {
 
 /** Connected, and closed with the host at the latest. */
 export async function hostSocket(host: Host, stationUrl: string): Promise<DeskSocket> {
-  const socket = await openDeskSocket(stationUrl, host.clock);
+  const socket = await host.deskSocket(stationUrl, host.clock);
   const end = (): void => {
     socket.close(new DeskError('closed', 'the program is ending'));
   };

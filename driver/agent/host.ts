@@ -4,6 +4,7 @@ import { limits } from '../../applet-spec/limits.ts';
 import { CardError } from '../card/card-error.ts';
 import { CardSession } from '../card/card-session.ts';
 import { DeskError } from '../desk/desk-error.ts';
+import { openDeskSocket, type DeskSocket } from '../desk/desk-socket.ts';
 import { ApduExchange } from '../reader/apdu-exchange.ts';
 import { connectCard } from '../reader/connect-card.ts';
 import type { Reader } from '../reader/connection.ts';
@@ -18,6 +19,8 @@ export interface HostOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly primitives: Primitives;
+  /** How the station's desk is reached. Default `openDeskSocket`. */
+  readonly deskSocket?: (url: string, clock: Clock) => Promise<DeskSocket>;
   /** How long an errand waits for a card to be inserted. Default 10 s. */
   readonly cardWaitMs?: number;
 }
@@ -50,6 +53,7 @@ export class Host {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly primitives: Primitives;
+  readonly deskSocket: (url: string, clock: Clock) => Promise<DeskSocket>;
   readonly #reader: Reader;
   readonly #cardWaitMs: number;
   readonly #listeners = new Set<(event: HostEvent) => void>();
@@ -64,6 +68,7 @@ export class Host {
     this.clock = options.clock;
     this.entropy = options.entropy;
     this.primitives = options.primitives;
+    this.deskSocket = options.deskSocket ?? openDeskSocket;
     this.#reader = options.reader;
     this.#cardWaitMs = options.cardWaitMs ?? 10_000;
   }
