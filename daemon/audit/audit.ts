@@ -10,6 +10,7 @@ import { payment as paymentCodec, type Payment } from '../../applet-spec/payment
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { CoinRecord, PaymentRow, Store } from '../store/store.ts';
 import { CoinsAudit } from './coins-audit.ts';
+import { auditEvidence } from './evidence-audit.ts';
 import type { Finding } from './finding.ts';
 import { ItemisedBill, type Item, type ItemFilter, type ItemisedReport } from './itemised-bill.ts';
 import { LedgerAudit } from './ledger-audit.ts';
@@ -35,6 +36,10 @@ export type AuditedStore = Pick<
   | 'positions'
   | 'windows'
   | 'claims'
+  | 'cashMovements'
+  | 'eachEvidence'
+  | 'storedBills'
+  | 'strayClaims'
 >;
 
 export interface AuditOptions {
@@ -94,7 +99,9 @@ class StationAudit {
     // Orders must be known before the transfers that paid for them.
     const coins = new CoinsAudit({ ...this.#options, keys: this.#keys }, this.#ledger, this.#bill);
     await coins.read();
+    await this.#readCash();
     await this.#readPayments();
+    await this.#readEvidence();
     await this.#transfers.rest();
     this.#findings.push(...coins.finish());
     this.#findings.push(
@@ -114,6 +121,35 @@ class StationAudit {
     for (const finding of own) if (finding !== undefined) this.#findings.push(finding);
     for (const bytes of await store.announcements()) {
       this.#findings.push(...this.#keys.addAnnouncement(bytes));
+    }
+  }
+
+  async #readCash(): Promise<void> {
+    const { store } = this.#options;
+    for (const kind of ['top-up', 'pay-out'] as const) {
+      for (let after = ''; ;) {
+        const page = await store.cashMovements(kind, after, pageRows);
+        for (const movement of page) this.#ledger.cash(movement);
+        const last = page.at(-1);
+        if (last === undefined || page.length < pageRows) break;
+        after = last.reference;
+      }
+    }
+  }
+
+  async #readEvidence(): Promise<void> {
+    const { store } = this.#options;
+    for (let after = 0n; ;) {
+      const page = await store.eachEvidence(after, pageRows);
+      const rows = await store.payments(page.map(({ paymentId }) => paymentId));
+      const context = { ...this.#options, keys: this.#keys };
+      page.forEach((one, i) => {
+        const finding = auditEvidence(context, one, rows[i]);
+        if (finding !== undefined) this.#findings.push(finding);
+      });
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageRows) return;
+      after = last.number;
     }
   }
 
@@ -140,6 +176,7 @@ class StationAudit {
   async #readPage(rows: readonly PaymentRow[]): Promise<void> {
     const { store, station } = this.#options;
     const coins = await store.coins(rows.map(({ coinId }) => coinId));
+    const bills = await store.storedBills(rows.map(({ paymentId }) => paymentId));
     for (const [i, row] of rows.entries()) {
       let payment: Payment;
       try {
@@ -152,7 +189,7 @@ class StationAudit {
       }
       const papers = await this.#shelf.papersOf(payment);
       const context = { ...this.#options, keys: this.#keys };
-      this.#findings.push(...auditPayment(context, row, payment, papers));
+      this.#findings.push(...auditPayment(context, row, payment, { ...papers, bill: bills[i] }));
       this.#useOnce(row, payment);
       const coin = coins[i];
       if (row.role === 'issuer' && row.state !== 'refused') this.#checkCoin(row, coin);
@@ -175,7 +212,7 @@ class StationAudit {
     used.add(memory);
   }
 
-  #checkCoin({ paymentId }: PaymentRow, coin: CoinRecord | undefined): void {
+  #checkCoin({ paymentId, payer }: PaymentRow, coin: CoinRecord | undefined): void {
     const party = this.#options.station;
     if (coin === undefined) {
       const detail = 'its coin is not among those that this station issued';
@@ -183,6 +220,9 @@ class StationAudit {
     } else if (coin.paymentId === undefined || !equalBytes(coin.paymentId, paymentId)) {
       const detail = `its coin is ${coin.state} and does not name this payment`;
       this.#findings.push({ code: 'coin-state', detail, paymentId, party });
+    } else if (coin.owner !== payer) {
+      const detail = `its coin is recorded as that of ${coin.owner}`;
+      this.#findings.push({ code: 'coin-owner', detail, paymentId, party });
     }
   }
 }

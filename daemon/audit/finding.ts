@@ -30,9 +30,11 @@ export type FindingCode =
   | 'acknowledgement-invalid'
   | 'refusal-invalid'
   | 'coin-used-twice'
+  | 'two-verdicts'
   // The issuer's coins
   | 'coin-unknown'
   | 'coin-differs-from-record'
+  | 'coin-owner'
   | 'coin-state'
   | 'coin-replacement'
   | 'exchange-sums-differ'
@@ -43,6 +45,7 @@ export type FindingCode =
   | 'transfers-differ'
   | 'account-total-differs'
   | 'account-overdrawn'
+  | 'booked-too-early'
   | 'trial-balance'
   | 'conservation'
   // Settlement

@@ -8,10 +8,12 @@ import type { Payment } from '../../applet-spec/payment.ts';
 import { accounts as chart, type AccountName } from '../ledger/chart-of-accounts.ts';
 import { postingsOf, type MoneyEvent } from '../ledger/postings.ts';
 import { balancesOf, trialBalance } from '../ledger/trial-balance.ts';
+import type { CashMovement } from '../store/audit-store.ts';
 import type { Transfer } from '../store/book-store.ts';
 import type { SettlementWindow } from '../store/settlement-store.ts';
 import type { CoinRecord, PaymentRow } from '../store/store.ts';
 import type { Finding } from './finding.ts';
+import { EarliestTimes } from './earliest-times.ts';
 import { Reconciliation, type Discrepancy } from './reconciliation.ts';
 import { transferFault } from './transfer-form.ts';
 
@@ -23,6 +25,9 @@ const live: ReadonlySet<CoinRecord['state']> = new Set([
   'retiring',
 ]);
 
+/** A clock that was set back by less than this misdates nothing. */
+const skewMs = 60_000;
+
 const discrepancyCodes = {
   'not-booked': 'transfer-missing',
   'not-expected': 'transfer-unexplained',
@@ -33,6 +38,8 @@ export class LedgerAudit {
   readonly findings: Finding[] = [];
   readonly #station: StationName;
   readonly #reconciliation = new Reconciliation();
+  readonly #earliest = new EarliestTimes();
+  readonly #overdrawn = new Set<string>();
   /** Values bought, by order; what no purchase paid for is left at the end. */
   readonly #orders = new Map<string, { readonly owner: string; value: bigint }>();
   readonly #bought = new Set<string>();
@@ -41,6 +48,7 @@ export class LedgerAudit {
   #liveValue = 0n;
   #pendingValue = 0n;
   #lastNumber = 0n;
+  #lastTimeMs = 0;
 
   constructor(station: StationName) {
     this.#station = station;
@@ -58,7 +66,10 @@ export class LedgerAudit {
     if (row.role === 'issuer') {
       if (row.state !== 'refused') events.push({ event: 'payment-admitted', value });
       if (open) this.#pendingValue += value;
-      if (payerMadeWhole) events.push({ event: 'payer-made-whole', value });
+      if (payerMadeWhole) {
+        events.push({ event: 'payer-made-whole', value });
+        this.#earliest.notBefore(`payment ${toHex(row.paymentId)}`, row.resolutionDeadline);
+      }
       if (row.state === 'delivered') events.push({ event: 'payment-delivered', station, bill });
       if (row.state === 'undelivered') {
         events.push({ event: 'payment-undelivered', value, madeWhole: false });
@@ -72,16 +83,25 @@ export class LedgerAudit {
   }
 
   coin(record: CoinRecord): void {
-    const { coinId, owner, value, state, orderId, replaces } = record;
+    const { coinId, owner, value, state, orderId, replaces, expirySeconds } = record;
     if (live.has(state)) this.#liveValue += value;
     if (state === 'expired') {
       const event = { event: 'coins-expired', user: owner, amount: value } as const;
       this.#reconciliation.expect(`coin ${toHex(coinId)}`, postingsOf(event));
+      this.#earliest.notBefore(`coin ${toHex(coinId)}`, expirySeconds);
     }
     if (replaces !== undefined) return;
     const order = this.#orders.get(toHex(orderId)) ?? { owner, value: 0n };
+    if (order.owner !== owner) {
+      const detail = `order ${toHex(orderId)}: coins of ${order.owner} and of ${owner}`;
+      this.#find({ code: 'coin-owner', detail });
+    }
     order.value += value;
     this.#orders.set(toHex(orderId), order);
+  }
+
+  cash({ kind: event, reference, user, amount }: CashMovement): void {
+    this.#reconciliation.expect(`${event} ${reference}`, postingsOf({ event, user, amount }));
   }
 
   window({ peer, sequence, state, ours, theirs }: SettlementWindow): void {
@@ -96,14 +116,21 @@ export class LedgerAudit {
   }
 
   transfer(transfer: Transfer): void {
-    const { number, debit, credit, amount } = transfer;
+    const { number, debit, credit, amount, timeMs } = transfer;
     if (number !== this.#lastNumber + 1n) {
       const detail = `transfers ${this.#lastNumber + 1n} to ${number - 1n} are not there`;
       this.#find({ code: 'transfer-missing', detail });
     }
     this.#lastNumber = number;
+    if (timeMs < this.#lastTimeMs - skewMs) {
+      const detail = `transfer ${number} is dated before the one that precedes it`;
+      this.#find({ code: 'times-broken', detail });
+    }
+    this.#lastTimeMs = timeMs;
     for (const [account, balance] of balancesOf([{ debit, credit, amount }])) {
-      this.#sums.set(account, (this.#sums.get(account) ?? 0n) + balance);
+      const sum = (this.#sums.get(account) ?? 0n) + balance;
+      this.#sums.set(account, sum);
+      if (sum > 0n && account.startsWith('user:')) this.#overdraw(account, sum, number);
     }
     const fault = transferFault(transfer);
     if (fault !== undefined) {
@@ -129,6 +156,10 @@ export class LedgerAudit {
   /** When everything has been told. Returns the trial balance of the accounts' totals. */
   finish(balances: ReadonlyMap<string, bigint>): bigint {
     for (const discrepancy of this.#reconciliation.discrepancies()) this.#report(discrepancy);
+    for (const reference of this.#earliest.tooEarly()) {
+      const detail = `${reference}: money was given back before its time`;
+      this.#find({ code: 'booked-too-early', detail, ...paymentOf(reference) });
+    }
     for (const account of new Set([...balances.keys(), ...this.#sums.keys()])) {
       this.#checkAccount(account, balances.get(account) ?? 0n);
     }
@@ -141,10 +172,11 @@ export class LedgerAudit {
     return balance;
   }
 
-  #match({ kind, reference, debit, credit, amount }: Transfer): void {
+  #match({ kind, reference, debit, credit, amount, timeMs }: Transfer): void {
     switch (kind) {
       case 'top-up':
       case 'pay-out':
+        this.#reconciliation.booked(`${kind} ${textOf(reference)}`, { debit, credit, amount });
         return;
       case 'buy': {
         const order = this.#orders.get(toHex(reference));
@@ -161,6 +193,7 @@ export class LedgerAudit {
         return;
       }
       case 'expiry':
+        this.#earliest.booked(`coin ${toHex(reference)}`, timeMs);
         this.#reconciliation.booked(`coin ${toHex(reference)}`, { debit, credit, amount });
         return;
       case 'settlement-paid':
@@ -168,18 +201,26 @@ export class LedgerAudit {
         this.#reconciliation.booked(`window ${textOf(reference)}`, { debit, credit, amount });
         return;
       default:
+        if (kind === 'resolution') this.#earliest.booked(`payment ${toHex(reference)}`, timeMs);
         this.#reconciliation.booked(`payment ${toHex(reference)}`, { debit, credit, amount });
     }
   }
 
   #report({ reference, accounts, kind }: Discrepancy): void {
-    const [what, id] = reference.split(' ');
     const parts = [...accounts].map(([account, amount]) => `${account} ${amount}`);
     this.#find({
       code: discrepancyCodes[kind],
       detail: `${reference}: booked less expected is ${parts.join(', ')}`,
-      ...(what === 'payment' && id !== undefined && { paymentId: fromHex(id) }),
+      ...paymentOf(reference),
     });
+  }
+
+  /** At whatever time: a balance that was made good since was somebody's loan all the same. */
+  #overdraw(account: string, by: bigint, number: bigint): void {
+    if (this.#overdrawn.has(account)) return;
+    this.#overdrawn.add(account);
+    const detail = `transfer ${number} overdraws ${account} by ${by}`;
+    this.#find({ code: 'account-overdrawn', detail });
   }
 
   #checkAccount(account: string, total: bigint): void {
@@ -187,9 +228,6 @@ export class LedgerAudit {
     if (sum !== total) {
       const detail = `${account}: its transfers sum to ${sum}, its total says ${total}`;
       this.#find({ code: 'account-total-differs', detail });
-    }
-    if (account.startsWith('user:') && sum > 0n) {
-      this.#find({ code: 'account-overdrawn', detail: `${account} is overdrawn by ${sum}` });
     }
   }
 
@@ -212,4 +250,10 @@ function textOf(bytes: Uint8Array): string {
   } catch {
     return toHex(bytes);
   }
+}
+
+/** `payment ID`, or something else that money moves for. */
+function paymentOf(reference: string): { readonly paymentId?: Uint8Array } {
+  const [what, id] = reference.split(' ');
+  return what === 'payment' && id !== undefined ? { paymentId: fromHex(id) } : {};
 }

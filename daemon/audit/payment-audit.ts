@@ -34,6 +34,9 @@ export interface PaymentAuditContext {
   readonly keys: StationKeys;
 }
 
+/** The bill as the books have it, which they follow at the verdict. */
+type StoredBill = readonly { readonly station: StationName; readonly fee: bigint }[];
+
 /** Clocks of stations may differ by this much (design §7). */
 const skewSeconds = 60n;
 
@@ -41,11 +44,12 @@ export function auditPayment(
   context: PaymentAuditContext,
   row: PaymentRow,
   payment: Payment,
-  papers: StoredPapers,
+  papers: StoredPapers & { readonly bill: StoredBill | undefined },
 ): readonly Finding[] {
   const audit = new PaymentAudit(context, row, payment);
   audit.content();
   audit.row();
+  audit.bill(papers.bill);
   audit.payer(papers.payer);
   audit.coinSignature();
   audit.ownLine(papers.ownAnnouncement);
@@ -111,6 +115,16 @@ class PaymentAudit {
     if (place < 0) this.#find('line-missing', 'its bill has no line of this station');
   }
 
+  bill(stored: StoredBill | undefined): void {
+    const signed = this.#payment.quote.bill;
+    const same =
+      stored?.length === signed.length &&
+      stored.every(
+        ({ station, fee }, i) => station === signed[i]?.station && fee === signed[i].fee,
+      );
+    if (!same) this.#find('row-differs', "the stored bill is not the payment's");
+  }
+
   /** S33, S34: the certificate that the transaction names, and the signature under it. */
   payer(paper: StoredPapers['payer']): void {
     const { time, payer } = this.#payment.quote;
@@ -153,6 +167,8 @@ class PaymentAudit {
       this.#find('announcement-missing', 'our line names an announcement that is none of ours');
     } else if ('fault' in announced) {
       this.#find('announcement-invalid', announced.fault);
+    } else if (!announced.servesAt(this.#payment.quote.time)) {
+      this.#find('announcement-invalid', 'our line names a price that was not in force then');
     } else if (announced.fee !== line.fee) {
       this.#find('fee-differs', `the bill gives us ${line.fee}, we announced ${announced.fee}`);
     }
@@ -234,6 +250,12 @@ class PaymentAudit {
       this.#find('times-broken', 'admitted after the quote had expired', coin.body.issuer);
     }
     const late = quote.deliveryDeadline + skewSeconds;
+    const storedAt = BigInt(Math.floor(this.#row.storedMs / 1_000));
+    const taken = this.#row.state !== 'refused';
+    // It may have waited for the keys of its next link.
+    if (taken && (storedAt < quote.time - skewSeconds || storedAt > late + skewSeconds)) {
+      this.#find('times-broken', 'stored at a time when nobody could have taken it');
+    }
     if (verdict?.body.verdict === 'delivered' && verdict.body.time > late) {
       this.#find('times-broken', 'delivered after the deadline', verdict.body.station);
     }

@@ -28,6 +28,11 @@ export async function auditSettlement(
     audit.position(receivable, unclaimed.amount);
     findings.push(...audit.findings);
   }
+  const stray = await context.store.strayClaims();
+  if (stray.count > 0n) {
+    const detail = `${stray.count} claims of ${stray.amount} are in no window: nobody pays them`;
+    findings.push({ code: 'claim-invalid', detail, party: context.station });
+  }
   return findings;
 }
 

@@ -13,6 +13,7 @@ import type { StationName, UserName } from '../../applet-spec/names.ts';
 import type { Payment } from '../../applet-spec/payment.ts';
 import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import { announcementName } from '../network/directory.ts';
+import { inForce } from '../relay/announced-fees.ts';
 import type { NetworkStore } from '../store/book-store.ts';
 import type { UserStore } from '../store/store.ts';
 import { StoreError } from '../store/store-error.ts';
@@ -28,11 +29,17 @@ export interface PaperFault {
   readonly fault: string;
 }
 
+export interface AnnouncedPrice {
+  readonly fee: bigint;
+  /** Whether quotes of that time could name it. */
+  readonly servesAt: (quoteTime: bigint) => boolean;
+}
+
 /** Absent where the store holds nothing. */
 export interface StoredPapers {
   readonly payer: UserPaper | PaperFault | undefined;
   readonly payee: UserPaper | PaperFault | undefined;
-  readonly ownAnnouncement: { readonly fee: bigint } | PaperFault | undefined;
+  readonly ownAnnouncement: AnnouncedPrice | PaperFault | undefined;
 }
 
 const rememberMost = 20_000;
@@ -101,7 +108,9 @@ export class PaperShelf {
           return { fault: 'it has another name than the line gives' };
         }
         const fault = keys.announcementFault(found);
-        return fault === undefined ? { fee: found.body.fee } : { fault };
+        if (fault !== undefined) return { fault };
+        const { fee, time, expiry } = found.body;
+        return { fee, servesAt: (quoteTime) => inForce({ time, expiry }, quoteTime) };
       } catch (error) {
         return { fault: error instanceof Error ? error.message : 'unreadable' };
       }

@@ -25,9 +25,7 @@ export class AnnouncedFees {
   async fee(name: Uint8Array, quoteTime: bigint): Promise<bigint | undefined> {
     const tariff = await this.#tariff(name);
     if (tariff === undefined) return undefined;
-    const inForce =
-      tariff.time <= quoteTime + skewSeconds && quoteTime <= tariff.expiry + skewSeconds;
-    return inForce ? tariff.fee : undefined;
+    return inForce(tariff, quoteTime) ? tariff.fee : undefined;
   }
 
   async #tariff(name: Uint8Array): Promise<Tariff | undefined> {
@@ -42,4 +40,12 @@ export class AnnouncedFees {
     this.#known.set(memory, tariff);
     return tariff;
   }
+}
+
+/** An announcement serves the quotes of its own time, within what clocks may differ by. */
+export function inForce(
+  { time, expiry }: Pick<AnnouncementBody, 'time' | 'expiry'>,
+  quoteTime: bigint,
+): boolean {
+  return time <= quoteTime + skewSeconds && quoteTime <= expiry + skewSeconds;
 }

@@ -1,6 +1,7 @@
 import type { Currency, StationName } from '../../applet-spec/names.ts';
 import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
 import { toUtf8, equalBytes } from '../../applet-spec/bytes.ts';
+import { AuditRows } from './audit-rows.ts';
 import { CardRows } from './card-rows.ts';
 import { startCheckpoints } from './checkpoints.ts';
 import { CoinRows } from './coin-rows.ts';
@@ -81,7 +82,7 @@ function storeOf(parts: StoreParts): Store {
     sealer.destroy();
   };
   const left = Object.assign({ close }, people, books, pool);
-  return Object.assign(left, paid, settlement);
+  return Object.assign(left, paid, settlement, new AuditRows(parts, payments));
 }
 
 const canary = toUtf8('keytoll station database 1');

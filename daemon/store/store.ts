@@ -8,6 +8,7 @@ import type { Currency, StationName, UserName } from '../../applet-spec/names.ts
 import type { CardKeys } from '../../applet-spec/scp03-keys.ts';
 import type { Reason, Verdict } from '../../applet-spec/receipt.ts';
 import type { KeyLedger } from '../qkd/key-ledger.ts';
+import type { AuditStore } from './audit-store.ts';
 import type { BookStore, NetworkStore } from './book-store.ts';
 import type { SettlementStore } from './settlement-store.ts';
 
@@ -22,7 +23,8 @@ export interface Store
     PaymentStore,
     BookStore,
     NetworkStore,
-    SettlementStore {
+    SettlementStore,
+    AuditStore {
   /** How many QKD keys this station has ever used. */
   usedKeys(): Promise<number>;
   close(): Promise<void>;

@@ -32,16 +32,17 @@ export async function eventfulHistory(): Promise<History> {
   const unsettled = await settlement.pay();
   const undelivered = await settlement.pay({ until: 'undelivered' });
   const held = await settlement.pay({ until: 'held' });
-  const madeWhole = await makeWhole(room, await settlement.pay({ until: 'held' }));
-  const lateReceipt = await makeWhole(room, await settlement.pay({ until: 'held' }));
-  for (const { name } of room.stations) await room.hear(room.station(name), lateReceipt);
-  const lateRefusal = await makeWhole(
-    room,
-    await settlement.pay({ until: 'undelivered', unheardBy: ['q1'] }),
-  );
-  await room.hear(room.station('q1'), lateRefusal);
+  const madeWhole = await settlement.pay({ until: 'held' });
+  const lateReceipt = await settlement.pay({ until: 'held' });
+  const lateRefusal = await settlement.pay({ until: 'undelivered', unheardBy: ['q1'] });
   await refuse(room, await unsent(room));
   const spare = await retireSome(room);
+  // No verdict has come in a day.
+  room.clock.advance(86_401_000);
+  for (const paid of [madeWhole, lateReceipt, lateRefusal]) await makeWhole(room, paid);
+  for (const { name } of room.stations) await room.hear(room.station(name), lateReceipt);
+  await room.hear(room.station('q1'), lateRefusal);
+  await expireOne(room);
   return {
     room,
     settled,
@@ -56,15 +57,14 @@ export async function eventfulHistory(): Promise<History> {
   };
 }
 
-async function makeWhole(room: TollRoom, paid: PaidPayment): Promise<PaidPayment> {
+async function makeWhole(room: TollRoom, paid: PaidPayment): Promise<void> {
   const { store, mint } = room.station('q1');
   const { paymentId, coin } = paid;
   const replacement = mint.one(coin.body.value);
   await store.makeWhole([{ paymentId, replacement, nowMs: room.nowMs }]);
-  return paid;
 }
 
-/** A coin given back, one exchanged for two, one expired, and one that stays: its ID. */
+/** A coin given back, one exchanged for two, and two that stay: the ID of one. */
 async function retireSome(room: TollRoom): Promise<Uint8Array> {
   const { store, mint } = room.station('q1');
   const coins = await room.buy(alice, [10n, 20n, 30n]);
@@ -82,8 +82,16 @@ async function retireSome(room: TollRoom): Promise<Uint8Array> {
     await store.retire({ orderId, user: alice, operation, coinIds, replacements, nowMs });
     await store.finishRetirement(orderId, nowMs);
   }
-  await store.expireCoins((await room.buy(alice, [7n]))[0]?.expirySeconds ?? 0n, 1);
+  await room.buy(alice, [7n]);
   return kept.coinId;
+}
+
+/** The last word of this history: a year later, one coin expires. */
+async function expireOne(room: TollRoom): Promise<void> {
+  const { store } = room.station('q1');
+  const coins = await store.coinsOf(alice, ['reserved', 'unspent'], undefined, 100);
+  const first = coins.reduce((a, b) => (a.expirySeconds <= b.expirySeconds ? a : b));
+  await store.expireCoins(first.expirySeconds, 1);
 }
 
 /** Signed by the card and never admitted. */

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../../applet-spec/bytes.ts';
 import { eventfulHistory, type History } from './eventful-history.ts';
 import { auditAfter } from './sabotage.ts';
+import { forgeries, thefts } from './tampered-by-thieves.ts';
 import { tamperedBooks, tamperedCoins, tamperedSettlement } from './tampered-books.ts';
 import { tamperedPayments, tamperedWords } from './tampered-payments.ts';
 
@@ -18,6 +19,8 @@ describe.each([
   ['coins', tamperedCoins],
   ['books', tamperedBooks],
   ['settlement', tamperedSettlement],
+  ['books that fit', thefts],
+  ['papers', forgeries],
 ] as const)('in tampered %s an audit finds', (_kind, cases) => {
   it.each(cases)('%s (at %s: %s)', async (_what, station, code, subject, change) => {
     const report = await auditAfter(history.room, station, (sabotage) => {

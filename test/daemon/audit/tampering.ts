@@ -19,6 +19,7 @@ export const settled: Subject = (made) => made.settled;
 export const unsettled: Subject = (made) => made.unsettled;
 export const undelivered: Subject = (made) => made.undelivered;
 export const held: Subject = (made) => made.held;
+export const lateReceipt: Subject = (made) => made.lateReceipt;
 
 export const number = '(SELECT number FROM payment WHERE payment_id = ?)';
 export const forged = new Uint8Array(64).fill(5);

@@ -132,8 +132,12 @@ describe('an issuer', () => {
       'not-delivered',
       'not-delivered',
     ]);
-    await nothingIsOwedMore(0n);
     expect(await room.toll.station('q1').store.evidence(paid.paymentId)).toEqual([second.bytes]);
+    const { store } = room.toll.station('q1');
+    expect((await store.window(room.toll.station('q2').name, 1n))?.theirs.amount).toBe(0n);
+    expect((await room.toll.audit('q1')).findings).toMatchObject([
+      { code: 'two-verdicts', party: 'q3', paymentId: paid.paymentId },
+    ]);
   });
 
   it('answers nobody who is not who the words say', async () => {
