@@ -9,8 +9,14 @@ import type { CoinRecord, PaymentRow } from '../store/store.ts';
 
 /** Which payments are itemised; everything is audited all the same. */
 export interface ItemFilter {
+  /** Payer or payee. */
   readonly user?: string;
+  /** With whom it is settled: the issuer, or a station whose line this station owes. */
   readonly peer?: string;
+  /** Anywhere on the bill. */
+  readonly station?: string;
+  /** Between issuer and last station. */
+  readonly relay?: string;
   /** Unix seconds of the quote's time, both included. */
   readonly from?: bigint;
   readonly to?: bigint;
@@ -38,6 +44,13 @@ export interface Tally {
   owed: bigint;
 }
 
+/** What one station charged on the bills seen here, whoever owes it. */
+export interface StationTallyReport {
+  readonly payments: number;
+  readonly delivered: number;
+  readonly fees: string;
+}
+
 export interface TallyReport {
   readonly payments: number;
   readonly delivered: number;
@@ -51,6 +64,7 @@ export class ItemisedBill {
   readonly #onItem: (item: Item) => void;
   readonly #peers = new Map<string, Tally>();
   readonly #users = new Map<string, Tally>();
+  readonly #stations = new Map<string, Tally>();
   readonly #periods = new Map<string, Tally>();
   readonly #issued = emptyTally();
   readonly #relayed = emptyTally();
@@ -75,6 +89,10 @@ export class ItemisedBill {
     const whole = { delivered, earned: delivered ? own : 0n, owed };
     count(issuing ? this.#issued : this.#relayed, whole);
     count(tallyOf(this.#periods, monthOf(quote.time)), whole);
+    for (const { station, fee } of quote.bill) {
+      const charged = { delivered, earned: delivered ? fee : 0n, owed: 0n };
+      count(tallyOf(this.#stations, station), charged);
+    }
     for (const user of [quote.payer, quote.payee]) {
       if (user.endsWith(`@${this.#station}`)) count(tallyOf(this.#users, user), whole);
     }
@@ -105,16 +123,26 @@ export class ItemisedBill {
       issued: { ...tallyReport(this.#issued), coins: Object.fromEntries(coins) },
       relayed: tallyReport(this.#relayed),
       byPeer: tallyReports(this.#peers),
+      byStation: Object.fromEntries(
+        Object.entries(tallyReports(this.#stations)).map(([name, tally]) => {
+          const { payments, delivered, earned: fees } = tally;
+          return [name, { payments, delivered, fees } satisfies StationTallyReport];
+        }),
+      ),
       byUser: tallyReports(this.#users),
       byPeriod: tallyReports(this.#periods),
     };
   }
 
   #wanted({ quote }: Payment): boolean {
-    const { user, peer, from, to } = this.#filter;
+    const { user, peer, station, relay, from, to } = this.#filter;
+    const route = quote.bill.map((line) => line.station);
+    const peers = route[0] === this.#station ? route.slice(1) : route.slice(0, 1);
     return (
       (user === undefined || quote.payer === user || quote.payee === user) &&
-      (peer === undefined || quote.bill.some(({ station }) => station === peer)) &&
+      (peer === undefined || peers.some((one) => one === peer)) &&
+      (station === undefined || route.some((one) => one === station)) &&
+      (relay === undefined || route.slice(1, -1).some((one) => one === relay)) &&
       (from === undefined || quote.time >= from) &&
       (to === undefined || quote.time <= to)
     );

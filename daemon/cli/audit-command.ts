@@ -1,5 +1,5 @@
 /** `keytolld audit` (S6): offline, from this station's own store. Parsing and printing. */
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { isStationName, isUserName } from '../../applet-spec/names.ts';
 import type { AuditReport } from '../audit/audit.ts';
 import { findingReport } from '../audit/finding.ts';
@@ -7,16 +7,20 @@ import type { Item, ItemFilter, TallyReport } from '../audit/itemised-bill.ts';
 import { systemEntropy } from '../entropy.ts';
 import { auditOwnStore } from '../station/audit-part.ts';
 import { readStationConfig } from '../station/config.ts';
+import { billCsv, printCsv } from './csv-report.ts';
 import { print, reporting } from './report.ts';
 
 interface AuditOptions {
   readonly config: string;
   readonly user?: string;
   readonly peer?: string;
+  readonly station?: string;
+  readonly relay?: string;
   readonly from?: bigint;
   readonly to?: bigint;
   readonly items?: boolean;
   readonly json?: boolean;
+  readonly csv?: boolean;
 }
 
 /** Findings printed for a person; `--json` has all. */
@@ -27,12 +31,20 @@ export function registerAuditCommand(program: Command): void {
     .command('audit')
     .description('recompute everything from stored payments: bills, books, settlement')
     .requiredOption('--config <file>', 'station.toml')
-    .option('--user <user>', 'itemise only payments of this user', userName)
-    .option('--peer <station>', 'itemise only payments over this station', stationName)
+    .option('--user <user>', 'itemise only payments by or to this user', userName)
+    .option('--peer <station>', 'itemise only payments settled with this station', stationName)
+    .option('--station <station>', 'itemise only payments over this station', stationName)
+    .option('--relay <station>', 'itemise only payments that this station relayed', stationName)
     .option('--from <date>', 'itemise from this day or time on (ISO 8601, UTC)', startOf)
     .option('--to <date>', 'itemise up to the end of this day, or this time', endOf)
     .option('--items', 'print every payment')
     .option('--json', 'print JSON')
+    .addOption(
+      new Option('--csv', 'print every line of every bill as CSV (RFC 4180)').conflicts([
+        'json',
+        'items',
+      ]),
+    )
     .addHelpText('after', '\nAll is audited, whatever is itemised. Exit code 1 with findings.')
     .action((options: AuditOptions, command: Command) =>
       reporting(command, async () => {
@@ -42,22 +54,30 @@ export function registerAuditCommand(program: Command): void {
           entropy: systemEntropy,
           filter: filterOf(options),
           onItem: (item) => {
-            if (options.items === true) items.push(item);
+            if (options.items === true || options.csv === true) items.push(item);
           },
         });
-        print(command, options, jsonOf(report, options, items), [
-          ...items.map(itemLine),
-          ...reportLines(report),
-        ]);
+        if (options.csv === true) {
+          printCsv(command, billCsv(report, items));
+          for (const line of findingLines(report))
+            command.configureOutput().writeErr?.(`${line}\n`);
+        } else {
+          print(command, options, jsonOf(report, options, items), [
+            ...items.map(itemLine),
+            ...reportLines(report),
+          ]);
+        }
         if (report.findings.length > 0) process.exitCode = 1;
       }),
     );
 }
 
-function filterOf({ user, peer, from, to }: AuditOptions): ItemFilter {
+function filterOf({ user, peer, station, relay, from, to }: AuditOptions): ItemFilter {
   return {
     ...(user !== undefined && { user }),
     ...(peer !== undefined && { peer }),
+    ...(station !== undefined && { station }),
+    ...(relay !== undefined && { relay }),
     ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),
   };
@@ -76,7 +96,7 @@ function jsonOf(report: AuditReport, options: AuditOptions, items: readonly Item
 }
 
 function reportLines(report: AuditReport): string[] {
-  const { station, currency, findings, trialBalance, payments, issued, relayed } = report;
+  const { station, currency, payments, issued, relayed } = report;
   const coins = Object.entries(issued.coins).map(
     ([state, { count, value }]) => `${count} ${state} worth ${value}`,
   );
@@ -84,9 +104,19 @@ function reportLines(report: AuditReport): string[] {
     `${station}: ${payments} payments, amounts in minor units of ${currency}`,
     `  issued: ${tallyWords(issued)}; coins: ${coins.length === 0 ? 'none' : coins.join(', ')}`,
     `  relayed: ${tallyWords(relayed)}`,
-    ...tallyLines('station', report.byPeer),
+    ...tallyLines('peer', report.byPeer),
+    ...Object.entries(report.byStation).map(
+      ([name, { payments: on, delivered, fees }]) =>
+        `  station ${name}: on ${on} bills, ${delivered} delivered, charged ${fees}`,
+    ),
     ...tallyLines('user', report.byUser),
     ...tallyLines('month', report.byPeriod),
+    ...findingLines(report),
+  ];
+}
+
+function findingLines({ findings, trialBalance }: AuditReport): string[] {
+  return [
     `trial balance ${trialBalance}, ${findingWords(findings.length)}`,
     ...findings.slice(0, findingsShown).map((finding) => {
       const { code, detail, paymentId, party } = findingReport(finding);

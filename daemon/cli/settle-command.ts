@@ -18,6 +18,7 @@ import { readStationConfig } from '../station/config.ts';
 import { adminSocketOf } from '../station/station.ts';
 import { openStationStore } from '../station/station-store.ts';
 import type { Store } from '../store/store.ts';
+import { printCsv, windowCsv } from './csv-report.ts';
 import { print, reporting } from './report.ts';
 
 interface SettleOptions {
@@ -27,6 +28,7 @@ interface SettleOptions {
   readonly window?: bigint;
   readonly reference?: string;
   readonly json?: boolean;
+  readonly csv?: boolean;
 }
 
 export function registerSettleCommands(program: Command): void {
@@ -55,6 +57,7 @@ export function registerSettleCommands(program: Command): void {
     .description('what this station owes each other station, and is owed')
     .requiredOption('--config <file>', 'station.toml')
     .option('--json', 'print JSON')
+    .addOption(new Option('--csv', 'print every window as CSV (RFC 4180)').conflicts('json'))
     .action((options: SettleOptions, command: Command) =>
       reporting(command, () => positions(options, command)),
     );
@@ -101,8 +104,15 @@ async function positions(options: SettleOptions, command: Command): Promise<void
   const { name, currency } = readStationConfig(options.config);
   await withStore(options, async (store) => {
     const reports: PositionReport[] = [];
+    const all: { readonly peer: string; readonly windows: readonly WindowReport[] }[] = [];
     for (const position of await store.positions()) {
-      reports.push(positionReport(position, await allWindows(store, position.peer)));
+      const windows = await allWindows(store, position.peer);
+      reports.push(positionReport(position, windows));
+      all.push({ peer: position.peer, windows: windows.map(windowReport) });
+    }
+    if (options.csv === true) {
+      printCsv(command, windowCsv(name, currency, all));
+      return;
     }
     const lines = reports.flatMap((position) => positionLines(position, currency));
     print(command, options, { station: name, currency, positions: reports }, [

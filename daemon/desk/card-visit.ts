@@ -235,6 +235,19 @@ export class CardVisit {
     await this.#done('eraseCoins', coinErasure.encode({ coinIds }));
   }
 
+  /**
+   * Coins that have expired by this time, in Unix seconds. One that the card has signed stays until
+   * its verdict: `signed`, and none of these was erased.
+   */
+  async eraseExpired(coinIds: readonly Uint8Array[], time: bigint): Promise<'erased' | 'signed'> {
+    const { result } = this.#answered(
+      await this.#channel.send('eraseCoins', coinErasure.encode({ coinIds, time })),
+    );
+    if (result === 'done') return 'erased';
+    if (result === 'not-unspent') return 'signed';
+    throw fault('ERASE COINS', result);
+  }
+
   #profileOf(card: CardRecord): Uint8Array {
     const { station, network, currency, documentKey } = this.#context;
     return profile.encode({

@@ -105,6 +105,13 @@ export class Desk implements Counter {
     this.#track(this.#orLeave(here.host, here.visitor.loadWaiting()));
   }
 
+  /** Coins have expired: cards that are here forget theirs now, others at their next visit. */
+  coinsExpired(): void {
+    for (const { visitor, host } of this.#visitors.values()) {
+      this.#track(this.#orLeave(host, visitor.eraseExpired()));
+    }
+  }
+
   async #welcome(socket: Socket): Promise<void> {
     let host: HostConnection;
     try {

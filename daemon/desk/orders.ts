@@ -73,6 +73,29 @@ export class Orders {
     for (const orderId of orders.values()) await this.#fill(orderId);
   }
 
+  /** Expired coins are money again (design §8): the card forgets them. */
+  async eraseExpired(): Promise<void> {
+    const { store } = this.#context;
+    for (;;) {
+      const left = await store.expiredOnCard(this.#user, limits.loadCoins);
+      const erased = left.length === 0 ? [] : await this.#erase(left);
+      await store.markErased(erased);
+      if (erased.length === 0) return;
+    }
+  }
+
+  /** Together, or one by one where some of them wait for a verdict; which are gone. */
+  async #erase(coinIds: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+    const time = BigInt(Math.floor(this.#context.clock.nowMs() / 1000));
+    const outcome = await this.#card.inTurn(() => this.#card.eraseExpired(coinIds, time));
+    if (outcome === 'erased') return coinIds;
+    const gone: Uint8Array[] = [];
+    for (const coinId of coinIds.length === 1 ? [] : coinIds) {
+      gone.push(...(await this.#erase([coinId])));
+    }
+    return gone;
+  }
+
   async retire(
     order: Retirement,
     lines: readonly OrderLine[],

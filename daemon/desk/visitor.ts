@@ -70,6 +70,7 @@ export class Visitor {
       await this.#attempt('a payment could not be taken up', () => this.#takeUp(quoteDigest));
     }
     await this.concludeRest();
+    await this.eraseExpired();
     await this.loadWaiting();
   }
 
@@ -82,6 +83,10 @@ export class Visitor {
   /** Coins that belong on the card, and orders that were left half-way. */
   loadWaiting(): Promise<void> {
     return this.#attempt('an order could not be resumed', () => this.#orders.resume());
+  }
+
+  eraseExpired(): Promise<void> {
+    return this.#attempt('expired coins could not be erased', () => this.#orders.eraseExpired());
   }
 
   /** CONCLUDE, the replacement of a burned coin, and the notice to the host. */

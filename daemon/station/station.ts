@@ -104,7 +104,9 @@ async function start(
   );
   closers.push(() => crlFile.close());
   crlFile.start(log);
-  const upkeep = new Upkeep(store, clock, log);
+  const upkeep = new Upkeep(store, clock, log, () => {
+    desk.coinsExpired();
+  });
   upkeep.start();
   closers.push(() => upkeep.close());
   links.listen(tollRoad);

@@ -13,14 +13,16 @@ export class Upkeep {
   readonly #store: CoinStore & BookStore;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #onExpired: () => void;
   #cancel: () => void = () => undefined;
   #working: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(store: CoinStore & BookStore, clock: Clock, log: Log) {
+  constructor(store: CoinStore & BookStore, clock: Clock, log: Log, onExpired: () => void) {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
+    this.#onExpired = onExpired;
   }
 
   start(): void {
@@ -45,7 +47,10 @@ export class Upkeep {
   async #once(): Promise<void> {
     const nowSeconds = BigInt(Math.floor(this.#clock.nowMs() / 1000));
     const expired = await this.#store.expireCoins(nowSeconds, atOnceMost);
-    if (expired > 0) this.#log.info({ expired }, 'coins expired; their value is back on account');
+    if (expired > 0) {
+      this.#log.info({ expired }, 'coins expired; their value is back on account');
+      this.#onExpired();
+    }
     await this.#store.dropQuotes(nowSeconds - quoteKeptSeconds, atOnceMost);
   }
 }

@@ -121,10 +121,22 @@ export class CoinRows implements Omit<
       const nowMs = Number(nowSeconds) * 1_000;
       for (const row of rows) {
         this.#sql.expire.run(row.number);
+        // A reserved coin never came to the card.
+        if (row.state !== 'reserved') this.#sql.leaveOnCard.run(bytesOf(row.coin_id), row.owner);
         const event = { event: 'coins-expired', user: row.owner, amount: row.value } as const;
         this.#parts.ledger.post(event, bytesOf(row.coin_id), nowMs);
       }
       return rows.length;
+    });
+
+  readonly expiredOnCard: CoinStore['expiredOnCard'] = (user, limit) =>
+    this.#parts.database.read(() =>
+      this.#sql.onCard.all(user, limit).map(({ coin_id }) => bytesOf(coin_id)),
+    );
+
+  readonly markErased: CoinStore['markErased'] = (coinIds) =>
+    this.#parts.database.write(() => {
+      for (const coinId of coinIds) this.#sql.erased.run(coinId);
     });
 
   /** The rest is for the store's other parts, inside their transactions. */
@@ -298,5 +310,12 @@ function prepareCoins(database: SqliteDatabase) {
     expire: database.prepare<[bigint]>(
       "UPDATE coin SET state = 'expired', sealed = NULL WHERE number = ?",
     ),
+    leaveOnCard: database.prepare<[Uint8Array, string]>(
+      'INSERT INTO expired_on_card (coin_id, owner) VALUES (?, ?) ON CONFLICT DO NOTHING',
+    ),
+    onCard: database.prepare<[string, number], { readonly coin_id: Uint8Array }>(
+      'SELECT coin_id FROM expired_on_card WHERE owner = ? ORDER BY coin_id LIMIT ?',
+    ),
+    erased: database.prepare<[Uint8Array]>('DELETE FROM expired_on_card WHERE coin_id = ?'),
   };
 }

@@ -2,7 +2,7 @@ import type { ErrandResult } from './errands.ts';
 import { matchPool } from './catch-up.ts';
 import { granted } from './granted.ts';
 import type { Host } from './host.ts';
-import { held } from './order-errands.ts';
+import { expired, held } from './order-errands.ts';
 
 /** Account, coins and room for coins, as station and card say now. */
 export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
@@ -11,6 +11,7 @@ export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
   const account = granted(await desk.link.account());
   const { coinsCapacity } = await desk.card.applicationInfo();
   const values = held(host).map(({ coin }) => coin.body.value);
+  const gone = expired(host).map(({ coin }) => coin.body.value);
   const counts = new Map<bigint, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   const denominations = [...counts]
@@ -21,8 +22,13 @@ export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
     currency: desk.home.currency,
     account: account.balance.toString(),
     coins: values.length,
-    coinsValue: values.reduce((sum, value) => sum + value, 0n).toString(),
+    coinsValue: sumOf(values).toString(),
     coinsCapacity,
+    expired: { coins: gone.length, value: sumOf(gone).toString() },
     denominations,
   };
+}
+
+function sumOf(values: readonly bigint[]): bigint {
+  return values.reduce((sum, value) => sum + value, 0n);
 }

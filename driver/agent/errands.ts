@@ -65,6 +65,8 @@ const balance = z.object({
   account: amount,
   coins: z.int(),
   coinsValue: amount,
+  /** On the card and worth nothing there: their value is in the account, or soon will be. */
+  expired: z.object({ coins: z.int(), value: amount }),
   coinsCapacity: z.int(),
   denominations: z.array(denomination),
 });

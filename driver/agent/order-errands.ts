@@ -81,10 +81,20 @@ export function refund(
 
 /** Unspent coins on the card that have not expired. */
 export function held(host: Host): readonly WalletCoin[] {
-  const nowSeconds = BigInt(Math.floor(host.clock.nowMs() / 1_000));
-  return host.wallet.coins
-    .onCard()
-    .filter(({ state, coin }) => state === 'held' && coin.body.expiry > nowSeconds);
+  return unspent(host).filter(({ coin }) => coin.body.expiry > nowSeconds(host));
+}
+
+/** Unspent coins on the card that buy nothing any more: the station takes them off. */
+export function expired(host: Host): readonly WalletCoin[] {
+  return unspent(host).filter(({ coin }) => coin.body.expiry <= nowSeconds(host));
+}
+
+function unspent(host: Host): readonly WalletCoin[] {
+  return host.wallet.coins.onCard().filter(({ state }) => state === 'held');
+}
+
+function nowSeconds({ clock }: Host): bigint {
+  return BigInt(Math.floor(clock.nowMs() / 1_000));
 }
 
 async function placeOrder(

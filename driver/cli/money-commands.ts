@@ -79,12 +79,18 @@ async function connect(setting: CommandSetting): Promise<undefined> {
 
 async function balance(setting: CommandSetting): Promise<undefined> {
   const result = await setting.run('balance', {});
-  const { currency, coinsCapacity } = result;
+  const { currency, coinsCapacity, expired } = result;
   const value = formatMoney(result.coinsValue, currency);
   setting.print(result, () =>
     [
       `Account  ${formatMoney(result.account, currency)}`,
       `Coins    ${value} in ${countOf(result.coins)}, room for ${coinsCapacity}`,
+      ...(expired.coins === 0
+        ? []
+        : [
+            `Expired  ${formatMoney(expired.value, currency)} in ${countOf(expired.coins)}: ` +
+              'the station takes them off the card and pays their value back to the account',
+          ]),
       ...result.denominations.map(
         ({ value, count }) => `  ${String(count).padStart(5)} of ${formatMoney(value, currency)}`,
       ),

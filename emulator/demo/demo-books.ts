@@ -16,10 +16,17 @@ export interface Audited {
   readonly trialBalances: Readonly<Record<string, string>>;
 }
 
-/** The issuer invites every station that it owes, and pays what both sides agree on. */
-export async function settle(programs: Programs, issuer: DemoStation): Promise<Settled[]> {
+/**
+ * The issuer invites every station that it owes, and pays what both sides agree on; told in the
+ * order of the route.
+ */
+export async function settle(
+  programs: Programs,
+  { stations }: DemoNetwork,
+  issuer: DemoStation,
+): Promise<Settled[]> {
   const json = await programs.run('keytolld', ['settle', '--config', issuer.config, '--json']);
-  return listOf(json, 'peers').map((peer) => {
+  const settled = listOf(json, 'peers').map((peer) => {
     const station = textOf(peer, 'peer');
     const window = listOf(peer, 'windows').at(-1);
     if (window === undefined || textOf(window, 'state') !== 'paid') {
@@ -28,6 +35,7 @@ export async function settle(programs: Programs, issuer: DemoStation): Promise<S
     const theirs = Object.fromEntries(Object.entries(window['theirs'] ?? {}));
     return { station, amount: textOf(theirs, 'amount') };
   });
+  return stations.flatMap(({ name }) => settled.filter(({ station }) => station === name));
 }
 
 /** Each from its own records alone. A finding is told in words, with who found it. */

@@ -82,7 +82,7 @@ export async function tellStory(options: DemoOptions, stage: Stage): Promise<Dem
   tell('S4', `Under the key ${alice.called} sends “${message}”`);
   tell('', `${bob.called} reads “${received}”`);
   const storedBy = await during('auditing', () => whoStores(stage, network, alice, paymentId));
-  const settled = await during('settling', () => settle(stage.programs, alice.station));
+  const settled = await during('settling', () => settle(stage.programs, network, alice.station));
   const fees = settled.map(({ station, amount }) => `${station} ${money(amount)}`);
   tell('S5', `${alice.station.name} pays what it owes: ${inWords(fees)}.`);
   tell('S6', `The payment is kept for audit by ${inWords(storedBy)}.`);

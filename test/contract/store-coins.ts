@@ -222,4 +222,19 @@ function describeExpiry(open: OpenStore): void {
     expect((await store().user(alice))?.balance).toBe(23n);
     expect((await store().balances()).get('coins-outstanding')).toBe(-7n);
   });
+
+  it('that expired are known to lie on their card until it has erased them', async () => {
+    await addUser(store(), alice, 30n);
+    const soon = startSeconds + 10n;
+    const coins = ['a', 'b', 'c'].map((name) => newCoin(name, 5n, soon));
+    await buyLoaded(store(), alice, orderId, coins.slice(0, 2));
+    await buy(store(), coins.slice(2), orderIdFrom('reserved'));
+    expect(await store().expiredOnCard(alice, 10)).toEqual([]);
+    await store().expireCoins(soon, 10);
+    const onCard = await store().expiredOnCard(alice, 10);
+    expect(onCard).toHaveLength(2);
+    expect(await store().expiredOnCard(alice, 1)).toEqual(onCard.slice(0, 1));
+    await store().markErased(onCard.slice(0, 1));
+    expect(await store().expiredOnCard(alice, 10)).toEqual(onCard.slice(1));
+  });
 }

@@ -46,6 +46,17 @@ describe('an audit', () => {
     expect(byPeriod).toEqual({ '2026-07': relayed });
   });
 
+  it('itemises what each station charged, whoever owes it', async () => {
+    const { byStation, issued, relayed } = await history.room.audit('q2');
+    expect(byStation).toEqual({
+      q1: { payments: 9, delivered: 5, fees: '25' },
+      q2: { payments: 9, delivered: 5, fees: '20' },
+      q3: { payments: 9, delivered: 5, fees: '15' },
+    });
+    expect(issued.earned).toBe('0');
+    expect(relayed.earned).toBe('20');
+  });
+
   it('itemises single payments, and only those asked for', async () => {
     const { room, returned, settled } = history;
     const items: Item[] = [];
@@ -60,7 +71,13 @@ describe('an audit', () => {
     };
     expect(await itemised({ user: 'bob@q1' })).toEqual([toHex(returned.paymentId)]);
     expect(await itemised({ user: alice })).toHaveLength(9);
-    expect(await itemised({ peer: 'q2' })).toHaveLength(10);
+    expect(await itemised({ station: 'q2' })).toHaveLength(10);
+    expect(await itemised({ station: 'q9' })).toEqual([]);
+    expect(await itemised({ relay: 'q2' })).toHaveLength(10);
+    expect(await itemised({ relay: 'q3' })).toEqual([]);
+    expect(await itemised({ peer: 'q2' })).toHaveLength(9);
+    expect(await itemised({ peer: 'q3' })).toHaveLength(10);
+    expect(await itemised({ peer: 'q1' })).toEqual([]);
     expect(await itemised({ to: settled.quote.time - 1n })).toEqual([]);
     expect(await itemised({ from: settled.quote.time, to: settled.quote.time })).not.toEqual([]);
     const [first] = items;

@@ -19,7 +19,7 @@ import {
 } from './tampering.ts';
 
 /** More on one side of an account, so that its total fits its transfers again. */
-function fit(s: Sabotage, account: string, side: 'debits' | 'credits', by: number): void {
+function makeFit(s: Sabotage, account: string, side: 'debits' | 'credits', by: number): void {
   s.run(`UPDATE account SET ${side} = ${side} + ? WHERE name = ?`, by, account);
 }
 
@@ -41,8 +41,8 @@ export const thefts: readonly Tampering[] = [
         `UPDATE transfer SET amount = amount + 50
          WHERE number = (SELECT min(number) FROM transfer WHERE kind = 'top-up')`,
       );
-      fit(s, 'cash', 'debits', 50);
-      fit(s, 'user:alice@q1', 'credits', 50);
+      makeFit(s, 'cash', 'debits', 50);
+      makeFit(s, 'user:alice@q1', 'credits', 50);
     },
   ],
   [
@@ -66,8 +66,8 @@ export const thefts: readonly Tampering[] = [
     (s) => {
       s.execute(`INSERT INTO transfer (debit, credit, amount, kind, reference, time_ms)
         VALUES (${account('user:alice@q1')}, ${account('cash')}, 1, 'pay-out', x'626f6f', 0)`);
-      fit(s, 'user:alice@q1', 'debits', 1);
-      fit(s, 'cash', 'credits', 1);
+      makeFit(s, 'user:alice@q1', 'debits', 1);
+      makeFit(s, 'cash', 'credits', 1);
     },
   ],
   [
@@ -131,8 +131,8 @@ export const thefts: readonly Tampering[] = [
     nobody,
     (s) => {
       s.run("UPDATE transfer SET amount = amount + 3 WHERE kind = 'refund'");
-      fit(s, 'coins-outstanding', 'debits', 3);
-      fit(s, 'user:alice@q1', 'credits', 3);
+      makeFit(s, 'coins-outstanding', 'debits', 3);
+      makeFit(s, 'user:alice@q1', 'credits', 3);
     },
   ],
   [

@@ -115,6 +115,72 @@ describe('keytolld audit', () => {
   });
 });
 
+describe('keytolld audit --csv', () => {
+  /** What is due by one line of a bill, as the export says it. */
+  interface BillRow {
+    readonly payment: string;
+    readonly value: bigint;
+    readonly station: string;
+    readonly fee: bigint;
+    readonly due: bigint;
+  }
+
+  // Findings and the trial balance go to standard error, which this test joins to the text.
+  function rowsOf(text: string): BillRow[] {
+    const rows = text.split('\r\n').filter((row) => row.startsWith('q1,'));
+    return rows.map((row) => {
+      const cells = row.split(',');
+      const [payment = '', value = '', station = '', fee = '', due = ''] = [1, 8, 10, 11, 12].map(
+        (at) => cells[at],
+      );
+      return { payment, station, value: BigInt(value), fee: BigInt(fee), due: BigInt(due) };
+    });
+  }
+
+  it('closes: lines sum to the coin, and what is due to the ledger’s movements (I37)', async () => {
+    await room.pay({ until: 'undelivered' });
+    const { text, exitCode } = await keytolld('audit', '--csv');
+    expect(exitCode).toBe(0);
+    expect(text.split('\r\n')[0]).toBe(
+      'station,payment,time,role,state,payer,payee,currency,value,line,line_station,fee,due',
+    );
+    const rows = rowsOf(text);
+    expect(rows).toHaveLength(6);
+    for (const { payment, value } of rows) {
+      const lines = rows.filter((row) => row.payment === payment);
+      expect(lines.reduce((sum, { fee }) => sum + fee, 0n)).toBe(value);
+    }
+    const transfers = await room.toll.station('q1').store.transfers(0n, 100);
+    for (const [station, account] of [
+      ['q1', 'fees-earned'],
+      ['q2', 'payable:q2'],
+      ['q3', 'payable:q3'],
+    ]) {
+      const due = rows.filter((row) => row.station === station);
+      const moved = transfers.filter(({ credit }) => credit === account);
+      expect(due.reduce((sum, row) => sum + row.due, 0n)).toBe(
+        moved.reduce((sum, { amount }) => sum + amount, 0n),
+      );
+    }
+    expect((await keytolld('audit', '--csv')).text).toBe(text);
+  });
+
+  it('itemises only the relay or station asked for', async () => {
+    const rows = async (...filter: string[]) =>
+      rowsOf((await keytolld('audit', '--csv', ...filter)).text).length;
+    expect(await rows('--relay', 'q2')).toBe(3);
+    expect(await rows('--relay', 'q3')).toBe(0);
+    expect(await rows('--peer', 'q3', '--user', 'alice@q1')).toBe(3);
+    expect(await rows('--station', 'q9')).toBe(0);
+  });
+
+  it('is one form of several: not with --json', async () => {
+    const { text, exitCode } = await keytolld('audit', '--csv', '--json');
+    expect(exitCode).not.toBe(0);
+    expect(text).toContain("option '--csv' cannot be used with option '--json'");
+  });
+});
+
 describe('keytolld positions and settle --paid', () => {
   it('show what is owed, book it once by reference, and then show nothing', async () => {
     const before = await keytolld('positions', '--json');
@@ -131,6 +197,15 @@ describe('keytolld positions and settle --paid', () => {
     expect((await keytolld(...paid)).text).toContain('was booked before, as "bank 17"');
     const after = await keytolld('positions');
     expect(after.text).toContain('q2: we owe 0, are owed 0 EUR');
+    const formula = ['settle', '--paid', 'q3', '--window', '1', '--reference', '=1+1, "a"'];
+    expect((await keytolld(...formula)).exitCode).toBe(0);
+    expect((await keytolld('positions', '--csv')).text.split('\r\n')).toEqual([
+      'station,peer,window,state,currency,ours_count,ours_amount,' +
+        'theirs_count,theirs_amount,net,reference',
+      'q1,q2,1,paid,EUR,0,0,1,4,-4,bank 17',
+      `q1,q3,1,paid,EUR,0,0,1,3,-3,"'=1+1, ""a"""`,
+      '',
+    ]);
   });
 
   it('refuse a window that is not there, and a payment without reference', async () => {
