@@ -4,7 +4,7 @@
  * the root and the CRL serve, so that a payer who pays often costs one certificate check a minute
  * and not one a payment.
  */
-import { toHex } from '../../applet-spec/bytes.ts';
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 import {
   certificateHash,
   parseCertificate,
@@ -39,6 +39,23 @@ export interface DistrustedCertificate {
 
 export type CertificateCheck = TrustedCertificate | DistrustedCertificate;
 
+interface Verdict {
+  readonly untilMs: number;
+  readonly check: TrustedCertificate;
+}
+
+interface SeenCertificate {
+  readonly hash: Uint8Array;
+  /** The last good verdict, and the question and the CRL that it answers to. */
+  last:
+    | (Verdict & {
+        readonly role: CertificateRole;
+        readonly name: string | undefined;
+        readonly crl: Crl | undefined;
+      })
+    | undefined;
+}
+
 const rememberMs = 60_000;
 const rememberMost = 100_000;
 
@@ -47,8 +64,8 @@ export class Trust {
   readonly #primitives: Primitives;
   readonly #clock: Clock;
   readonly #graceSeconds: bigint;
-  readonly #remembered = new Map<string, { untilMs: number; check: TrustedCertificate }>();
-  readonly #hashes = new WeakMap<Uint8Array, { readonly hash: Uint8Array; readonly hex: string }>();
+  readonly #remembered = new Map<string, Verdict>();
+  readonly #seen = new WeakMap<Uint8Array, SeenCertificate>();
   #crl: Crl | undefined;
 
   constructor(options: {
@@ -91,10 +108,17 @@ export class Trust {
   /** Dates, signature, role, name and revocation (design §3); fails closed without a fresh CRL. */
   check(der: Uint8Array, role: CertificateRole, name?: string): CertificateCheck {
     const nowMs = this.#clock.nowMs();
-    const { hash, hex } = this.#hashOf(der);
-    const memory = `${role} ${name ?? ''} ${hex}`;
+    const seen = this.#seenAs(der);
+    const last = seen.last;
+    const isAsked = last?.role === role && last.name === name && last.crl === this.#crl;
+    if (isAsked && nowMs < last.untilMs) return last.check;
+    const { hash } = seen;
+    const memory = `${role} ${name ?? ''} ${toLatin1(hash)}`;
     const remembered = this.#remembered.get(memory);
-    if (remembered !== undefined && nowMs < remembered.untilMs) return remembered.check;
+    if (remembered !== undefined && nowMs < remembered.untilMs) {
+      seen.last = { role, name, crl: this.#crl, ...remembered };
+      return remembered.check;
+    }
     let certificate: Certificate;
     try {
       certificate = parseCertificate(der);
@@ -119,15 +143,15 @@ export class Trust {
   }
 
   /**
-   * A station's certificates are asked about with every payment, and are the same bytes each time.
+   * A station's certificates are asked about several times a payment, and are the same array each
+   * time.
    */
-  #hashOf(der: Uint8Array): { readonly hash: Uint8Array; readonly hex: string } {
-    const known = this.#hashes.get(der);
+  #seenAs(der: Uint8Array): SeenCertificate {
+    const known = this.#seen.get(der);
     if (known !== undefined) return known;
-    const hash = certificateHash(this.#primitives, der);
-    const both = { hash, hex: toHex(hash) };
-    this.#hashes.set(der, both);
-    return both;
+    const seen: SeenCertificate = { hash: certificateHash(this.#primitives, der), last: undefined };
+    this.#seen.set(der, seen);
+    return seen;
   }
 
   /** Dates are whole seconds, both ends included: a verdict holds to the end of the last one. */
