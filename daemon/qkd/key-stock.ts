@@ -49,6 +49,8 @@ export class StockReservation {
 /** Keys drawn and not handed out yet, oldest first, and what of them is reserved. */
 export class KeyStock {
   #keys: QkdKey[] = [];
+  /** Where the oldest key is in `#keys`: those in front of it are gone. */
+  #first = 0;
   readonly #ids = new Map<string, QkdKey>();
   readonly #reserved = { made: 0n, used: 0n, released: 0n };
   #reservedBits = 0;
@@ -100,22 +102,27 @@ export class KeyStock {
    * runs dry.
    */
   remove(bits: number): QkdKey[] {
-    let count = 0;
+    const removed: QkdKey[] = [];
     let removedBits = 0;
-    while (removedBits < bits && count < this.#keys.length) {
-      const key = this.#keys[count];
+    while (removedBits < bits) {
+      const key = this.#keys[this.#first];
       if (key === undefined) break;
       removedBits += bitsOf(key);
       this.#ids.delete(key.id);
-      count++;
+      removed.push(key);
+      this.#first++;
     }
     this.#bits -= removedBits;
-    return this.#keys.splice(0, count);
+    if (2 * this.#first > this.#keys.length) {
+      this.#keys = this.#keys.slice(this.#first);
+      this.#first = 0;
+    }
+    return removed;
   }
 
   /** How many bits `remove` would take to give each of `wants` (in bits) keys of its own. */
   costOf(wants: readonly number[]): number {
-    let index = 0;
+    let index = this.#first;
     let cost = 0;
     for (const want of wants) {
       let got = 0;
@@ -142,15 +149,17 @@ export class KeyStock {
   /** Wipes everything and returns how many bits that were. */
   clear(): number {
     const bits = this.#bits;
-    for (const key of this.#keys) wipe(key.bits);
+    for (const key of this.#keys.slice(this.#first)) wipe(key.bits);
     this.#keys = [];
+    this.#first = 0;
     this.#ids.clear();
     this.#bits = 0;
     return bits;
   }
 
   #remove(key: QkdKey): void {
-    this.#keys = this.#keys.filter((other) => other !== key);
+    this.#keys = this.#keys.slice(this.#first).filter((other) => other !== key);
+    this.#first = 0;
     this.#ids.delete(key.id);
     this.#bits -= bitsOf(key);
   }
