@@ -45,26 +45,26 @@ export type Cover = Static<typeof cover>;
 /** On the wire, inside a frame. One kind for each suite: none passes for another. */
 export const linkRecord = choice({
   aes: element(0x61, struct({ message, secret })),
-  /** The cover is over the coin secret; its tag authenticates the message too. */
+  /** The cover is over the coin secret; its tag binds the message's digest to it. */
   'otp-secret': element(0x62, struct({ message, cover: optional(cover) })),
   /** The cover is over a plain record. */
   otp: element(0x63, struct({ cover })),
 });
 export type LinkRecord = Static<typeof linkRecord>;
 
-/** What `otp` pads, and what stays at home: memory of its own, which is wiped. */
-export const plainRecord = struct({
-  message: element(message.tag, octets(1, linkLimits.messageBytes)),
-  secret,
-});
+/** Memory of its own, which is wiped. */
+const ownMessage = element(message.tag, octets(1, linkLimits.messageBytes));
+
+/** What `otp` pads. */
+export const plainRecord = struct({ message: ownMessage, secret });
 export type PlainRecord = Static<typeof plainRecord>;
 
 const storedFields = {
   suite: element(0x80, suite),
   carries: element(0x81, oneOf({ word: 1, payment: 2 })),
   wire: element(0x82, octetsInPlace(1, linkLimits.recordBytes)),
-  /** What `wire` does not show: of `otp-secret` and `otp`. */
-  kept: optional(element(0xa3, plainRecord)),
+  /** What `wire` does not show: of `otp-secret` the secret, of `otp` all. */
+  kept: optional(element(0xa3, struct({ message: optional(ownMessage), secret }))),
 } as const;
 
 /** In the outbox. */
@@ -93,7 +93,7 @@ export interface StoredRecord {
   readonly carries: 'word' | 'payment';
   /** A link record; of a record that was decoded, a view on it. */
   readonly wire: Uint8Array;
-  readonly kept?: PlainRecord;
+  readonly kept?: Partial<PlainRecord>;
 }
 
 /** The same, and what `outboxRecord` writes for it. */
@@ -101,89 +101,74 @@ export interface MadeRecord extends StoredRecord {
   readonly stored: Uint8Array;
 }
 
-/** Outbox records of `aes`: each message is copied once, into one piece of memory for all. */
-export function makeAesRecords(plains: readonly PlainRecord[]): MadeRecord[] {
-  const { tag } = linkRecord.kinds.aes;
-  const contentBytes = (plain: PlainRecord): number => {
-    const secretBytes = plain.secret === undefined ? 0 : tlvBytes(secret.tag, plain.secret.length);
-    return tlvBytes(message.tag, plain.message.length) + secretBytes;
-  };
-  return allotted(
-    plains,
-    (plain) => storedBytes(tlvBytes(tag, contentBytes(plain)), 0),
-    (stored, plain) => {
-      const carries = carriedBy(plain);
-      const length = contentBytes(plain);
-      const wireAt = putStoredHead(stored, { suite: 'aes', carries }, tlvBytes(tag, length), 0);
-      let at = putTlvHead(stored, wireAt, tag, length);
-      at = putTlvHead(stored, at, message.tag, plain.message.length);
-      stored.set(plain.message, at);
-      if (plain.secret !== undefined) {
-        at = putTlvHead(stored, at + plain.message.length, secret.tag, plain.secret.length);
-        stored.set(plain.secret, at);
-      }
-      return { suite: 'aes', carries, wire: stored.subarray(wireAt), stored };
-    },
+/** An outbox record that is to be made. */
+export interface RecordDraft {
+  readonly suite: Suite;
+  readonly carries: 'word' | 'payment';
+  /** In the clear within its frame; of `otp` there is none. */
+  readonly message?: Uint8Array;
+  /** Of the coin secret in the clear within its frame, under `aes`. */
+  readonly secret?: Uint8Array;
+  readonly cover?: Cover;
+  readonly kept?: Partial<PlainRecord>;
+}
+
+/** What the codecs would write, in one piece of memory for all: each message is copied once. */
+export function makeRecords(drafts: readonly RecordDraft[]): MadeRecord[] {
+  const parts = drafts.map(partsOf);
+  let end = 0;
+  const ends = parts.map(({ storedBytes }) => (end += tlvBytes(outboxRecord.tag, storedBytes)));
+  const memory = new Uint8Array(end);
+  return parts.map((part, i) =>
+    putRecord(memory.subarray(i === 0 ? 0 : ends[i - 1], ends[i]), part),
   );
 }
 
-/** Outbox records of covered ones, in one piece of memory for all. */
-export function makeRecords(records: readonly StoredRecord[]): MadeRecord[] {
-  const drafts = records.map((record) => {
-    const kept = record.kept === undefined ? nothing : storedFields.kept.encode(record.kept);
-    return { record, kept };
-  });
-  return allotted(
-    drafts,
-    ({ record, kept }) => storedBytes(record.wire.length, kept.length),
-    (stored, { record, kept }) => {
-      const wireAt = putStoredHead(stored, record, record.wire.length, kept.length);
-      stored.set(record.wire, wireAt);
-      stored.set(kept, wireAt + record.wire.length);
-      return { ...record, stored };
-    },
-  );
+interface RecordParts {
+  readonly draft: RecordDraft;
+  /** Of the record on the wire, what stands behind its message. */
+  readonly tail: Uint8Array;
+  readonly wireBytes: number;
+  readonly keptTlv: Uint8Array;
+  readonly storedBytes: number;
 }
 
-export function carriedBy({ secret: coinSecret }: PlainRecord): 'word' | 'payment' {
-  return coinSecret === undefined ? 'word' : 'payment';
+function partsOf(draft: RecordDraft): RecordParts {
+  const { message: clear, secret: clearSecret, cover: covered, kept } = draft;
+  const coverTlv = covered === undefined ? nothing : cover.encode(covered);
+  const tail = clearSecret === undefined ? coverTlv : secret.encode(clearSecret);
+  const messageBytes = clear === undefined ? 0 : tlvBytes(message.tag, clear.length);
+  const wireBytes = messageBytes + tail.length;
+  const wireTlvBytes = tlvBytes(linkRecord.kinds[draft.suite].tag, wireBytes);
+  const keptTlv = kept === undefined ? nothing : storedFields.kept.encode(kept);
+  const storedBytes = firstBytes + tlvBytes(storedFields.wire.tag, wireTlvBytes) + keptTlv.length;
+  return { draft, tail, wireBytes, keptTlv, storedBytes };
+}
+
+function putRecord(stored: Uint8Array, parts: RecordParts): MadeRecord {
+  const { draft, tail, wireBytes, keptTlv, storedBytes } = parts;
+  const { suite: ofSuite, carries, message: clear, kept } = draft;
+  const { tag } = linkRecord.kinds[ofSuite];
+  let at = putTlvHead(stored, 0, outboxRecord.tag, storedBytes);
+  stored.set(firstFields[ofSuite][carries], at);
+  at += firstBytes;
+  const wireAt = putTlvHead(stored, at, storedFields.wire.tag, tlvBytes(tag, wireBytes));
+  at = putTlvHead(stored, wireAt, tag, wireBytes);
+  if (clear !== undefined) {
+    at = putTlvHead(stored, at, message.tag, clear.length);
+    stored.set(clear, at);
+    at += clear.length;
+  }
+  stored.set(tail, at);
+  at += tail.length;
+  stored.set(keptTlv, at);
+  const wire = stored.subarray(wireAt, at);
+  return { suite: ofSuite, carries, wire, stored, ...(kept !== undefined && { kept }) };
 }
 
 /** Throws TlvError for what `protect` did not make. */
 export function decodeStored(bytes: Uint8Array): StoredRecord {
   return decodeElement(outboxRecord, bytes, 'outbox record');
-}
-
-/** Writes all that stands in front of the wire part; returns where that begins. */
-function putStoredHead(
-  stored: Uint8Array,
-  { suite: ofSuite, carries }: Pick<StoredRecord, 'suite' | 'carries'>,
-  wireBytes: number,
-  keptBytes: number,
-): number {
-  const at = putTlvHead(stored, 0, outboxRecord.tag, storedContentBytes(wireBytes, keptBytes));
-  stored.set(firstFields[ofSuite][carries], at);
-  return putTlvHead(stored, at + firstBytes, storedFields.wire.tag, wireBytes);
-}
-
-function storedBytes(wireBytes: number, keptBytes: number): number {
-  return tlvBytes(outboxRecord.tag, storedContentBytes(wireBytes, keptBytes));
-}
-
-function storedContentBytes(wireBytes: number, keptBytes: number): number {
-  return firstBytes + tlvBytes(storedFields.wire.tag, wireBytes) + keptBytes;
-}
-
-/** What `make` makes of each item and its bytes: views on memory allotted once for the batch. */
-function allotted<T, R>(
-  items: readonly T[],
-  bytesOf: (item: T) => number,
-  make: (bytes: Uint8Array, item: T) => R,
-): R[] {
-  let end = 0;
-  const ends = items.map((item) => (end += bytesOf(item)));
-  const memory = new Uint8Array(end);
-  return items.map((item, i) => make(memory.subarray(i === 0 ? 0 : ends[i - 1], ends[i]), item));
 }
 
 function tlvBytes(tag: number, contentBytes: number): number {

@@ -2,12 +2,13 @@
  * Covering outbox records with QKD bits, and taking the cover off (design §5). Pads and one-time
  * MAC keys are raw QKD bits, each key for one record alone; the tag is
  *
- *     otp-secret   Poly1305(mac key, secret (32) ‖ message)
+ *     otp-secret   Poly1305(mac key, secret (32) ‖ SHA-256(message))
  *     otp          Poly1305(mac key, plain record)
  *
  * over the plaintext, so that a pad which differs at the two ends is found out at this hop and not
  * only a changed ciphertext. The tag tells nothing of the plaintext: half the MAC key is added to
- * it as a pad of its own. Neither can be forged, whatever the adversary can compute.
+ * it as a pad of its own. What is under a pad cannot be forged, whatever the adversary can compute;
+ * the message of `otp-secret`, which AES keeps anyhow, is bound to its secret by its digest.
  */
 import { concatBytes, equalBytes, wipe } from '../../applet-spec/bytes.ts';
 import type { Suite } from '../../applet-spec/names.ts';
@@ -16,15 +17,14 @@ import type { KeyClaim, KeyWant, Reservoir, TakenBits } from '../qkd/reservoir.t
 import { LinkError } from './link-error.ts';
 import { linkLimits } from './link-limits.ts';
 import {
-  carriedBy,
   linkRecord,
-  makeAesRecords,
   makeRecords,
   plainRecord,
   type Cover,
   type LinkRecord,
   type MadeRecord,
   type PlainRecord,
+  type RecordDraft,
   type StoredRecord,
 } from './link-record.ts';
 import type { Unprotected } from './links.ts';
@@ -53,17 +53,29 @@ export async function protectRecords(
     }
   }
   const { suite } = by;
-  if (suite === 'aes') return makeAesRecords(items);
+  if (suite === 'aes') return makeRecords(items.map(draftOfAes));
   const wants = items.map((item) => wantsOf(suite, item));
   const total = wants.flat();
   const reservations = items.flatMap(({ keys }) => keys ?? []);
-  const taken =
-    total.length === 0 ? [] : [...(await by.reservoir.take(total, { signal, reservations }))];
-  const records = items.map((item, i) => {
-    const [pad, mac] = taken.splice(0, wants[i]?.length ?? 0);
-    return protectOne(by.primitives, suite, item, pad, mac);
+  const taken = total.length === 0 ? [] : await by.reservoir.take(total, { signal, reservations });
+  let next = 0;
+  const drafts = items.map((item, i) => {
+    const first = next;
+    next += wants[i]?.length ?? 0;
+    const bits = next === first ? undefined : ([taken[first], taken[first + 1]] as const);
+    return protectOne(by.primitives, suite, item, bits);
   });
-  return makeRecords(records);
+  return makeRecords(drafts);
+}
+
+function draftOfAes(item: Unprotected): RecordDraft {
+  const { message, secret } = item;
+  const clear = secret === undefined ? { message } : { message, secret };
+  return { suite: 'aes', carries: carriedBy(item), ...clear };
+}
+
+function carriedBy({ secret }: Unprotected): 'word' | 'payment' {
+  return secret === undefined ? 'word' : 'payment';
 }
 
 function wantsOf(suite: Exclude<Suite, 'aes'>, item: Unprotected): readonly KeyWant[] {
@@ -86,33 +98,29 @@ function protectOne(
   primitives: Primitives,
   suite: Exclude<Suite, 'aes'>,
   item: Unprotected,
-  pad: TakenBits | undefined,
-  mac: TakenBits | undefined,
-): StoredRecord {
+  bits: CoverBits | undefined,
+): RecordDraft {
   const { message, secret } = item;
   const head = { suite, carries: carriedBy(item) };
-  const plain = plainOf(item);
   if (suite === 'otp') {
-    const content = { cover: coverWith(primitives, plainRecord.encode(plain), nothing, pad, mac) };
-    return { ...head, wire: linkRecord.encode({ kind: 'otp', content }), kept: plain };
+    const kept = plainOf(item);
+    return { ...head, cover: coverWith(primitives, plainRecord.encode(kept), nothing, bits), kept };
   }
-  if (secret === undefined) {
-    return { ...head, wire: linkRecord.encode({ kind: 'otp-secret', content: { message } }) };
-  }
-  const content = {
-    message,
-    cover: coverWith(primitives, new Uint8Array(secret), message, pad, mac),
-  };
-  return { ...head, wire: linkRecord.encode({ kind: 'otp-secret', content }), kept: plain };
+  if (secret === undefined) return { ...head, message };
+  const digest = primitives.sha256(message);
+  const cover = coverWith(primitives, new Uint8Array(secret), digest, bits);
+  return { ...head, message, cover, kept: { secret: new Uint8Array(secret) } };
 }
+
+/** For one record: pad and MAC key. */
+type CoverBits = readonly [TakenBits | undefined, TakenBits | undefined];
 
 /** Turns `plaintext`, which is ours alone, into the ciphertext in its place. */
 function coverWith(
   primitives: Primitives,
   plaintext: Uint8Array,
   alsoAuthenticated: Uint8Array,
-  pad: TakenBits | undefined,
-  mac: TakenBits | undefined,
+  [pad, mac]: CoverBits = [undefined, undefined],
 ): Cover {
   if (pad === undefined || mac === undefined) throw new RangeError('a record without its keys');
   const tag = tagOf(primitives, mac, plaintext, alsoAuthenticated);
@@ -135,11 +143,12 @@ function tagOf(
 }
 
 /** What a stored record says in plain: to cover it anew. */
-export function plainOfStored(stored: StoredRecord): Unprotected {
-  if (stored.kept !== undefined) return stored.kept;
-  const record = linkRecord.decode(stored.wire);
-  if (record.kind === 'otp') throw new RangeError('an otp record without what it covers');
-  return record.kind === 'aes' ? record.content : { message: record.content.message };
+export function plainOfStored({ wire, kept = {} }: StoredRecord): Unprotected {
+  const record = linkRecord.decode(wire);
+  if (record.kind === 'aes') return record.content;
+  const message = record.kind === 'otp' ? kept.message : record.content.message;
+  if (message === undefined) throw new RangeError('an otp record without what it covers');
+  return { message, ...(kept.secret !== undefined && { secret: kept.secret }) };
 }
 
 /** The keys that open a record: pad first. undefined where it has no cover. */
@@ -178,7 +187,8 @@ export function openRecord(
     throw new LinkError('record-malformed', 'a cover that is over no coin secret');
   }
   const plaintext = applyPad(cover.ciphertext, pad.bits);
-  const alsoAuthenticated = record.kind === 'otp' ? nothing : record.content.message;
+  const alsoAuthenticated =
+    record.kind === 'otp' ? nothing : primitives.sha256(record.content.message);
   if (!equalBytes(tagOf(primitives, mac, plaintext, alsoAuthenticated), cover.tag)) {
     wipe(plaintext);
     throw new LinkError('record-forged', 'a one-time MAC does not verify; its pad is retired');
