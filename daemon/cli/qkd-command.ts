@@ -53,7 +53,7 @@ async function runProbe(
   options: ProbeCommandOptions,
   command: Command,
 ): Promise<void> {
-  const ends: ProbeEnd[] = [];
+  const ends: OpenEnd[] = [];
   try {
     ends.push(...endsOf(urls, options));
     const [master, slave] = ends;
@@ -76,7 +76,12 @@ async function runProbe(
   }
 }
 
-function endsOf(urls: readonly string[], options: ProbeCommandOptions): ProbeEnd[] {
+/** One that has to be closed again. */
+interface OpenEnd extends ProbeEnd {
+  readonly transport: Etsi014Transport;
+}
+
+function endsOf(urls: readonly string[], options: ProbeCommandOptions): OpenEnd[] {
   const [master, slave, ...more] = urls;
   if (master === undefined || more.length > 0) {
     throw new QkdError('refused', 'one URL is expected, or two: of either end');
@@ -96,7 +101,7 @@ function endOf(
   saeId: string,
   files: { readonly ca: string; readonly cert: string; readonly key: string },
   { kmeName = [], kmeFingerprint = [], timeoutMs }: ProbeCommandOptions,
-): ProbeEnd {
+): OpenEnd {
   const credentials = new DeviceCredentials(
     { caFile: files.ca, certificateFile: files.cert, privateKeyFile: files.key },
     { clock: systemClock },

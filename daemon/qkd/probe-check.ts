@@ -5,7 +5,7 @@ import type { ProbeDevice } from './probe-device.ts';
 
 /** One key manager, as one SAE sees it. */
 export interface ProbeEnd {
-  readonly transport: Etsi014Transport;
+  readonly transport: Pick<Etsi014Transport, 'url' | 'send'>;
   readonly saeId: string;
 }
 

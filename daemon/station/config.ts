@@ -29,6 +29,8 @@ const minorUnits = z
   .transform(BigInt);
 const seconds = z.int().positive('expected a number of seconds above 0');
 
+const extensions = z.array(z.record(z.string(), z.unknown())).default([]);
+
 const qkd = z.strictObject({
   url: z.url({ protocol: /^https$/, error: 'expected an https:// URL of the key manager' }),
   /** This station's name at the key managers; the neighbour's. */
@@ -49,6 +51,9 @@ const qkd = z.strictObject({
   'timeout-seconds': seconds.default(10),
   connections: z.int().min(1).max(16).default(4),
   form: z.enum(['post', 'get']).default('post'),
+  /** Sent with each request for keys (ETSI GS QKD 014 §6.2), such as [{ route_type = "direct" }]. */
+  'extension-mandatory': extensions,
+  'extension-optional': extensions,
 });
 
 const neighbour = z.strictObject({

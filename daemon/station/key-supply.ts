@@ -84,5 +84,7 @@ function openDevice(
     clock,
     peerSaeId: qkd['peer-sae'],
     form: qkd.form,
+    extensionMandatory: qkd['extension-mandatory'],
+    extensionOptional: qkd['extension-optional'],
   });
 }

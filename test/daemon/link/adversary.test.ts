@@ -11,12 +11,12 @@ afterEach(async () => {
 
 type Meddling = (message: InFlight) => readonly Uint8Array[];
 
-/** Meddles with one message of the q1 → q2 direction, once the link is up; counted from there. */
-function meddleOnce(at: number, how: Meddling): () => boolean {
+/** Meddles with one message from `from`, once the link is up; counted from there. */
+function meddleOnce(at: number, how: Meddling, from = 'q1'): () => boolean {
   let seen = 0;
   let done = false;
   room.network.adversary = (message) => {
-    if (done || message.from !== 'q1' || seen++ !== at) return [message.bytes];
+    if (done || message.from !== from || seen++ !== at) return [message.bytes];
     done = true;
     return how(message);
   };
@@ -122,6 +122,50 @@ describe.each(['aes', 'otp-secret', 'otp'] as const)('under %s', (suite) => {
     await until(() => q1.outbox.size === 0);
     expect(q2.log.filter(({ detail }) => detail['code'] === 'frame-forged')).toHaveLength(1);
     expect(q2.rows.map(numberOf)).toEqual([1, 2, 3]);
+  });
+});
+
+describe('a stale acknowledgement', () => {
+  /** The last frame from q2 so far: the confirmation of all that it has received. */
+  function lastConfirmation(): Uint8Array {
+    const frame = room.network.sent.findLast(({ from }) => from === 'q2');
+    if (frame === undefined) throw new Error('nothing was confirmed');
+    return frame.bytes;
+  }
+
+  it.each([
+    ['of this connection', false, 'frame-replayed'],
+    ['of an earlier one', true, 'frame-forged'],
+  ])('%s confirms nothing, and is reported once', async (_, isOfEarlier, code) => {
+    const [q1, q2] = await room.linked();
+    await pay(q1, 1, 2);
+    await until(() => q1.outbox.size === 0);
+    const stale = lastConfirmation();
+    if (isOfEarlier) {
+      room.network.cut();
+      await room.pass(1_000);
+      await until(() => q1.state() === 'up' && q2.state() === 'up');
+    }
+    const changes = q1.changes.length;
+    const done = meddleOnce(0, () => [stale], 'q2');
+    await pay(q1, 3, 3);
+    await until(done);
+    await until(() => q1.changes.length > changes);
+    expect(q1.confirmed).toEqual([1n, 2n]);
+    expect([...q1.outbox.keys()]).toEqual([3n]);
+    await room.pass(5_000);
+    await until(() => q1.outbox.size === 0);
+    expect(q2.rows.map(numberOf)).toEqual([1, 2, 3]);
+    const reports = [...q1.log, ...q2.log].filter(({ level }) => level === 'warn');
+    expect(reports.map(({ detail }) => detail['code'])).toEqual([code]);
+  });
+
+  it('of rows that were never sent is ignored by the outbox', async () => {
+    const [q1, q2] = await room.linked();
+    q2.links.confirm(q2.peer, [77n]);
+    await pay(q1, 1, 1);
+    await until(() => q1.outbox.size === 0);
+    expect(q1.state()).toBe('up');
   });
 });
 

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ProbeEnd } from '../../../daemon/qkd/probe-check.ts';
+import { probe } from '../../../daemon/qkd/probe.ts';
 import { systemClock } from '../../../emulator/clock.ts';
 import { systemEntropy } from '../../../emulator/entropy.ts';
 import { deviceFiles, initDevices } from '../../../emulator/qkd/device-files.ts';
@@ -34,7 +36,7 @@ afterAll(async () => {
 /** What curl gets, as an SAE: [HTTP status, body]. */
 async function curl(sae: string, path: string, body?: string): Promise<[number, string]> {
   const { stdout } = await execute('curl', [
-    ...['--silent', '--show-error', '--write-out', '\n%{http_code}'],
+    ...['--silent', '--show-error', '--globoff', '--write-out', '\n%{http_code}'],
     ...['--cacert', join(dir, deviceFiles.ca)],
     ...['--cert', join(dir, deviceFiles.certificate(`sae-${sae}`))],
     ...['--key', join(dir, deviceFiles.privateKey(`sae-${sae}`))],
@@ -43,6 +45,15 @@ async function curl(sae: string, path: string, body?: string): Promise<[number, 
   ]);
   const cut = stdout.lastIndexOf('\n');
   return [Number(stdout.slice(cut + 1)), stdout.slice(0, cut)];
+}
+
+/** One end of the probe, all of whose requests curl makes. */
+function curlEnd(saeId: string): ProbeEnd {
+  const send: ProbeEnd['transport']['send'] = async (call) => {
+    const [status, body] = await curl(saeId, call.path, call.body);
+    return { status, body };
+  };
+  return { saeId, transport: { url: emulator.kmeFor(saeId).url, send } };
 }
 
 describe('the emulated key managers, asked with curl', () => {
@@ -95,5 +106,14 @@ describe('the emulated key managers, asked with curl', () => {
         .split('\n')
         .every((line) => line.endsWith(': OK')),
     ).toBe(true);
+  });
+
+  it('pass the whole conformance suite that the adapter’s own probe is', async () => {
+    const report = await probe({
+      ...{ master: curlEnd('q1'), slave: curlEnd('q2'), peerSaeId: 'q2' },
+      ...{ clock: systemClock, entropy: systemEntropy },
+    });
+    expect(report.checks.filter(({ result }) => result !== 'conforms')).toEqual([]);
+    expect(report.checks.length).toBeGreaterThan(25);
   });
 });
