@@ -82,6 +82,7 @@ export const deskRefusalCodes = {
   'version-not-supported': 24,
   'order-conflict': 25,
   'card-not-attested': 26,
+  'no-coin-secrets': 27,
 } as const;
 export type DeskRefusalCode = keyof typeof deskRefusalCodes;
 const refusalWords = {

@@ -4,7 +4,8 @@ import type { Retirement } from '../../applet-spec/card-objects.ts';
 import type { OrderLine } from '../../applet-spec/desk-messages.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import type { UserName } from '../../applet-spec/names.ts';
-import type { CoinRecord } from '../store/store.ts';
+import { EntropyError } from '../entropy-error.ts';
+import type { CoinRecord, NewCoin } from '../store/store.ts';
 import type { CardVisit } from './card-visit.ts';
 import type { DeskContext } from './desk-context.ts';
 import type { DeskRefusal } from './desk-seams.ts';
@@ -44,11 +45,13 @@ export class Orders {
       );
     }
     const before = await this.#context.store.coinsOfOrder(orderId);
+    const coins = before.length > 0 ? [] : await this.#newCoins(values);
+    if ('outcome' in coins) return coins;
     const reserved = await this.#context.store.reserveCoins({
       orderId,
       user: this.#user,
       lines,
-      coins: before.length > 0 ? [] : await this.#context.mint.mint(values),
+      coins,
       nowMs: this.#context.clock.nowMs(),
     });
     switch (reserved) {
@@ -61,6 +64,22 @@ export class Orders {
       case 'created':
       case 'exists':
         return this.#fill(orderId);
+    }
+  }
+
+  /** A generator that is not healthy makes no coins: nothing weaker takes its place. */
+  async #newCoins(values: readonly bigint[]): Promise<readonly NewCoin[] | DeskRefusal> {
+    const { mint, log } = this.#context;
+    try {
+      return await mint.mint(values);
+    } catch (error) {
+      if (!(error instanceof EntropyError)) throw error;
+      log.warn({ user: this.#user, err: error }, 'no coins are made');
+      return refused(
+        'no-coin-secrets',
+        'The random number generator of this station is not sound, and it makes no coins now. ' +
+          'Nothing was changed.',
+      );
     }
   }
 
@@ -100,7 +119,7 @@ export class Orders {
     order: Retirement,
     lines: readonly OrderLine[],
   ): Promise<{ readonly outcome: 'done' } | DeskRefusal> {
-    const { store, mint, clock } = this.#context;
+    const { store, clock } = this.#context;
     const count = lines.reduce((sum, line) => sum + line.count, 0);
     if (count > limits.orderCoins) {
       return refused('order-conflict', `An exchange gives at most ${limits.orderCoins} coins.`);
@@ -109,12 +128,14 @@ export class Orders {
     if (values.includes(0n)) return refused('order-conflict', 'A coin is worth at least 1.');
     const given = await store.coins(order.coinIds);
     const isDone = given.every((coin) => coin !== undefined && isRetired(coin));
+    const replacements = isDone ? [] : await this.#newCoins(values);
+    if ('outcome' in replacements) return replacements;
     const retired = await store.retire({
       orderId: order.orderId,
       user: this.#user,
       operation: order.operation,
       coinIds: order.coinIds,
-      replacements: isDone ? [] : await mint.mint(values),
+      replacements,
       nowMs: clock.nowMs(),
     });
     switch (retired) {

@@ -51,7 +51,7 @@ const qkd = z.strictObject({
   'timeout-seconds': seconds.default(10),
   connections: z.int().min(1).max(16).default(4),
   form: z.enum(['post', 'get']).default('post'),
-  /** Sent with each request for keys (ETSI GS QKD 014 §6.2), such as [{ route_type = "direct" }]. */
+  /** Of each request for keys (ETSI GS QKD 014 §6.2), such as `[{ route_type = "direct" }]`. */
   'extension-mandatory': extensions,
   'extension-optional': extensions,
 });
