@@ -82,6 +82,21 @@ describe('back-pressure', () => {
     await until(() => q1.confirmed.length === 5_000);
   });
 
+  it('refuses rows beyond the bound in bytes, however few they are', async () => {
+    const [q1, q2] = await room.linked({ suite: 'aes' });
+    room.network.bufferedBytes = 2_000_000;
+    const rows = await payments(q1, 1, 600, 30_000);
+    let taken = 0;
+    while (taken < rows.length && q1.links.send(q1.peer, rows.slice(taken, taken + 10))) {
+      taken += 10;
+    }
+    expect(taken).toBeGreaterThan(500);
+    expect(taken * 30_000).toBeLessThanOrEqual(16 * 1_048_576);
+    room.network.bufferedBytes = 0;
+    await room.pass(1_000);
+    await until(() => q2.rows.length === taken);
+  });
+
   it('refuses to be told more than a bound, and an empty queue takes any batch', async () => {
     const [q1, q2] = await room.linked({ suite: 'aes' });
     room.network.bufferedBytes = 2_000_000;
