@@ -61,7 +61,7 @@ describe('a thousand payments and their receipts cost, in bits a payment and hop
       const [q1, q2] = await room.linked({ rekeyRecords: records, stock: 5_000 });
       await payAll(q1, q2);
       expect(drawnBits(q1, q2)).toBe(512 * payments + trafficBits(q1, q2));
-      // In each direction a fresh key at four fifths of the last one's life, and one ready for later.
+      // In each direction a fresh key at four fifths of the last one's life, and one held ready.
       const keys = Math.ceil(payments / (0.8 * records)) + 2;
       expect(trafficBits(q1, q2)).toBeLessThanOrEqual(2 * 256 * keys);
       expect(q1.reservoir.balance().lost + q2.reservoir.balance().lost).toBe(0n);
