@@ -57,14 +57,15 @@ export class Visitor {
   async #takeIn(): Promise<void> {
     const { store } = this.#context;
     const { card, opened } = this.#host;
+    // After a PUT KEY whose answer was lost the card tells by its version which keys it has.
+    const { nextKeys: _keys, nextKeyVersion: _version, ...rest } = card;
+    const current = { ...rest, keys: opened.keys, keyVersion: opened.keyVersion };
     if (card.state === 'awaiting-enrolment') {
-      await this.card.inTurn(() => this.card.enrol(card));
+      await this.card.inTurn(() => this.card.enrol(current));
       const { station } = this.#context;
       this.#host.send({ kind: 'enrolled', content: { user: this.user, station } });
       return;
     }
-    const { nextKeys: _keys, nextKeyVersion: _version, ...rest } = card;
-    const current = { ...rest, keys: opened.keys, keyVersion: opened.keyVersion };
     await this.card.inTurn(() => this.card.replaceHandle(current));
     for (const quoteDigest of await store.paying(this.user)) {
       await this.#attempt('a payment could not be taken up', () => this.#takeUp(quoteDigest));

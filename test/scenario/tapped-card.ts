@@ -1,10 +1,20 @@
 import type { SoftwareCard } from '../../driver/reader/software-card.ts';
 import { commands, type CommandName } from '../../applet-spec/commands.ts';
 
+/** `instead`: the card does not see the command. `after`: it has carried it out. */
+export type ForgedMoment = 'instead' | 'after';
+
+interface Forgery {
+  readonly command: CommandName;
+  readonly sw: number;
+  readonly moment: ForgedMoment;
+}
+
 /** A card with somebody looking on, who may act between a command and its answer. */
 export class TappedCard implements SoftwareCard {
   #card: SoftwareCard;
   readonly #acts = new Map<number, () => Promise<void>>();
+  #forgery: Forgery | undefined;
 
   constructor(card: SoftwareCard) {
     this.#card = card;
@@ -26,6 +36,16 @@ export class TappedCard implements SoftwareCard {
     this.#acts.set(commands[command].ins, act);
   }
 
+  /** The next time that this command is sent, its answer is this status word and nothing else. */
+  forgeNext(command: CommandName, sw: number, moment: ForgedMoment): void {
+    this.#forgery = { command, sw, moment };
+  }
+
+  /** Whether what was to be forged has been. */
+  get forged(): boolean {
+    return this.#forgery === undefined;
+  }
+
   powerOn(): void {
     this.#card.powerOn();
   }
@@ -39,6 +59,12 @@ export class TappedCard implements SoftwareCard {
   }
 
   async process(command: Uint8Array): Promise<Uint8Array> {
+    const forgery = this.#forgery;
+    if (forgery !== undefined && isOf(forgery.command, command)) {
+      this.#forgery = undefined;
+      if (forgery.moment === 'after') await this.#card.process(command);
+      return Uint8Array.of(forgery.sw >> 8, forgery.sw & 0xff);
+    }
     const answer = await this.#card.process(command);
     const [cla = 0, ins = 0] = command;
     const act = this.#acts.get(ins);
@@ -49,4 +75,10 @@ export class TappedCard implements SoftwareCard {
     }
     return answer;
   }
+}
+
+/** In the clear or wrapped, and the last piece where it is chained. */
+function isOf(name: CommandName, [cla = 0, ins]: Uint8Array): boolean {
+  const { cla: plain, ins: wanted } = commands[name];
+  return ins === wanted && (cla | 0x04) === (plain | 0x04);
 }
