@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import type { ErrandResult } from '../agent/errands.ts';
 import type { ReaderEvent } from '../reader/connection.ts';
-import { PcscReader } from '../reader/pcsc-reader.ts';
 import { readBytesFile, type CommandSetting } from './command-setting.ts';
 import { addConformanceCommand } from './conformance-command.ts';
 import { formatMoney } from './money.ts';
 import { pemToDer } from './pem.ts';
 import type { Cli } from './program.ts';
+import { listReaders } from './reader-list.ts';
 import { untilInterrupted } from './signals.ts';
 
 interface InitOptions {
@@ -41,7 +41,7 @@ export function addCardCommands(cli: Cli): void {
   addConformanceCommand(cli, card);
   card
     .command('list')
-    .description('the readers of this machine')
+    .description('the readers of this machine and the cards on USB, or the one of --reader')
     .action((_options, command: Command) => cli.perform(command, listReaders));
   card
     .command('watch')
@@ -111,29 +111,19 @@ async function initialise(setting: CommandSetting, options: InitOptions): Promis
   );
 }
 
-/** For PC/SC every reader of the service; else the one that --reader names. */
-async function listReaders(setting: CommandSetting): Promise<undefined> {
-  const reader = await setting.openReader();
-  if (reader instanceof PcscReader && reader.unavailable !== undefined) throw reader.unavailable;
-  const readers =
-    reader instanceof PcscReader
-      ? reader.readers.map(({ name, cardPresent }) => ({ name, cardPresent }))
-      : [{ name: reader.name, cardPresent: reader.cardPresent }];
-  setting.print({ readers }, () =>
-    readers.length === 0
-      ? 'No reader is plugged in.'
-      : readers
-          .map(({ name, cardPresent }) => `${cardPresent ? 'card ' : 'empty'}  ${name}`)
-          .join('\n'),
-  );
-}
+const eventWords = {
+  'card-inserted': 'a card is there',
+  'card-removed': 'the card is gone',
+  'reader-lost': 'the reader is gone',
+  'reader-found': 'the reader is back',
+} as const satisfies Record<ReaderEvent['kind'], string>;
 
 async function watch(setting: CommandSetting): Promise<undefined> {
   const reader = await setting.openReader();
   const tell = (event: ReaderEvent): void => {
     setting.print(
       { reader: reader.name, event: event.kind },
-      () => `${reader.name}: ${event.kind}`,
+      () => `${reader.name}: ${eventWords[event.kind]}`,
     );
   };
   const forget = reader.watch(tell);

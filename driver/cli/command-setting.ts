@@ -52,8 +52,9 @@ export class CommandSetting {
     this.walletFolder = folder === undefined ? join(homedir(), '.keytoll') : resolve(folder);
   }
 
-  get readerSpec(): string {
-    return this.#options.reader ?? this.#environment['KEYTOLL_READER'] ?? 'pcsc';
+  /** From --reader or KEYTOLL_READER. */
+  get givenReader(): string | undefined {
+    return this.#options.reader ?? this.#environment['KEYTOLL_READER'];
   }
 
   /** One errand; asks for the PIN only when it turns out to be needed. */
@@ -120,8 +121,9 @@ export class CommandSetting {
     return host;
   }
 
-  async openReader(): Promise<Reader> {
-    const reader = await openReader(this.readerSpec, systemClock);
+  /** Closed at the command's end. */
+  async openReader(spec = this.givenReader ?? 'pcsc'): Promise<Reader> {
+    const reader = await openReader(spec, systemClock);
     this.#closing.push(() => reader.close());
     return reader;
   }

@@ -71,7 +71,7 @@ export class HidReader implements Reader {
     try {
       await this.#refresh();
       const path = this.#device?.path;
-      if (path === undefined) throw this.#error('no-card', 'no card is plugged in: plug one in');
+      if (path === undefined) throw this.#error('no-card', 'no card is plugged in');
       const device = await this.#openDevice(path);
       const connection = new HidConnection(this.name, device, this.#clock, this.#entropy);
       this.#connection = connection;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AgentServer } from '../../../driver/agent/agent-server.ts';
 import { runKeytoll } from '../../../driver/cli/program.ts';
 import { HostBench, pin } from '../desk/host-bench.ts';
@@ -67,6 +67,41 @@ describe('a command line that says something impossible ends with 2 and one line
     const { terminal } = await keytoll(['quote', 'bob', '--json']);
     expect(terminal.out).toHaveLength(1);
     expect(JSON.parse(terminal.out[0] ?? '')).toMatchObject({ error: { code: 'usage' } });
+  });
+});
+
+describe('card list', () => {
+  it('lists the reader that is named', async () => {
+    const path = join(folder, 'slot.sock');
+    const named = ['--reader', `virtual:${path}`, 'card', 'list'];
+    const { exitCode, terminal } = await keytoll([...named, '--json']);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(terminal.out[0] ?? '')).toMatchObject({
+      readers: [{ cardPresent: false }],
+      unavailable: [],
+    });
+    const { terminal: people } = await keytoll(named);
+    expect(people.out.join()).toMatch(/^empty {2}.*slot\.sock/);
+  });
+
+  it('tells which kinds of readers this machine cannot look at, and what to do', async () => {
+    const nowhere = join(folder, 'no-pcscd');
+    vi.stubEnv('PCSCLITE_CSOCK_NAME', nowhere);
+    const { exitCode, terminal } = await keytoll(['card', 'list', '--json']);
+    vi.unstubAllEnvs();
+    const [out = '{}'] = terminal.out;
+    const { readers = [], unavailable = [] } = JSON.parse(out) as {
+      readers?: { name: string }[];
+      unavailable?: { reader: string; message: string }[];
+    };
+    // A machine without libusb has neither: the error is then the answer.
+    if (exitCode === 0) {
+      expect(readers.map(({ name }) => name)).toEqual(['hid']);
+      expect(unavailable).toMatchObject([{ reader: 'pcsc' }]);
+      expect(unavailable[0]?.message).not.toBe('');
+    } else {
+      expect(out).toMatch(/not-installed/);
+    }
   });
 });
 
