@@ -22,6 +22,7 @@ import {
   type CardResult,
   type CommandName,
 } from '../../applet-spec/commands.ts';
+import { commandAnswers, mayAnswer } from '../../applet-spec/command-answers.ts';
 import { noblePrimitives as primitives } from '../../applet-spec/noble-primitives.ts';
 import {
   authenticateCard,
@@ -71,7 +72,11 @@ export class TestHost {
 
   async send(name: CommandName, data = none, p1 = 0, p2 = 0): Promise<ResponseApdu> {
     const { cla, ins } = commands[name];
-    return this.exchange({ cla, ins, p1, p2, data, ne: 256 });
+    const answer = await this.exchange({ cla, ins, p1, p2, data, ne: 256 });
+    if (!mayAnswer(name, answer.sw)) {
+      throw new Error(`${name} is never answered ${answer.sw.toString(16)}`);
+    }
+    return answer;
   }
 
   /** The data of a 9000 answer; any other is an error of the test. */
@@ -159,7 +164,11 @@ export class TestStation {
 
   async send(name: CommandName, data = none, p1 = 0, p2 = 0): Promise<SecureReply> {
     const { cla, ins } = commands[name];
-    return this.exchange({ cla, ins, p1, p2, data, ne: 256 });
+    const reply = await this.exchange({ cla, ins, p1, p2, data, ne: 256 });
+    if (commandAnswers[name].results?.includes(reply.result) !== true) {
+      throw new Error(`${name} is never answered with ${reply.result}`);
+    }
+    return reply;
   }
 
   async exchange(command: CommandApdu): Promise<SecureReply> {

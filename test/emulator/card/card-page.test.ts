@@ -4,9 +4,11 @@ import { describe, expect, it } from 'vitest';
 import * as objects from '../../../applet-spec/card-objects.ts';
 import { attestAnswer } from '../../../applet-spec/attestation.ts';
 import { toHex } from '../../../applet-spec/bytes.ts';
+import { anyCommand, commandAnswers, secureWords } from '../../../applet-spec/command-answers.ts';
 import { appletId, cardResults, commands, dataObjects } from '../../../applet-spec/commands.ts';
 import { labels } from '../../../applet-spec/labels.ts';
 import { limits } from '../../../applet-spec/limits.ts';
+import { rowsOf } from '../../applet-spec/specification-tables.ts';
 import { apduProfiles, atrOf, isApduProfile } from '../../../emulator/card/atr.ts';
 import { malformed } from '../../contract/applet-malformed.ts';
 import { examplePayment } from './example-payment.ts';
@@ -41,7 +43,9 @@ describe('card.md', () => {
   });
 
   it.each(Object.entries(commands))('has %s', (name, { cla, ins, channel, access }) => {
-    const found = rows.filter(([command]) => command === spoken(name));
+    const found = rowsBetween('## Commands', '### What each').filter(
+      ([command]) => command === spoken(name),
+    );
     expect(found.length).toBeGreaterThan(0);
     for (const [, code, , , , needs = ''] of found) {
       expect(code).toBe(upper(cla, ins));
@@ -65,7 +69,8 @@ describe('card.md', () => {
   });
 
   it.each(Object.entries(cardResults))('has the result %s', (name, code) => {
-    const row = rows.find(([, result]) => result === `\`${name}\``);
+    const results = rowsBetween('## Results', '## Status words');
+    const row = results.find(([, result]) => result === `\`${name}\``);
     expect(row?.[0]).toBe(upper(code));
   });
 
@@ -85,6 +90,31 @@ describe('card.md', () => {
     for (const [name, code] of Object.entries(objects.lifeCycles)) {
       expect(rows.find(([life]) => life === name)?.[1]).toBe(upper(code));
     }
+  });
+
+  it('tells what each command may be answered', () => {
+    const section = between('### What each is answered', '### PIN');
+    const told = rowsOf(section);
+    const split = (cell = ''): string[] => cell.split(', ').map((one) => one.replaceAll('`', ''));
+    for (const [name, { words, results }] of Object.entries(commandAnswers)) {
+      const [, second, beside] = told.find(([command]) => command === spoken(name)) ?? [];
+      if (results === undefined) {
+        expect({ name, words: split(second) }).toEqual({ name, words });
+        continue;
+      }
+      const common = ['9000', ...secureWords];
+      const others = words.filter((word) => !common.includes(word));
+      expect({ name, results: split(second) }).toEqual({ name, results });
+      expect({ name, beside }).toEqual({ name, beside: others.join(', ') || '–' });
+    }
+    expect(told).toHaveLength(Object.keys(commandAnswers).length);
+    for (const word of [...anyCommand, ...secureWords]) expect(section).toContain(word);
+  });
+
+  it('has every status word that there is, and what it means', () => {
+    const told = rowsBetween('## Status words', '## Transmission').map(([word]) => word);
+    const answered = Object.values(commandAnswers).flatMap(({ words }) => words);
+    expect(new Set(told)).toEqual(new Set([...answered, ...anyCommand]));
   });
 
   it('has every status word that the contract expects', () => {
@@ -122,6 +152,14 @@ describe('card.md', () => {
     for (const label of named) expect(known).toContain(label.slice(1, -1));
   });
 });
+
+function between(heading: string, next: string): string {
+  return page.slice(page.indexOf(heading), page.indexOf(next));
+}
+
+function rowsBetween(heading: string, next: string): string[][] {
+  return rowsOf(between(heading, next));
+}
 
 function exampleIn(markdown: string): string {
   return /```\n(.*?)```/s.exec(markdown)?.[1] ?? '';
