@@ -41,7 +41,7 @@ export async function startNetwork(
   programs: Programs,
   recorder: WireRecorder,
   folder: string,
-  count: number,
+  { count, makerRoot }: { readonly count: number; readonly makerRoot: Promise<string> },
 ): Promise<DemoNetwork> {
   const ca = join(folder, 'ca');
   const plans: Plan[] = Array.from({ length: count }, (_, i) => {
@@ -53,13 +53,14 @@ export async function startNetwork(
   const certified = programs
     .run('keytolld', ['ca', 'init', ca, '--name', `${network} root`, '--json'])
     .then(() => Promise.all(plans.map((plan) => initStation(programs, plan, ca))));
-  const [devices] = await allOf([
+  const [devices, maker] = await allOf([
     allOf(pairs.map(([left, right]) => startQkdPair(programs, folder, left, right))),
+    makerRoot,
     certified,
-  ]);
+  ] as const);
   const linkUrls = await Promise.all(plans.map((plan) => relayLinks(recorder, plan)));
   plans.forEach((plan, i) => {
-    writeConfig(plan, ca, [
+    writeConfig(plan, { ca, maker }, [
       ...neighbour(plan, plans[i - 1], devices[i - 1]),
       ...neighbour(plan, plans[i + 1], devices[i], linkUrls[i + 1]),
     ]);
@@ -138,7 +139,11 @@ function neighbour(
   ];
 }
 
-function writeConfig(plan: Plan, ca: string, neighbours: readonly string[]): void {
+function writeConfig(
+  plan: Plan,
+  { ca, maker }: { readonly ca: string; readonly maker: string },
+  neighbours: readonly string[],
+): void {
   const text = JSON.stringify;
   const lines = [
     `name = ${text(plan.name)}`,
@@ -146,6 +151,8 @@ function writeConfig(plan: Plan, ca: string, neighbours: readonly string[]): voi
     `currency = ${text(currency)}`,
     '[ca]',
     `folder = ${text(ca)}`,
+    '[cards]',
+    `maker-roots = [${text(maker)}]`,
     '[desk]',
     'listen = "127.0.0.1:0"',
     '[links]',

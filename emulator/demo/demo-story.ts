@@ -4,7 +4,16 @@ import { audit, settle, type Settled } from './demo-books.ts';
 import { allOf, DemoError, listOf, numberOf, textOf } from './demo-error.ts';
 import type { DemoReaders, ReaderKind } from './demo-readers.ts';
 import { currency, startNetwork, type DemoNetwork, type DemoStation } from './demo-network.ts';
-import { asUser, checkOf, makeCard, moneyIn, startUser, type DemoUser } from './demo-user.ts';
+import {
+  asUser,
+  checkOf,
+  makeCard,
+  makerRootIn,
+  moneyIn,
+  startUser,
+  type DemoUser,
+  type NewCard,
+} from './demo-user.ts';
 import { lookInto } from './demo-wires.ts';
 import type { Programs } from './program-process.ts';
 import type { WireRecorder } from './recorder.ts';
@@ -113,13 +122,11 @@ async function setScene(
   );
   tell('', 'only the cards and the QKD devices are emulated.');
   if (reader === 'pcsc') tell('', 'The cards are in two readers of a real pcscd.');
-  const [network, cardA, cardB] = await during('setting up the network', () =>
-    allOf([
-      startNetwork(programs, recorder, folder, count),
-      makeCard(programs, folder, 'alice'),
-      makeCard(programs, folder, 'bob'),
-    ] as const),
-  );
+  const [network, [cardA, cardB]] = await during('setting up the network', () => {
+    const cards = makeCards(programs, folder);
+    const makerRoot = cards.then(() => makerRootIn(folder));
+    return allOf([startNetwork(programs, recorder, folder, { count, makerRoot }), cards] as const);
+  });
   const { stations, root } = network;
   const [first] = stations;
   const last = stations.at(-1);
@@ -293,4 +300,10 @@ const namesMost = 7;
 /** A long row keeps its ends. */
 function inShort(names: readonly string[]): readonly string[] {
   return names.length <= namesMost ? names : [...names.slice(0, 3), '…', ...names.slice(-2)];
+}
+
+/** One after the other: the first one founds their maker. */
+async function makeCards(programs: Programs, folder: string): Promise<readonly [NewCard, NewCard]> {
+  const alice = await makeCard(programs, folder, 'alice');
+  return [alice, await makeCard(programs, folder, 'bob')];
 }

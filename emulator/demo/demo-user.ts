@@ -1,6 +1,6 @@
 /** Alice and Bob: a card in a reader, a wallet, and an agent, each its own process. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { cardNeedles } from './card-needles.ts';
 import type { DemoStation } from './demo-network.ts';
 import type { DemoReader, DemoReaders, Place } from './demo-readers.ts';
@@ -31,6 +31,11 @@ export interface DemoUser {
   readonly station: DemoStation;
 }
 
+/** The root of the maker of all cards, which `makeCard` makes with its first card. */
+export function makerRootIn(folder: string): string {
+  return join(folder, 'maker', 'root.pem');
+}
+
 export async function makeCard(
   programs: Programs,
   folder: string,
@@ -40,7 +45,9 @@ export async function makeCard(
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const cardFile = join(home, 'card');
   const delivery = join(home, 'delivery.json');
-  await programs.run('keytoll-emulator', ['card', 'make', cardFile, '--delivery', delivery]);
+  const maker = ['--maker', dirname(makerRootIn(folder))];
+  const made = ['card', 'make', cardFile, '--delivery', delivery, ...maker];
+  await programs.run('keytoll-emulator', made);
   return { localName, folder: home, cardFile, delivery };
 }
 
