@@ -1,0 +1,94 @@
+/** `keytolld enrol` says what the station will ask of the card, by `[cards]` in its settings. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodeDelivery } from '../../../applet-spec/card-delivery.ts';
+import { toStationName } from '../../../applet-spec/names.ts';
+import { registerAccountCommands } from '../../../daemon/cli/account-command.ts';
+import { initStationFolder } from '../../../daemon/station/station-folder.ts';
+import { makeCard } from '../../../emulator/card/card-maker.ts';
+import { DeviceMaker } from '../../../emulator/card/device-maker.ts';
+import { seededEntropy } from '../../../emulator/entropy.ts';
+
+const entropy = seededEntropy('enrol');
+const maker = DeviceMaker.found(new Uint8Array(32).fill(0x61), 'A card maker', entropy);
+let folder: string;
+let config: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'keytoll-enrol-'));
+  const station = toStationName('q1');
+  config = initStationFolder(folder, { station, network: 'test', currency: 'EUR', entropy });
+  const { delivery } = makeCard(entropy, 't1-short', maker);
+  writeFileSync(join(folder, 'card.json'), encodeDelivery(delivery));
+  writeFileSync(join(folder, 'maker.der'), maker.root);
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** What stands under `[cards]` from now on. */
+function cards(...lines: readonly string[]): void {
+  const toml = readFileSync(config, 'utf8');
+  const own = ['[cards]', ...lines, '', '[desk]'].join('\n');
+  writeFileSync(config, toml.replace(/\[cards\][^]*?\[desk\]/, own));
+}
+
+async function enrol(...more: readonly string[]): Promise<{ out: string; error?: string }> {
+  let out = '';
+  let error = '';
+  const program = new Command('keytolld').exitOverride().configureOutput({
+    writeOut: (text) => {
+      out += text;
+    },
+    writeErr: (text) => {
+      error += text;
+    },
+  });
+  registerAccountCommands(program);
+  for (const command of program.commands) {
+    command.exitOverride().copyInheritedSettings(program);
+  }
+  const delivery = ['--delivery', join(folder, 'card.json'), '--config', config];
+  try {
+    await program.parseAsync(['enrol', 'alice@q1', ...delivery, ...more], { from: 'user' });
+  } catch {
+    return { out, error };
+  }
+  return { out };
+}
+
+describe('keytolld enrol', () => {
+  it('says that a card is taken on trust where no maker is trusted', async () => {
+    const { out } = await enrol();
+    expect(out).toMatch(/The card may be enrolled for alice@q1/);
+    expect(out).toMatch(/No maker is named in cards\.maker-roots/);
+  });
+
+  it.each([
+    ['required', []],
+    ['optional', ['attestation = "optional"']],
+  ])('says that attestation is %s', async (attestation, lines) => {
+    cards('maker-roots = ["maker.der"]', ...lines);
+    const { out } = await enrol('--json');
+    expect(JSON.parse(out)).toEqual({
+      user: 'alice@q1',
+      state: 'awaiting-enrolment',
+      attestation,
+    });
+  });
+
+  it.each([
+    ['maker-roots = ["none.der"]', /none\.der cannot be read/],
+    ['maker-roots = ["card.json"]', /card\.json: expected CERTIFICATE as PEM or DER/],
+    ['attestation = "required"', /cards\.maker-roots: attestation is required and no maker/],
+    ['attestation = "perhaps"', /cards\.attestation: /],
+  ])('enrols nobody under %s', async (line, words) => {
+    cards(line);
+    const { out, error } = await enrol();
+    expect(out).toBe('');
+    expect(error).toMatch(words);
+  });
+});
