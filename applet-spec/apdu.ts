@@ -109,7 +109,8 @@ export function encodeResponse({ data, sw }: ResponseApdu): Uint8Array {
 
 /** Throws ApduError `apdu-malformed` without a status word. The data field is a copy. */
 export function decodeResponse(bytes: Uint8Array): ResponseApdu {
-  const [sw1, sw2] = bytes.subarray(-2);
+  const sw1 = bytes[bytes.length - 2];
+  const sw2 = bytes[bytes.length - 1];
   if (sw1 === undefined || sw2 === undefined || bytes.length > EXTENDED_NE_MOST + 2) {
     throw new ApduError('apdu-malformed', bytes.length, 'a response is data and two status bytes');
   }

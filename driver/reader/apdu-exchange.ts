@@ -4,6 +4,8 @@ import {
   decodeResponse,
   encodeCommand,
   encodeResponse,
+  SHORT_DATA_MOST,
+  SHORT_NE_MOST,
 } from '../../applet-spec/apdu.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { CardConnection, ConnectionEnd } from './connection.ts';
@@ -68,7 +70,7 @@ export class ApduExchange {
   async transmit(command: CommandApdu): Promise<ResponseApdu> {
     const near = this.#connection.transmitWhole?.bind(this.#connection);
     if (near === undefined) return this.#inTurn(() => this.#whole.run(command));
-    const bytes = encodeCommand(command, 'extended');
+    const bytes = encodeCommand(command, fitsShort(command) ? 'short' : 'extended');
     return decodeResponse(await this.#inTurn(() => near(bytes, this.#alive)));
   }
 
@@ -147,4 +149,8 @@ export class ApduExchange {
     const blame = error.code === 'outcome-unknown' ? outcomeUnknown : notRun;
     return blame(this.reader, this.#mute, error);
   }
+}
+
+function fitsShort({ data, ne }: CommandApdu): boolean {
+  return data.length <= SHORT_DATA_MOST && (ne ?? 0) <= SHORT_NE_MOST;
 }

@@ -3,10 +3,11 @@
  * crash or a card that never answers ends this process and not the driver's. It dies with its
  * parent.
  */
+import { Socket } from 'node:net';
 import type { CardReader, PcscLite } from 'pcsclite';
-import { decodeCommand, encodeResponse } from '../../applet-spec/apdu.ts';
 import { systemClock } from '../clock.ts';
 import { notRun, outcomeUnknown, ReaderError } from './reader-error.ts';
+import { encodePcscFrame, PcscFrameReader } from './pcsc-frames.ts';
 import { connectFault, serviceFault, transmitFault } from './pcsc-fault.ts';
 import type { TransmitFault } from './pcsc-fault.ts';
 import { isToPcscChild, packFault } from './pcsc-messages.ts';
@@ -48,6 +49,8 @@ const tornOut: TransmitFault = {
   neverRan: false,
 };
 
+/** The parent's end is its end of the socket pair. */
+const wire = new Socket({ fd: 3, readable: true, writable: true });
 const readers = new Map<string, KnownReader>();
 let openCard: OpenCard | undefined;
 let runningToldMs = 0;
@@ -55,8 +58,8 @@ let runningToldMs = 0;
 let lost = false;
 
 function send(message: FromPcscChild, sent?: () => void): void {
-  // The parent may be gone; 'disconnect' ends this process then.
-  process.send?.(message, undefined, undefined, () => sent?.());
+  // The parent may be gone; 'close' ends this process then.
+  wire.write(encodePcscFrame(message), () => sent?.());
 }
 
 /** A transmit to a mute card never returns, and an ordinary exit would wait for it. */
@@ -234,7 +237,7 @@ function receive(message: ToPcscChild): void {
       const { command: bytes } = message;
       void command(async () => {
         if (openCard === undefined) throw new ReaderError('closed', 'no connection');
-        return encodeResponse(await openCard.whole.run(decodeCommand(bytes)));
+        return openCard.whole.runBytes(bytes);
       });
       return;
     }
@@ -255,10 +258,13 @@ function receive(message: ToPcscChild): void {
 }
 
 process.title = 'keytoll-pcsc';
-process.on('message', (message) => {
-  if (isToPcscChild(message)) receive(message);
+const frames = new PcscFrameReader();
+wire.on('data', (chunk: Uint8Array) => {
+  for (const message of frames.push(chunk)) if (isToPcscChild(message)) receive(message);
 });
-process.on('disconnect', die);
+wire.on('error', die);
+wire.on('end', die);
+wire.on('close', die);
 // Ctrl-C goes to the whole foreground group; the parent decides what it means.
 process.on('SIGINT', () => undefined);
 

@@ -1,7 +1,9 @@
 import type { CommandApdu, LengthForm, ResponseApdu } from '../../applet-spec/apdu.ts';
 import {
+  decodeCommand,
   decodeResponse,
   encodeCommand,
+  encodeResponse,
   EXTENDED_NE_MOST,
   SHORT_DATA_MOST,
   SHORT_NE_MOST,
@@ -62,7 +64,33 @@ export class WholeApdu {
   }
 
   async run(command: CommandApdu): Promise<ResponseApdu> {
-    const answer = await this.#runInSomeShape(command);
+    return this.#corrected(command, await this.#runInSomeShape(command));
+  }
+
+  /**
+   * The same in bytes, of either length form. What fits one short APDU travels as it stands, and so
+   * does its answer: on the way of nearly every command, taking apart and putting together costs
+   * more than all else here. Throws ApduError for what is no command.
+   */
+  async runBytes(bytes: Uint8Array): Promise<Uint8Array> {
+    if (!this.#fitsAsItStands(bytes)) return encodeResponse(await this.run(decodeCommand(bytes)));
+    const answer = await this.#transmit(bytes);
+    const sw1 = answer[answer.length - 2];
+    if (sw1 !== undefined && sw1 !== 0x61 && sw1 !== 0x6c) return answer;
+    const command = decodeCommand(bytes);
+    const whole = await this.#collect(command, this.#decoded(answer));
+    return encodeResponse(await this.#corrected(command, whole));
+  }
+
+  /** A short form without mistakes, which the path takes with its Le. */
+  #fitsAsItStands(bytes: Uint8Array): boolean {
+    if (bytes.length === 4 || bytes.length === 5) return true;
+    const lc = bytes[4] ?? 0;
+    return lc !== 0 && (bytes.length === 5 + lc || (this.#shortLe && bytes.length === 6 + lc));
+  }
+
+  /** The command again with the Le that the card asks for, where it asks (6Cxx). */
+  async #corrected(command: CommandApdu, answer: ResponseApdu): Promise<ResponseApdu> {
     const rightNe = (answer.sw & 0xff) === 0 ? SHORT_NE_MOST : answer.sw & 0xff;
     const wrongNe = answer.sw >> 8 === 0x6c && command.ne !== undefined && command.ne !== rightNe;
     if (!wrongNe || answer.data.length > 0) return answer;
@@ -179,9 +207,12 @@ export class WholeApdu {
   }
 
   async #send(command: CommandApdu, form: LengthForm): Promise<ResponseApdu> {
-    const bytes = await this.#transmit(encodeCommand(command, form));
+    return this.#decoded(await this.#transmit(encodeCommand(command, form)));
+  }
+
+  #decoded(answer: Uint8Array): ResponseApdu {
     try {
-      return decodeResponse(bytes);
+      return decodeResponse(answer);
     } catch (cause) {
       if (!(cause instanceof ApduError)) throw cause;
       const { reader } = this.#path;

@@ -3,6 +3,7 @@
  * machine could do at best. Without names it says what there is to measure.
  */
 import { parseArgs } from 'node:util';
+import { apduFigures } from './apdu-bench.ts';
 import { killPrograms } from './bench-program.ts';
 import { rounded, tableOf, type Figure } from './figure.ts';
 import { linkFigures } from './link-bench.ts';
@@ -40,6 +41,10 @@ const benches: Readonly<Record<string, Bench>> = {
   qkd: {
     measures: 'keys from a key manager through the adapter; QKD bits a payment costs, by suite',
     run: qkdFigures,
+  },
+  apdu: {
+    measures: 'a card behind pcscd: the driver against bare pcsclite, and what commands cost',
+    run: apduFigures,
   },
   signatures: {
     measures: 'verifications and signatures each second on one core: what the limits are made of',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CommandApdu } from '../../../applet-spec/apdu.ts';
-import { decodeCommand, encodeResponse } from '../../../applet-spec/apdu.ts';
+import { decodeCommand, encodeCommand, encodeResponse } from '../../../applet-spec/apdu.ts';
 import { fromHex, toHex } from '../../../applet-spec/bytes.ts';
 import { notRun, outcomeUnknown } from '../../../driver/reader/reader-error.ts';
 import type { ApduPath } from '../../../driver/reader/whole-apdu.ts';
@@ -230,5 +230,56 @@ describe('a response in parts', () => {
       pathTo(new EchoCard().atr),
     );
     await expect(whole.run(command({ ne: 256 }))).rejects.toMatchObject({ sw: 0x6100 });
+  });
+});
+
+describe('in bytes', () => {
+  it.each(['8001000000', '80010000', '8001000002aabb', '8001000002aabb00'])(
+    '%s and its answer travel as they stand',
+    async (apdu) => {
+      const { whole, sent } = scripted('aabb9000');
+      expect(toHex(await whole.runBytes(fromHex(apdu)))).toBe('aabb9000');
+      expect(sent).toEqual([apdu]);
+    },
+  );
+
+  it('fetches the rest of an answer, and asks again with the right Le', async () => {
+    const rest = scripted('aa6101', 'bb9000');
+    expect(toHex(await rest.whole.runBytes(fromHex('8001000000')))).toBe('aabb9000');
+    expect(rest.sent).toEqual(['8001000000', '00c0000001']);
+    const right = scripted('6c02', 'aabb9000');
+    expect(toHex(await right.whole.runBytes(fromHex('8001000000')))).toBe('aabb9000');
+    expect(right.sent).toEqual(['8001000000', '8001000002']);
+  });
+
+  it('gives T=0 no Le beside data', async () => {
+    const card = new EchoCard({ profile: 't0' });
+    const answer = await stackOn(card).runBytes(fromHex('8001000002aabb00'));
+    expect(toHex(answer)).toBe('aabb9000');
+    expect(card.received.map(toHex)).toEqual(['8001000002aabb', '00c0000002']);
+  });
+
+  it('is the same for every profile and length as in parts', async () => {
+    for (const profile of ['t1-extended', 't1-short', 't0'] as const) {
+      for (const length of [0, 1, 255, 256, 700]) {
+        const card = new EchoCard({ profile });
+        const data = new Uint8Array(length).fill(9);
+        const bytes = encodeCommand(command({ data, ne: 65_536 }), 'extended');
+        const answer = await stackOn(card).runBytes(bytes);
+        expect(answer).toEqual(encodeResponse({ data, sw: 0x9000 }));
+        expect(card.executed).toBe(1);
+      }
+    }
+  });
+
+  it('refuses what is no command, and an answer without a status word', async () => {
+    const { whole, sent } = scripted('90');
+    await expect(whole.runBytes(fromHex('8001000003aa'))).rejects.toMatchObject({
+      code: 'apdu-malformed',
+    });
+    expect(sent).toEqual([]);
+    await expect(whole.runBytes(fromHex('8001000000'))).rejects.toMatchObject({
+      code: 'outcome-unknown',
+    });
   });
 });
