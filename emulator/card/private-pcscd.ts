@@ -54,6 +54,11 @@ export class PrivatePcscd {
     this.socketPath = privatePcscdSocket(folder);
   }
 
+  /** The daemon's process; undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#daemon?.pid;
+  }
+
   /**
    * `folder` is an empty one of the caller's, who removes it. Throws Error saying what went wrong.
    */

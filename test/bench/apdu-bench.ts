@@ -108,9 +108,15 @@ async function scp03Figure(card: PlacedCard, plain: number): Promise<Figure> {
 /** The reference's process. */
 class BarePcsclite {
   readonly #child: ReturnType<typeof fork>;
+  readonly #fallen: Promise<never>;
 
   private constructor(child: ReturnType<typeof fork>) {
     this.#child = child;
+    this.#fallen = once(child, 'exit').then(() => {
+      throw new Error('bare pcsclite has ended');
+    });
+    // Nobody waits for it once it is told to end.
+    this.#fallen.catch(() => undefined);
   }
 
   static async start(reader: string): Promise<BarePcsclite> {
@@ -119,22 +125,22 @@ class BarePcsclite {
     const child = fork(program, [reader, ...apdus], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    await Promise.race([once(child, 'message'), fallen(child)]);
-    return new BarePcsclite(child);
+    const bare = new BarePcsclite(child);
+    await bare.#heard();
+    return bare;
   }
 
   async takes(count: number): Promise<number> {
     this.#child.send(count);
-    const told = await Promise.race([once(this.#child, 'message'), fallen(this.#child)]);
-    return Number(told[0]);
+    return Number(await this.#heard());
   }
 
   end(): void {
     this.#child.disconnect();
   }
-}
 
-async function fallen(child: ReturnType<typeof fork>): Promise<[unknown]> {
-  await once(child, 'exit');
-  throw new Error('bare pcsclite has ended');
+  async #heard(): Promise<unknown> {
+    const heard: unknown[] = await Promise.race([once(this.#child, 'message'), this.#fallen]);
+    return heard[0];
+  }
 }

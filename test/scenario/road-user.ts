@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Clock } from '../../applet-spec/clock.ts';
 import { homeStation, toUserName } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
@@ -9,9 +8,8 @@ import { keepConnected, type KeptConnection } from '../../driver/agent/keep-conn
 import type { ErrandName, ErrandParams, ErrandResult } from '../../driver/agent/errands.ts';
 import { systemEntropy } from '../../driver/entropy.ts';
 import type { Reader } from '../../driver/reader/connection.ts';
-import { InProcessReader } from '../../driver/reader/in-process-reader.ts';
-import { VirtualReader } from '../../driver/reader/virtual-reader.ts';
 import { Wallet } from '../../driver/wallet/wallet.ts';
+import type { ApduProfile } from '../../emulator/card/atr.ts';
 import { Card } from '../../emulator/card/card.ts';
 import { makeCard, type CardEquipper } from '../../emulator/card/card-maker.ts';
 import {
@@ -19,11 +17,11 @@ import {
   encodeCardState,
   type CardState,
 } from '../../emulator/card/card-state.ts';
+import { FaultyCard } from '../../emulator/card/scripted-faults.ts';
 import { MemoryStorage } from '../../emulator/card/storage.ts';
-import { VpcdClient } from '../../emulator/card/vpcd-client.ts';
 import { cardNeedles } from '../../emulator/demo/card-needles.ts';
 import type { Needle } from '../../emulator/demo/recorder-needles.ts';
-import type { WireRecorder } from '../../emulator/demo/recorder.ts';
+import { insertCard, type CardSlot, type CardSlotSeams } from './card-slot.ts';
 import { roadCurrency } from './road-plan.ts';
 import type { RoadStation } from './road-station.ts';
 import { TappedCard } from './tapped-card.ts';
@@ -31,19 +29,13 @@ import { TappedCard } from './tapped-card.ts';
 export const pin = '482615';
 export const puk = '90374518';
 
-export interface RoadUserSeams {
+export interface RoadUserSeams extends CardSlotSeams {
   readonly clock: Clock;
   readonly primitives: Primitives;
-  /** Where the card's wire is to be recorded; without it the card has no wire. */
-  readonly recorder?: WireRecorder;
+  /** Default: T=1 with extended length. */
+  readonly cardProfile?: ApduProfile;
   /** Who made the card; without one it has no device key. */
   readonly maker?: CardEquipper;
-}
-
-interface CardSlot {
-  readonly reader: Reader;
-  readonly pullOut: () => Promise<void>;
-  readonly putIn: () => void;
 }
 
 /** A user's machine: a card in a reader, a wallet on disk, and a host as the agent runs it. */
@@ -51,6 +43,8 @@ export class RoadUser {
   readonly name: string;
   readonly station: RoadStation;
   readonly card: TappedCard;
+  /** What befalls the card before anybody can look on; not for one that `forge` put in. */
+  readonly faults: FaultyCard;
   readonly reader: Reader;
   host: Host;
   readonly #seams: RoadUserSeams;
@@ -67,6 +61,7 @@ export class RoadUser {
     own: {
       readonly storage: MemoryStorage;
       readonly card: TappedCard;
+      readonly faults: FaultyCard;
       readonly slot: CardSlot;
     },
   ) {
@@ -75,6 +70,7 @@ export class RoadUser {
     this.#seams = seams;
     this.#storage = own.storage;
     this.card = own.card;
+    this.faults = own.faults;
     this.reader = own.slot.reader;
     this.#slot = own.slot;
     this.#walletFolder = who.folder;
@@ -91,9 +87,11 @@ export class RoadUser {
     seams: RoadUserSeams,
   ): Promise<RoadUser> {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const { image, delivery } = makeCard(systemEntropy, 't1-extended', seams.maker);
+    const { cardProfile = 't1-extended', clock, maker } = seams;
+    const { image, delivery } = makeCard(systemEntropy, cardProfile, maker);
     const storage = new MemoryStorage(image);
-    const card = new TappedCard(cardOf(storage, seams));
+    const faults = new FaultyCard(cardOf(storage, seams), clock);
+    const card = new TappedCard(faults);
     const user = toUserName(name);
     await station.withStore(async (store) => {
       await store.addUser(user, roadCurrency);
@@ -105,8 +103,8 @@ export class RoadUser {
         dayLimit: 1_000_000n,
       });
     });
-    const slot = await insert(card, name, folder, seams);
-    return new RoadUser({ name, station, folder }, seams, { storage, card, slot });
+    const slot = await insertCard(card, name, folder, seams);
+    return new RoadUser({ name, station, folder }, seams, { storage, card, faults, slot });
   }
 
   /** PIN, key pair and certificate, as `keytoll card init` does it; the link is open afterwards. */
@@ -254,32 +252,6 @@ export class RoadUser {
 
 function cardOf(storage: MemoryStorage, { clock, primitives }: RoadUserSeams): Card {
   return new Card({ storage, primitives, entropy: systemEntropy, clock });
-}
-
-/** Without a wire, or through the recorder like a cable with a tap. */
-async function insert(
-  card: TappedCard,
-  name: string,
-  folder: string,
-  { clock, recorder }: RoadUserSeams,
-): Promise<CardSlot> {
-  if (recorder === undefined) {
-    const reader = new InProcessReader(`reader of ${name}`);
-    reader.insert(card);
-    return { reader, pullOut: async () => reader.remove(), putIn: () => reader.insert(card) };
-  }
-  const path = join(folder, 'reader.sock');
-  const tap = join(folder, 'tap.sock');
-  const reader = await VirtualReader.listen({ kind: 'unix', path }, clock);
-  await recorder.relay({
-    segment: 'card-host',
-    name: `card of ${name}`,
-    listen: { path: tap },
-    target: { path },
-  });
-  const client = new VpcdClient({ address: { path: tap }, card, clock });
-  client.insert();
-  return { reader, pullOut: () => client.remove(), putIn: () => client.insert() };
 }
 
 function isOf<K extends HostEvent['kind']>(

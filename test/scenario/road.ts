@@ -10,6 +10,8 @@ import { opensslPrimitives } from '../../daemon/openssl-primitives.ts';
 import { makeSymmetricKey } from '../../daemon/station/key-files.ts';
 import type { PaymentRow, PaymentState } from '../../daemon/store/store.ts';
 import type { CardEquipper } from '../../emulator/card/card-maker.ts';
+import type { ApduProfile } from '../../emulator/card/atr.ts';
+import type { PrivatePcscd } from '../../emulator/card/private-pcscd.ts';
 import type { Needle } from '../../emulator/demo/recorder-needles.ts';
 import { blindSpots, searchRecordings, type Finding } from '../../emulator/demo/recorder-search.ts';
 import { WireRecorder } from '../../emulator/demo/recorder.ts';
@@ -17,6 +19,7 @@ import { initDevices } from '../../emulator/qkd/device-files.ts';
 import { startQkdEmulator, type RunningQkdEmulator } from '../../emulator/qkd/qkd-emulator.ts';
 import { eventually, type Sight } from './eventually.ts';
 import { MemoryDevicePair } from './memory-device.ts';
+import type { PcscdSlot } from './card-slot.ts';
 import { RoadClock } from './road-clock.ts';
 import {
   edgesOf,
@@ -47,8 +50,13 @@ export interface RoadOptions {
   readonly devices?: 'memory' | 'etsi-014';
   /** What QKD devices in memory make; default random. */
   readonly qkdBits?: Entropy;
-  /** `wired`: cards reach their readers over a wire with a recorder on it. Default: no wire. */
-  readonly cards?: 'wired';
+  /**
+   * `wired`: cards reach their readers over a wire with a recorder on it. A pcscd: the first two
+   * users' cards are in its readers, with the recorder before them. Default: no wire.
+   */
+  readonly cards?: 'wired' | PrivatePcscd;
+  /** Default: T=1 with extended length. */
+  readonly cardProfile?: ApduProfile;
   /** Wraps the cryptography of stations, cards and hosts alike. */
   readonly primitives?: (sound: Primitives) => Primitives;
   /** QKD bits that each end of a link holds ahead of need; default as stations are configured. */
@@ -76,6 +84,7 @@ export class Road {
   readonly #fibres = new Map<string, RoadWire>();
   readonly #keyManagers = new Map<string, RunningQkdEmulator>();
   #ca: CertificateAuthority | undefined;
+  #slotsTaken = 0;
 
   private constructor(options: RoadOptions) {
     this.#options = options;
@@ -187,11 +196,15 @@ export class Road {
 
   /** A further user, who is not at the desk yet. */
   async join(name: string, maker?: CardEquipper): Promise<RoadUser> {
-    const { cards, primitives = asTheyAre } = this.#options;
+    const { cards, cardProfile, primitives = asTheyAre } = this.#options;
+    const recorder = cards === undefined ? {} : { recorder: this.recorder };
+    const pcscd = typeof cards === 'object' ? { pcscd: this.#slotOf(cards) } : {};
     const user = await RoadUser.join(name, this.station(homeOf(name)), join(this.folder, name), {
       clock: this.clock,
       primitives: primitives(noblePrimitives),
-      ...(cards === 'wired' && { recorder: this.recorder }),
+      ...(cardProfile !== undefined && { cardProfile }),
+      ...recorder,
+      ...pcscd,
       ...(maker !== undefined && { maker }),
     });
     this.users.push(user);
@@ -307,6 +320,12 @@ export class Road {
       }),
     };
     this.stations.push(new RoadStation({ name, folder, seams }, { desk, links }));
+  }
+
+  #slotOf(pcscd: PrivatePcscd): PcscdSlot {
+    const slot = this.#slotsTaken++;
+    if (slot !== 0 && slot !== 1) throw new Error('pcscd has two readers');
+    return { pcscd, slot };
   }
 
   #pairOf(link: string): MemoryDevicePair {

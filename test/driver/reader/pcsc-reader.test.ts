@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import { VpcdClient } from '../../../emulator/card/vpcd-client.ts';
 import { systemClock } from '../../../emulator/clock.ts';
 import { EchoCard, echoInstructions } from '../../contract/echo-card.ts';
 import { pcscChildPath, pcscdMissing, pcscdTestMissing } from '../../contract/pcscd-presence.ts';
+import { ownPcscChildren } from '../../contract/pcsc-processes.ts';
 import { seen } from '../../contract/vpcd-bench.ts';
 
 const clock = systemClock;
@@ -21,14 +22,6 @@ const echo = {
   data: new Uint8Array(300).fill(7),
   ne: 65_536,
 };
-
-/** The readers' children of this very process: other test files have their own at the same time. */
-function ownPcscChildren(): string[] {
-  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ');
-  return children.filter((pid) => {
-    return pid !== '' && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'keytoll-pcsc\n';
-  });
-}
 
 if (pcscdMissing !== undefined) {
   pcscdTestMissing('PcscReader');
@@ -132,9 +125,9 @@ if (pcscdMissing !== undefined) {
       const connection = await holder.connect();
       const refusal = await other.connect().then(String, String);
       expect(refusal).toMatch(/another program holds the card/);
-      expect(refusal).toContain(`keytoll-pcsc (${pid})`);
+      expect(refusal).toContain(`keytoll-pcsc (${String(pid)})`);
 
-      process.kill(Number(pid), 'SIGKILL');
+      process.kill(pid ?? 0, 'SIGKILL');
       expect(await connection.closed).toMatchObject({
         reason: 'service-lost',
         detail: "the reader's process ended (SIGKILL)",

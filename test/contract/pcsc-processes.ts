@@ -1,0 +1,24 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** The readers' children of this very process: other test files have theirs at the same time. */
+export function ownPcscChildren(): number[] {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ');
+  return children
+    .filter((pid) => pid !== '' && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'keytoll-pcsc\n')
+    .map(Number);
+}
+
+/** What a process holds now. */
+export interface Footprint {
+  readonly descriptors: number;
+  readonly residentBytes: number;
+}
+
+/** Linux; proc(5). */
+export function footprintOf(pid: number): Footprint {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return {
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    residentBytes: 1_024 * Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]),
+  };
+}
