@@ -27,8 +27,8 @@ export const pcscdMissing =
  * Stands for the tests that cannot run. A stranger's machine may lack pcscd; the project's CI may
  * not.
  */
-export function pcscdTestMissing(what: string): void {
-  it.skipIf(process.env['CI'] !== 'true')(`${what}: ${pcscdMissing ?? ''}`, () => {
-    throw new Error(pcscdMissing);
+export function pcscdTestMissing(what: string, missing = pcscdMissing ?? ''): void {
+  it.skipIf(process.env['CI'] !== 'true')(`${what}: ${missing}`, () => {
+    throw new Error(missing);
   });
 }
