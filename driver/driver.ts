@@ -3,7 +3,7 @@
  * wallet.
  *
  *     import { openCard } from 'keytoll/driver';
- *     const card = await openCard({ reader: 'pcsc', pin: '2580' });
+ *     const card = await openCard({ reader: 'pcsc', pin: '482615' });
  *     for (const { value, state } of await card.session.listCoins()) console.log(value, state);
  *     await card.close();
  */
@@ -11,6 +11,7 @@ import type { Clock } from '../applet-spec/clock.ts';
 import { CardSession } from './card/card-session.ts';
 import { systemClock } from './clock.ts';
 import { ApduExchange } from './reader/apdu-exchange.ts';
+import { connectCard } from './reader/connect-card.ts';
 import type { ConnectionEnd, Reader } from './reader/connection.ts';
 import { openReader } from './reader/open-reader.ts';
 
@@ -34,6 +35,8 @@ export interface OpenCardOptions {
   readonly reader?: string | Reader;
   /** Verified at once; without it only what needs no PIN can be asked. */
   readonly pin?: string;
+  /** How long to wait for a card to be put in, in milliseconds. Default 10 s; 0: not at all. */
+  readonly cardWaitMs?: number;
   readonly clock?: Clock;
 }
 
@@ -45,17 +48,18 @@ export interface OpenCard {
 }
 
 /**
- * Connects to the card in a reader, selects its applet and verifies its PIN. Throws ReaderError (no
- * card, no reader, in use elsewhere, …) and CardError (wrong PIN with the tries left, no Keytoll
- * applet, …); nothing stays open then.
+ * Connects to the card in a reader, or the one that is put in while it waits, selects its applet
+ * and verifies its PIN. Throws ReaderError (no card, no reader, in use elsewhere, …) and CardError
+ * (wrong PIN with the tries left, no Keytoll applet, …); nothing stays open then.
  */
 export async function openCard(options: OpenCardOptions = {}): Promise<OpenCard> {
-  const { reader: named = 'pcsc', pin, clock = systemClock } = options;
+  const { reader: named = 'pcsc', pin, cardWaitMs = 10_000, clock = systemClock } = options;
   const reader = typeof named === 'string' ? await openReader(named, clock) : named;
   const closeReader = (): Promise<void> =>
     typeof named === 'string' ? reader.close() : Promise.resolve();
   try {
-    const exchange = new ApduExchange(await reader.connect(), { clock });
+    const connection = await connectCard(reader, { clock, mostMs: cardWaitMs });
+    const exchange = new ApduExchange(connection, { clock });
     try {
       const session = await CardSession.open(exchange);
       if (pin !== undefined) await session.verifyPin(pin);

@@ -14,13 +14,15 @@ import { countedEntropy, pin, puk } from '../desk/host-bench.ts';
 
 const clock = new VirtualClock();
 let reader: InProcessReader;
+let inserted: Card;
 let card: OpenCard;
 
 beforeEach(async () => {
   const { image } = makeCard(countedEntropy('maker'));
   const entropy = countedEntropy('card');
   reader = new InProcessReader();
-  reader.insert(new Card({ storage: new MemoryStorage(image), primitives, entropy, clock }));
+  inserted = new Card({ storage: new MemoryStorage(image), primitives, entropy, clock });
+  reader.insert(inserted);
   card = await openCard({ reader, clock });
 });
 afterEach(async () => {
@@ -122,8 +124,26 @@ describe('opening', () => {
 
   it('tells an empty reader', async () => {
     const empty = new InProcessReader();
-    await expect(openCard({ reader: empty, clock })).rejects.toMatchObject({ code: 'no-card' });
+    await expect(openCard({ reader: empty, clock, cardWaitMs: 0 })).rejects.toMatchObject({
+      code: 'no-card',
+    });
+    const waiting = openCard({ reader: empty, clock });
+    const refused = expect(waiting).rejects.toMatchObject({ code: 'no-card' });
+    await Promise.resolve();
+    clock.advance(10_000);
+    await refused;
     await empty.close();
+  });
+
+  it('waits for the card that is put in', async () => {
+    await card.close();
+    const late = new InProcessReader();
+    const waiting = openCard({ reader: late, clock });
+    await Promise.resolve();
+    late.insert(inserted);
+    card = await waiting;
+    expect((await card.session.applicationInfo()).lifeCycle).toBe('blank');
+    expect(clock.pending).toBe(0);
   });
 
   it('tells when the card is taken away', async () => {
