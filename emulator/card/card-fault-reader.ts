@@ -10,6 +10,12 @@ const faults = z.array(
     z.strictObject({ kind: z.literal('slow'), apdu, ms: z.int().min(0) }),
     z.strictObject({ kind: z.literal('remove'), apdu, moment }),
     z.strictObject({
+      kind: z.literal('power-cut'),
+      apdu,
+      write: z.int().min(1).default(1),
+      moment,
+    }),
+    z.strictObject({
       kind: z.literal('status'),
       apdu,
       moment,

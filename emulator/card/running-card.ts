@@ -7,6 +7,7 @@ import { CardFileError } from './card-error.ts';
 import { CardFile } from './card-file.ts';
 import { traced, type RecordApdu } from './card-trace.ts';
 import { Card } from './card.ts';
+import { CuttableStorage } from './power-cut.ts';
 import { FaultyCard, type CardFault } from './scripted-faults.ts';
 import { VpcdClient, type VpcdAddress, type VpcdClientState } from './vpcd-client.ts';
 
@@ -38,7 +39,8 @@ export interface RunningCard {
 export function runCard(options: RunCardOptions): RunningCard {
   const { path, reader, clock, record, onState } = options;
   const file = CardFile.open(path);
-  const card = new FaultyCard(cardIn(file, options), clock, options.faults);
+  const storage = new CuttableStorage(file);
+  const card = new FaultyCard(cardIn(file, storage, options), clock, options.faults, storage);
   const client = new VpcdClient({
     address: reader,
     card: record === undefined ? card : traced(card, record),
@@ -55,7 +57,7 @@ export function runCard(options: RunCardOptions): RunningCard {
   };
 }
 
-function cardIn(storage: CardFile, options: RunCardOptions): Card {
+function cardIn(file: CardFile, storage: CuttableStorage, options: RunCardOptions): Card {
   const { clock, entropy, latencyMs, apduProfile } = options;
   try {
     return new Card({
@@ -67,8 +69,8 @@ function cardIn(storage: CardFile, options: RunCardOptions): Card {
       ...(apduProfile !== undefined && { apduProfile }),
     });
   } catch (error) {
-    storage.close();
+    file.close();
     if (!(error instanceof TlvError)) throw error;
-    throw new CardFileError('card-file-damaged', storage.path, 'this is no card', error);
+    throw new CardFileError('card-file-damaged', file.path, 'this is no card', error);
   }
 }

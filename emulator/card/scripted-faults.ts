@@ -1,11 +1,9 @@
-/**
- * A card that misbehaves on request: it stands before the real one and counts APDUs. What befalls
- * its storage is `power-cut.ts`.
- */
+/** A card that misbehaves on request: it stands before the real one and counts APDUs. */
 import type { Clock } from '../../applet-spec/clock.ts';
 import { uintToBytes } from '../../applet-spec/bytes.ts';
 import type { SoftwareCard } from '../../driver/reader/software-card.ts';
 import { PowerLostError } from './card-error.ts';
+import type { CuttableStorage, PowerCut } from './power-cut.ts';
 
 /** `before`: the card does not see the APDU. `after`: the card has carried it out. */
 export type FaultMoment = 'before' | 'after';
@@ -17,6 +15,13 @@ export type CardFault =
   | { readonly apdu: number; readonly kind: 'slow'; readonly ms: number }
   /** Torn out of the reader. */
   | { readonly apdu: number; readonly kind: 'remove'; readonly moment: FaultMoment }
+  /** Without power before or after the n-th write to its storage that this APDU makes. */
+  | {
+      readonly apdu: number;
+      readonly kind: 'power-cut';
+      readonly write: number;
+      readonly moment: FaultMoment;
+    }
   /** Somebody on the way answers this status word in the card's place. */
   | {
       readonly apdu: number;
@@ -28,13 +33,21 @@ export type CardFault =
 export class FaultyCard implements SoftwareCard {
   readonly #card: SoftwareCard;
   readonly #clock: Clock;
-  #faults: readonly CardFault[];
+  readonly #storage: CuttableStorage | undefined;
+  #faults: readonly CardFault[] = [];
   #apdus = 0;
 
-  constructor(card: SoftwareCard, clock: Clock, faults: readonly CardFault[] = []) {
+  /** `storage` is the card's own, for power cuts. Throws RangeError for a cut without it. */
+  constructor(
+    card: SoftwareCard,
+    clock: Clock,
+    faults: readonly CardFault[] = [],
+    storage?: CuttableStorage,
+  ) {
     this.#card = card;
     this.#clock = clock;
-    this.#faults = faults;
+    this.#storage = storage;
+    this.script(faults);
   }
 
   get atr(): Uint8Array {
@@ -48,6 +61,9 @@ export class FaultyCard implements SoftwareCard {
 
   /** Begins another script; its first APDU is the next one. */
   script(faults: readonly CardFault[]): void {
+    if (this.#storage === undefined && faults.some(({ kind }) => kind === 'power-cut')) {
+      throw new RangeError('the power of this card cannot be cut at a write');
+    }
     this.#faults = faults;
     this.#apdus = 0;
   }
@@ -74,11 +90,22 @@ export class FaultyCard implements SoftwareCard {
       });
       return this.#card.process(command);
     }
+    if (fault.kind === 'power-cut') return this.#processWithCut(fault, command);
     if (fault.moment === 'after') await this.#card.process(command);
     return this.#befall(fault);
   }
 
-  #befall(fault: Exclude<CardFault, { kind: 'slow' }>): Promise<Uint8Array> {
+  /** A command that makes fewer writes goes through unharmed. */
+  async #processWithCut({ write, moment }: PowerCut, command: Uint8Array): Promise<Uint8Array> {
+    this.#storage?.cutAt({ write, moment });
+    try {
+      return await this.#card.process(command);
+    } finally {
+      this.#storage?.cutAt(undefined);
+    }
+  }
+
+  #befall(fault: Exclude<CardFault, { kind: 'slow' | 'power-cut' }>): Promise<Uint8Array> {
     switch (fault.kind) {
       case 'mute':
         return new Promise(() => {});

@@ -200,6 +200,37 @@ describe('scripted faults', () => {
     expect(settled).not.toHaveBeenCalled();
   });
 
+  it.each([
+    ['before', 0x6984],
+    ['after', 0x63c2],
+  ] as const)(
+    'power that goes %s a write: the card is torn, comes back, and knows what it wrote',
+    async (moment, sw) => {
+      const { image } = makeCard(seededEntropy('make'));
+      CardFile.make(path, image);
+      const slot = await reader();
+      // SELECT, then the first PIN.
+      run({ faults: readCardFaults(`[{"kind":"power-cut","apdu":2,"moment":"${moment}"}]`) });
+      const wire = await connected(slot);
+      const host = new TestHost((apdu) => wire.transmit(apdu), 'extended');
+      await host.select();
+      await expect(host.setReferences('2580', '90210731')).rejects.toMatchObject({
+        code: 'outcome-unknown',
+      });
+      expect((await wire.closed).reason).toBe('card-removed');
+      const again = await connected(slot);
+      const later = new TestHost((apdu) => again.transmit(apdu), 'extended');
+      await later.select();
+      expect((await later.verify('0000')).sw).toBe(sw);
+    },
+  );
+
+  it('power is cut only where there is a storage to cut it at', () => {
+    const clock = new VirtualClock();
+    const cut = readCardFaults('[{"kind":"power-cut","apdu":1}]');
+    expect(() => new FaultyCard(newCard(clock), clock, cut)).toThrow(RangeError);
+  });
+
   it('are refused by name where they are wrong', () => {
     expect(() => readCardFaults('[{"kind":"slow","apdu":0,"ms":1}]')).toThrow(/apdu/);
     expect(() => readCardFaults('[{"kind":"explode","apdu":1}]')).toThrow(/kind/);
