@@ -5,6 +5,7 @@ export default defineConfig({
     // Native addons (pcsclite above all) crash in worker threads; forks give each file a process.
     pool: 'forks',
     maxWorkers: '100%',
+    globalSetup: ['test/skipped-notice.ts'],
     include: ['test/**/*.test.ts'],
     exclude: ['test/bench/**'],
     reporters: ['default'],

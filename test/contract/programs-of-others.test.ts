@@ -1,5 +1,5 @@
 /** Programs that know nothing of us reach the card by PC/SC, and understand what it says. */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeCommand } from '../../applet-spec/apdu.ts';
@@ -7,17 +7,14 @@ import { ApduError } from '../../applet-spec/apdu-error.ts';
 import { fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { applicationInfo } from '../../applet-spec/card-objects.ts';
 import { appletId } from '../../applet-spec/commands.ts';
-import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
 import { decodeElement } from '../../applet-spec/tlv.ts';
 import { cardInserted } from '../../driver/reader/card-presence.ts';
-import { makeCard } from '../../emulator/card/card-maker.ts';
-import { Card } from '../../emulator/card/card.ts';
-import { MemoryStorage } from '../../emulator/card/storage.ts';
 import { VpcdClient } from '../../emulator/card/vpcd-client.ts';
 import { systemClock } from '../../emulator/clock.ts';
-import { seededEntropy } from '../../emulator/entropy.ts';
 import { malformed } from './applet-malformed.ts';
-import { Subject } from './applet-subject.ts';
+import { pin, puk } from './applet-subject.ts';
+import { cardInHand } from './card-in-hand.ts';
+import { openscToolMissing, pyscardMissing } from './pcscd-missing.ts';
 import { pcscdTestMissing } from './pcscd-presence.ts';
 import { pcscdBench } from './reader-benches.ts';
 import { describeWithPcscd } from './with-pcscd.ts';
@@ -29,23 +26,10 @@ const reader = 'Virtual PCD 00 00';
 
 /** A card with PIN and PUK, nobody's yet. */
 async function initialisedCard() {
-  const entropy = seededEntropy('programs of others');
-  const { image, delivery } = makeCard(entropy);
-  const storage = new MemoryStorage(image);
-  const seams = { primitives: noblePrimitives, entropy, clock: systemClock };
-  const card = new Card({ storage, ...seams });
-  const subject = new Subject({
-    delivery,
-    form: 'extended',
-    transmit: (apdu) => card.process(apdu),
-    powerCycle: () => Promise.reject(new Error('not asked for')),
-    dispose: () => Promise.resolve(),
-  });
-  card.powerOn();
+  const { card, subject } = cardInHand('programs of others');
   await subject.host.select();
-  await subject.host.setReferences('2580', '90210731');
-  card.powerOff();
-  return { card, serial: delivery.serial };
+  await subject.host.setReferences(pin, puk);
+  return { card, serial: subject.card.delivery.serial };
 }
 
 const commands = malformed.map(([apdu, sw, what]) => ({
@@ -108,15 +92,13 @@ async function byPyscard(apdus: readonly string[]): Promise<Answers> {
 const programs = [
   {
     name: 'opensc-tool',
-    installed: () => spawnSync('opensc-tool', ['--version']).status === 0,
-    packageName: 'opensc',
+    missing: openscToolMissing,
     ask: byOpenscTool,
     refused: wellFormed,
   },
   {
     name: 'pyscard',
-    installed: () => spawnSync('/usr/bin/python3', ['-c', 'import smartcard']).status === 0,
-    packageName: 'python3-pyscard',
+    missing: pyscardMissing,
     ask: byPyscard,
     refused: commands,
   },
@@ -138,9 +120,9 @@ describeWithPcscd('programs of others, through pcscd', (pcscd) => {
   });
   afterAll(() => client.remove());
 
-  describe.each(programs)('$name', ({ name, installed, packageName, ask, refused }) => {
-    if (!installed()) {
-      pcscdTestMissing(name, `not installed: ${name} (Debian: apt install ${packageName})`);
+  describe.each(programs)('$name', ({ name, missing, ask, refused }) => {
+    if (missing !== undefined) {
+      pcscdTestMissing(name, missing);
       return;
     }
 

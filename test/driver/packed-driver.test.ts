@@ -17,17 +17,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { concatBytes, toUtf8 } from '../../applet-spec/bytes.ts';
 import { pinReference } from '../../applet-spec/commands.ts';
-import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
-import { makeCard } from '../../emulator/card/card-maker.ts';
-import { Card } from '../../emulator/card/card.ts';
-import { MemoryStorage } from '../../emulator/card/storage.ts';
+import type { Card } from '../../emulator/card/card.ts';
 import { VpcdClient, type VpcdAddress } from '../../emulator/card/vpcd-client.ts';
 import { systemClock } from '../../emulator/clock.ts';
-import { seededEntropy } from '../../emulator/entropy.ts';
 import { coinOf } from '../contract/applet-papers.ts';
-import { load, pin, Subject } from '../contract/applet-subject.ts';
+import { load, pin } from '../contract/applet-subject.ts';
+import { cardInHand } from '../contract/card-in-hand.ts';
 import { describeWithPcscd } from '../contract/with-pcscd.ts';
-import { testMaker } from '../contract/test-maker.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
@@ -79,24 +75,11 @@ const pinOfExample = (): string => /pin: '(\d+)'/.exec(readmeExample())?.[1] ?? 
 
 /** A card with two coins, and the PIN that the example knows. */
 async function cardOfExample(): Promise<Card> {
-  const entropy = seededEntropy('library');
-  const { image, delivery } = makeCard(entropy, 't1-extended', testMaker);
-  const storage = new MemoryStorage(image);
-  const seams = { primitives: noblePrimitives, entropy, clock: systemClock };
-  const card = new Card({ storage, ...seams });
-  const subject = new Subject({
-    delivery,
-    form: 'extended',
-    transmit: (apdu) => card.process(apdu),
-    powerCycle: () => Promise.reject(new Error('not asked for')),
-    dispose: () => Promise.resolve(),
-  });
-  card.powerOn();
+  const { card, subject } = cardInHand('library');
   const station = await subject.enrol();
   await load(station, coinOf(1, { value: 30n }), coinOf(2));
   const both = concatBytes(toUtf8(pin), toUtf8(pinOfExample()));
   await subject.host.done('changeReferenceData', both, 0, pinReference);
-  card.powerOff();
   return card;
 }
 
