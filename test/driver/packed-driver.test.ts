@@ -58,7 +58,7 @@ beforeAll(async () => {
     symlinkSync(installed, link);
   }
   writeFileSync(join(app, 'package.json'), '{"type":"module"}');
-});
+}, 60_000);
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
