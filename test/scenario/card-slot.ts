@@ -17,6 +17,12 @@ export interface PcscdSlot {
   readonly slot: 0 | 1;
 }
 
+/** Throws Error for a third. */
+export function pcscdSlot(pcscd: PrivatePcscd, slot: number): PcscdSlot {
+  if (slot !== 0 && slot !== 1) throw new Error('pcscd has two readers');
+  return { pcscd, slot };
+}
+
 export interface CardSlot {
   readonly reader: Reader;
   readonly pullOut: () => Promise<void>;

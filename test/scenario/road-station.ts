@@ -174,3 +174,17 @@ export class RoadStation {
     });
   }
 }
+
+/** The link's bits that a payment needs; below it routes avoid the link. */
+const bitsAPayment = 512n;
+
+/** Directed links that a station has heard of as up and with keys enough. */
+export function usableLinks(station: RoadStation): string[] {
+  return station.running
+    .status()
+    .stations.flatMap(({ station: from, links }) =>
+      links
+        .filter(({ up, availableBits }) => up && BigInt(availableBits) >= bitsAPayment)
+        .map(({ neighbour }) => `${from}→${neighbour}`),
+    );
+}

@@ -19,7 +19,7 @@ import { initDevices } from '../../emulator/qkd/device-files.ts';
 import { startQkdEmulator, type RunningQkdEmulator } from '../../emulator/qkd/qkd-emulator.ts';
 import { eventually, type Sight } from './eventually.ts';
 import { MemoryDevicePair } from './memory-device.ts';
-import type { PcscdSlot } from './card-slot.ts';
+import { pcscdSlot } from './card-slot.ts';
 import { RoadClock } from './road-clock.ts';
 import {
   edgesOf,
@@ -33,7 +33,7 @@ import {
   type PlannedNeighbour,
   type Topology,
 } from './road-plan.ts';
-import { RoadStation } from './road-station.ts';
+import { RoadStation, usableLinks } from './road-station.ts';
 import { homeOf, RoadUser } from './road-user.ts';
 import { RoadWire } from './road-wire.ts';
 
@@ -64,9 +64,6 @@ export interface RoadOptions {
   /** More of every station.toml, such as `[quotes]`. */
   readonly more?: string;
 }
-
-/** The link's bits that a payment needs; below it routes avoid the link. */
-const bitsAPayment = 512n;
 
 /**
  * A whole toll road in this process: stations on loopback with real WebSockets and real databases
@@ -198,7 +195,7 @@ export class Road {
   async join(name: string, maker?: CardEquipper): Promise<RoadUser> {
     const { cards, cardProfile, primitives = asTheyAre } = this.#options;
     const recorder = cards === undefined ? {} : { recorder: this.recorder };
-    const pcscd = typeof cards === 'object' ? { pcscd: this.#slotOf(cards) } : {};
+    const pcscd = typeof cards === 'object' ? { pcscd: pcscdSlot(cards, this.#slotsTaken++) } : {};
     const user = await RoadUser.join(name, this.station(homeOf(name)), join(this.folder, name), {
       clock: this.clock,
       primitives: primitives(noblePrimitives),
@@ -322,12 +319,6 @@ export class Road {
     this.stations.push(new RoadStation({ name, folder, seams }, { desk, links }));
   }
 
-  #slotOf(pcscd: PrivatePcscd): PcscdSlot {
-    const slot = this.#slotsTaken++;
-    if (slot !== 0 && slot !== 1) throw new Error('pcscd has two readers');
-    return { pcscd, slot };
-  }
-
   #pairOf(link: string): MemoryDevicePair {
     const pair = this.#devices.get(link) ?? new MemoryDevicePair(this.#options.qkdBits);
     this.#devices.set(link, pair);
@@ -384,17 +375,6 @@ export class Road {
 
 function asTheyAre(sound: Primitives): Primitives {
   return sound;
-}
-
-/** Directed links that a station has heard of as up and with keys enough. */
-function usableLinks(station: RoadStation): string[] {
-  return station.running
-    .status()
-    .stations.flatMap(({ station: from, links }) =>
-      links
-        .filter(({ up, availableBits }) => up && BigInt(availableBits) >= bitsAPayment)
-        .map(({ neighbour }) => `${from}→${neighbour}`),
-    );
 }
 
 /** A story on a road of its own, which is gone when it ends. */
