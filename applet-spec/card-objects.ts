@@ -252,3 +252,17 @@ export const coinErasure = element(
     time: optional(element(0x81, seconds)),
   }),
 );
+
+/**
+ * CHECK SIGNATURE: the card's own word, of a transaction where it paid or of a payment ID where it
+ * acknowledged; exactly one of the two.
+ */
+export const signatureCheck = element(
+  0x79,
+  struct({
+    transaction: optional(element(0xa0, octets(1, 512))),
+    paymentId: optional(element(0x81, hash)),
+    signature: element(0x82, signature),
+  }),
+);
+export type SignatureCheck = Static<typeof signatureCheck>;

@@ -35,6 +35,7 @@ export const commands = {
   deriveTraffic: { cla: 0x80, ins: 0x16, channel: 'clear', access: 'pin' },
   listCoins: { cla: 0x80, ins: 0x18, channel: 'clear', access: 'pin' },
   erasePeerKey: { cla: 0x80, ins: 0x1a, channel: 'clear', access: 'pin' },
+  checkSignature: { cla: 0x80, ins: 0x1c, channel: 'clear', access: 'pin' },
   // GlobalPlatform 2.3.1 and Amendment D.
   initializeUpdate: { cla: 0x80, ins: 0x50, channel: 'clear', access: 'none' },
   externalAuthenticate: { cla: 0x84, ins: 0x82, channel: 'clear', access: 'none' },

@@ -152,6 +152,11 @@ export const errands = {
   payments: { params: none, result: z.object({ payments: z.array(payment) }) },
   keys: { params: none, result: z.object({ keys: z.array(peerKey) }) },
   'erase-key': { params: z.object({ paymentId }), result: none },
+  /** Of each payment that this card signed or acknowledged, whether the signature is its own. */
+  'check-signatures': {
+    params: none,
+    result: z.object({ checked: z.array(z.object({ paymentId, own: z.boolean() })) }),
+  },
   send: {
     params: z.object({
       to: z.union([z.object({ peer: user }), z.object({ paymentId })]),

@@ -15,6 +15,7 @@ import { cardInfo, changePin, connect, initialiseCard, unblockPin } from './card
 import { eraseKey, keys, receive, send } from './key-errands.ts';
 import { buy, exchange, refund } from './order-errands.ts';
 import { pay, payments, quote, showQuote } from './payment-errands.ts';
+import { checkSignatures } from './signature-errand.ts';
 
 type Carry = {
   readonly [N in ErrandName]: (
@@ -40,6 +41,7 @@ const carry: Carry = {
   payments,
   keys,
   'erase-key': eraseKey,
+  'check-signatures': checkSignatures,
   send,
   receive,
 };

@@ -7,7 +7,7 @@ import { WalletError } from '../wallet/wallet-error.ts';
 import type { Wallet } from '../wallet/wallet.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 import { KnownStations } from './known-stations.ts';
-import { WalletBill, type WalletBillReport } from './wallet-bill.ts';
+import { WalletBill, type BillFilter, type WalletBillReport } from './wallet-bill.ts';
 import type { WalletFinding } from './wallet-finding.ts';
 import { auditWalletPayment, type WalletAuditContext } from './wallet-payment-audit.ts';
 
@@ -20,15 +20,26 @@ export interface WalletAuditReport extends WalletBillReport {
   readonly unchecked: Readonly<Record<string, number>>;
 }
 
-/** Throws WalletError `wallet-not-set-up` for a wallet without an account. */
-export function auditWallet(wallet: Wallet, primitives: Primitives): WalletAuditReport {
+/**
+ * `ownSignatures`, by payment ID in hexadecimal, is what the card said of its own. Throws
+ * WalletError `wallet-not-set-up` for a wallet without an account.
+ */
+export function auditWallet(
+  wallet: Wallet,
+  primitives: Primitives,
+  options: {
+    readonly ownSignatures?: ReadonlyMap<string, boolean>;
+    readonly filter?: BillFilter;
+  } = {},
+): WalletAuditReport {
   const { account, rootCertificate } = wallet.requireSettings();
   if (account === undefined) {
     throw new WalletError('wallet-not-set-up', 'this wallet has not met its station yet');
   }
   const { user, station, network, currency } = account;
   const stations = new KnownStations(primitives, parseCertificate(rootCertificate));
-  const context = { user, network, primitives, stations };
+  const { ownSignatures = new Map<string, boolean>(), filter = {} } = options;
+  const context = { user, network, primitives, stations, ownSignatures };
   const findings: WalletFinding[] = [];
   for (const { certificate, role, station: of } of wallet.certificates.all()) {
     const fault = stations.learn(certificate, role, of);
@@ -36,13 +47,18 @@ export function auditWallet(wallet: Wallet, primitives: Primitives): WalletAudit
     const detail = `${role} certificate of ${of}: ${fault}`;
     findings.push({ code: 'station-certificate', detail, party: of });
   }
-  const { bill, unchecked } = auditPayments(context, wallet, findings);
+  const bill = new WalletBill(filter);
+  const unchecked = auditPayments(context, wallet, findings, bill);
   findings.push(...readable('a coin', () => coinFindings(context, wallet, station)));
   return { user, station, currency, findings, unchecked, ...bill.report() };
 }
 
-function auditPayments(context: WalletAuditContext, wallet: Wallet, findings: WalletFinding[]) {
-  const bill = new WalletBill();
+function auditPayments(
+  context: WalletAuditContext,
+  wallet: Wallet,
+  findings: WalletFinding[],
+  bill: WalletBill,
+): Readonly<Record<string, number>> {
   const unchecked: Record<string, number> = {};
   const paidWith = new Map<string, string>();
   for (const kept of wallet.payments.each()) {
@@ -62,7 +78,7 @@ function auditPayments(context: WalletAuditContext, wallet: Wallet, findings: Wa
       }),
     );
   }
-  return { bill, unchecked };
+  return unchecked;
 }
 
 /** A row that does not read back is a finding, and the audit goes on. */

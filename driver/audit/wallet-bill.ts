@@ -17,6 +17,19 @@ export interface BillItem {
   readonly bill: readonly { readonly station: string; readonly fee: string }[];
 }
 
+/** Which payments are itemised; everything is audited all the same. */
+export interface BillFilter {
+  /** The other user. */
+  readonly peer?: string;
+  /** Anywhere on the bill. */
+  readonly station?: string;
+  /** Between the first and the last station. */
+  readonly relay?: string;
+  /** Unix seconds of the quote's time, both included. */
+  readonly from?: bigint;
+  readonly to?: bigint;
+}
+
 export interface BillTally {
   readonly payments: number;
   readonly amount: string;
@@ -28,17 +41,23 @@ interface Sum {
 }
 
 export class WalletBill {
+  readonly #filter: BillFilter;
   readonly #items: BillItem[] = [];
   readonly #paid: Sum = { payments: 0, amount: 0n };
   readonly #stations = new Map<string, Sum>();
   readonly #peers = new Map<string, Sum>();
   readonly #periods = new Map<string, Sum>();
 
+  constructor(filter: BillFilter) {
+    this.#filter = filter;
+  }
+
   /** Amounts count where this user paid and got the key. */
   add({ paymentId, role, standing, payment }: WalletPayment): void {
     const { quote } = payment;
     const total = billTotal(quote.bill);
     const peer = role === 'payer' ? quote.payee : quote.payer;
+    if (!this.#wanted(quote, peer)) return;
     const time = isoTime(quote.time);
     this.#items.push({
       paymentId: toHex(paymentId),
@@ -54,6 +73,18 @@ export class WalletBill {
     addTo(sumOf(this.#peers, peer), total);
     addTo(sumOf(this.#periods, time.slice(0, 7)), total);
     for (const { station, fee } of quote.bill) addTo(sumOf(this.#stations, station), fee);
+  }
+
+  #wanted({ bill, time }: WalletPayment['payment']['quote'], other: string): boolean {
+    const { peer, station, relay, from, to } = this.#filter;
+    const route = bill.map((line) => line.station);
+    return (
+      (peer === undefined || other === peer) &&
+      (station === undefined || route.some((one) => one === station)) &&
+      (relay === undefined || route.slice(1, -1).some((one) => one === relay)) &&
+      (from === undefined || time >= from) &&
+      (to === undefined || time <= to)
+    );
   }
 
   report() {

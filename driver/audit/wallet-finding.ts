@@ -6,6 +6,7 @@ export type WalletFindingCode =
   | 'payment-id-differs'
   | 'route-broken'
   | 'not-ours'
+  | 'own-signature'
   | 'quote-invalid'
   | 'coin-signature'
   | 'coin-used-twice'

@@ -22,6 +22,8 @@ export interface WalletAuditContext {
   readonly network: string;
   readonly primitives: Primitives;
   readonly stations: KnownStations;
+  /** By payment ID in hexadecimal: what the card said of its own signatures. */
+  readonly ownSignatures: ReadonlyMap<string, boolean>;
 }
 
 export interface AuditedWalletPayment {
@@ -39,6 +41,7 @@ export function auditWalletPayment(
 ): AuditedWalletPayment {
   const audit = new WalletPaymentAudit(context, kept);
   audit.content();
+  audit.ownSignature();
   audit.quote(offered);
   audit.coin();
   audit.admission();
@@ -48,10 +51,7 @@ export function auditWalletPayment(
 
 class WalletPaymentAudit implements AuditedWalletPayment {
   readonly findings: WalletFinding[] = [];
-  /**
-   * The certificate, and so the key, of a user never leaves the card but sealed (requirement 4).
-   */
-  readonly unchecked: string[] = ['payer signature'];
+  readonly unchecked: string[] = [];
   readonly #context: WalletAuditContext;
   readonly #kept: WalletPayment;
   readonly #paymentId: Uint8Array;
@@ -74,6 +74,22 @@ class WalletPaymentAudit implements AuditedWalletPayment {
     const route = routeFault(payment);
     if (route !== undefined) this.#find('route-broken', route);
     if (payment.quote[role] !== user) this.#find('not-ours', `${user} is not its ${role}`);
+  }
+
+  /**
+   * The certificate, and so the key, of a user never leaves the card but sealed (requirement 4):
+   * the payer's card, or the payee's of its acknowledgement, is asked apart.
+   */
+  ownSignature(): void {
+    const { role, paymentId } = this.#kept;
+    const own = this.#context.ownSignatures.get(toHex(paymentId));
+    if (role === 'payee') this.unchecked.push('payer signature');
+    const what = role === 'payer' ? 'payer signature' : 'own acknowledgement';
+    const acknowledged = this.#kept.receipt?.body.acknowledgement !== undefined;
+    if (own === undefined && (role === 'payer' || acknowledged)) this.unchecked.push(what);
+    if (own === false) {
+      this.#find('own-signature', `the ${what} is not this card's`, this.#context.user);
+    }
   }
 
   /**

@@ -6,6 +6,7 @@ import {
   hostLinkAnswer,
   owner,
   peerKeyPage,
+  signatureCheck,
   trafficAnswer,
   trafficRequest,
   type ApplicationInfo,
@@ -177,6 +178,21 @@ export class CardSession {
   async erasePeerKey(paymentId: Uint8Array): Promise<void> {
     const { sw } = await this.#send('erasePeerKey', 0, 0, paymentId);
     requireDone(sw, 'ERASE PEER KEY');
+  }
+
+  /**
+   * CHECK SIGNATURE (S6): of a transaction that this card signed, or of a payment that it
+   * acknowledged. Undefined where it was signed under another certificate than this card's.
+   */
+  async checkSignature(
+    over: { readonly transaction: Uint8Array } | { readonly paymentId: Uint8Array },
+    signature: Uint8Array,
+  ): Promise<boolean | undefined> {
+    const asked = signatureCheck.encode({ ...over, signature });
+    const { data, sw } = await this.#send('checkSignature', 0, 0, asked, 1);
+    if (sw === statusWords['reference-data-not-found']) return undefined;
+    requireDone(sw, 'CHECK SIGNATURE');
+    return data[0] === 1;
   }
 
   /** S4. For sending, the card advances and returns its epoch; it never gives one twice. */

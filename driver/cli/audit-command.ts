@@ -1,26 +1,51 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { stringify } from 'csv-stringify/sync';
 import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
 import { auditWallet, type WalletAuditReport } from '../audit/wallet-audit.ts';
-import type { BillTally } from '../audit/wallet-bill.ts';
+import type { BillFilter, BillTally } from '../audit/wallet-bill.ts';
 import { Wallet } from '../wallet/wallet.ts';
 import type { CommandSetting } from './command-setting.ts';
 import { exitCodes } from './exit-codes.ts';
 import { formatMoney } from './money.ts';
 import type { Cli } from './program.ts';
+import { UsageError } from './usage-error.ts';
+
+interface AuditOptions extends BillFilter {
+  readonly card?: boolean;
+  readonly csv?: boolean;
+}
 
 export function addAuditCommand(cli: Cli): void {
   cli.program
     .command('audit')
     .description('your own itemised bill, recomputed from the wallet alone (no station is asked)')
-    .addHelpText('after', '\nExit code 1 where something is wrong.')
-    .action((_options, command: Command) => cli.perform(command, audit));
+    .option('--card', 'let the card check the signatures that only it can tell: its own')
+    .option('--peer <user>', 'itemise only payments with this user')
+    .option('--station <station>', 'itemise only payments over this station')
+    .option('--relay <station>', 'itemise only payments that this station relayed')
+    .option('--from <date>', 'itemise from this day or time on (ISO 8601, UTC)', startOf)
+    .option('--to <date>', 'itemise up to the end of this day, or this time', endOf)
+    .addOption(new Option('--csv', 'print every line of every bill as CSV (RFC 4180)'))
+    .addHelpText('after', '\nAll is audited, whatever is itemised. Exit code 1 with findings.')
+    .action((options: AuditOptions, command: Command) =>
+      cli.perform(command, (setting) => audit(setting, options)),
+    );
 }
 
-async function audit(setting: CommandSetting): Promise<number> {
+async function audit(setting: CommandSetting, options: AuditOptions): Promise<number> {
+  const { card = false, csv = false, ...filter } = options;
+  if (csv && setting.json) throw new UsageError('--csv and --json are two forms of one thing');
+  const own = card ? (await setting.run('check-signatures', {})).checked : [];
+  const ownSignatures = new Map(own.map(({ paymentId, own: holds }) => [paymentId, holds]));
   const wallet = Wallet.open(setting.walletFolder);
   try {
-    const report = auditWallet(wallet, noblePrimitives);
-    setting.print(report, () => reportLines(report).join('\n'));
+    const report = auditWallet(wallet, noblePrimitives, { ownSignatures, filter });
+    if (csv) {
+      setting.terminal.print(billCsv(report).trimEnd());
+      for (const line of findingLines(report)) setting.terminal.note(line);
+    } else {
+      setting.print(report, () => reportLines(report).join('\n'));
+    }
     return report.findings.length === 0 ? exitCodes.done : exitCodes.fault;
   } finally {
     wallet.close();
@@ -28,8 +53,7 @@ async function audit(setting: CommandSetting): Promise<number> {
 }
 
 function reportLines(report: WalletAuditReport): string[] {
-  const { user, currency, items, paid, findings, unchecked } = report;
-  const notChecked = Object.entries(unchecked).map(([what, count]) => `${count} × ${what}`);
+  const { user, currency, items, paid } = report;
   return [
     ...items.map(
       ({ time, paymentId, standing, role, peer, total, bill }) =>
@@ -41,7 +65,14 @@ function reportLines(report: WalletAuditReport): string[] {
     ...tallyLines('station', report.byStation, currency),
     ...tallyLines('peer', report.byPeer, currency),
     ...tallyLines('month', report.byPeriod, currency),
-    ...(notChecked.length === 0 ? [] : [`not checkable here: ${notChecked.join(', ')}`]),
+    ...findingLines(report),
+  ];
+}
+
+function findingLines({ findings, unchecked }: WalletAuditReport): string[] {
+  const notChecked = Object.entries(unchecked).map(([what, count]) => `${count} × ${what}`);
+  return [
+    ...(notChecked.length === 0 ? [] : [`not checked: ${notChecked.join(', ')}`]),
     findings.length === 0 ? 'No findings.' : `${findings.length} findings:`,
     ...findings.map(
       ({ code, detail, paymentId, party }) =>
@@ -59,5 +90,40 @@ function tallyLines(
   return Object.entries(tallies).map(
     ([name, { payments, amount }]) =>
       `  ${what} ${name}: ${formatMoney(amount, currency)} in ${payments} payments`,
+  );
+}
+
+/**
+ * One row a line of a bill, amounts in minor units; `due` is the fee where this user paid and the
+ * key was delivered, else 0.
+ */
+function billCsv({ user, currency, items }: WalletAuditReport): string {
+  const head = [
+    ...['user', 'payment', 'time', 'role', 'standing', 'peer', 'currency', 'total'],
+    ...['line', 'station', 'fee', 'due'],
+  ];
+  const rows = items.flatMap(({ paymentId, time, role, standing, peer, total, bill }) =>
+    bill.map(({ station, fee }, i) => [
+      ...[user, paymentId, time, role, standing, peer, currency, total, i + 1, station, fee],
+      role === 'payer' && standing === 'delivered' ? fee : '0',
+    ]),
+  );
+  return stringify([head, ...rows], { record_delimiter: 'windows' });
+}
+
+function startOf(text: string): bigint {
+  return BigInt(Math.floor(timeOf(text) / 1_000));
+}
+
+function endOf(text: string): bigint {
+  const dayMs = /^\d{4}-\d{2}-\d{2}$/.test(text) ? 86_399_000 : 0;
+  return BigInt(Math.floor((timeOf(text) + dayMs) / 1_000));
+}
+
+function timeOf(text: string): number {
+  const timeMs = /^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(timeMs)) return timeMs;
+  throw new InvalidArgumentError(
+    'expected a day or time such as 2026-07-01 or 2026-07-01T12:00:00Z',
   );
 }

@@ -37,6 +37,7 @@ import {
 } from './enrolment.ts';
 import { queryJournal } from './journal.ts';
 import { authorise, finishPayments, pay } from './payment-command.ts';
+import { checkSignature } from './own-signature.ts';
 import { deriveTraffic, erasePeerKey, listPeerKeys, offer } from './peer-keys.ts';
 import { changeReferenceData, resetRetryCounter, verify } from './reference-data.ts';
 import {
@@ -70,6 +71,7 @@ const clearCommands: Readonly<Partial<Record<CommandName, ClearCommand>>> = {
   deriveTraffic,
   listCoins,
   erasePeerKey,
+  checkSignature,
   initializeUpdate,
   externalAuthenticate,
 };

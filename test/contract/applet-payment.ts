@@ -1,6 +1,11 @@
 import { expect, it } from 'vitest';
 import { concatBytes } from '../../applet-spec/bytes.ts';
-import { payAnswer, type LoadedCoin } from '../../applet-spec/card-objects.ts';
+import {
+  payAnswer,
+  signatureCheck,
+  type LoadedCoin,
+  type SignatureCheck,
+} from '../../applet-spec/card-objects.ts';
 import type { CardResult } from '../../applet-spec/commands.ts';
 import { labels } from '../../applet-spec/labels.ts';
 import { limits } from '../../applet-spec/limits.ts';
@@ -17,6 +22,7 @@ import {
   quoteDigest,
   quoteOf,
   receiptOf,
+  strangerKey,
   transactionOf,
 } from './applet-papers.ts';
 import { blank, journal, load, paid, pay, type MakeBlankCard } from './applet-subject.ts';
@@ -39,6 +45,31 @@ export function describePayment(make: MakeBlankCard): void {
     expect(await subject.peerKeys()).toMatchObject([
       { paymentId, role: 'payer', state: 'provisional', peer: bob, coinId, sendEpoch: 0n },
     ]);
+  });
+
+  it('S6: tells its own signature from any other, after the PIN', async () => {
+    const subject = await blank(make);
+    const station = await subject.enrol();
+    await load(station, coinOf(1));
+    const quoteBytes = quoteOf(1);
+    const { signature } = await paid(station, quoteBytes);
+    const { bytes: own } = transactionOf(quoteBytes, coinOf(1), subject.certificate);
+    const asked = (over: Partial<SignatureCheck>): Uint8Array =>
+      signatureCheck.encode({ transaction: own, signature, ...over });
+    const answers = async (over: Partial<SignatureCheck>) =>
+      subject.host.send('checkSignature', asked(over));
+    expect(await answers({})).toMatchObject({ sw: 0x9000, data: Uint8Array.of(1) });
+    const { bytes: other } = transactionOf(quoteOf(2), coinOf(1), subject.certificate);
+    expect(await answers({ transaction: other })).toMatchObject({ data: Uint8Array.of(0) });
+    const forged = strangerKey.sign(concatBytes(labels.transaction, own));
+    expect(await answers({ signature: forged })).toMatchObject({ data: Uint8Array.of(0) });
+    const { bytes: earlier } = transactionOf(quoteBytes, coinOf(1), new Uint8Array(300));
+    expect(await answers({ transaction: earlier })).toMatchObject({ sw: 0x6a88 });
+    expect(await answers({ paymentId: new Uint8Array(32) })).toMatchObject({ sw: 0x6a80 });
+    const neither = signatureCheck.encode({ signature });
+    expect((await subject.host.send('checkSignature', neither)).sw).toBe(0x6a80);
+    await subject.host.select();
+    expect((await subject.host.send('checkSignature', asked({}))).sw).toBe(0x6982);
   });
 
   it('S32: picks at random', async () => {

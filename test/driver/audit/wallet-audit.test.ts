@@ -79,7 +79,10 @@ function keep(wallet: Wallet, paid: PaidPayment): void {
 let copies = 0;
 
 /** The audit of a copy of the wallet after `change`. */
-function auditAfter(change: (database: Database.Database) => void): WalletAuditReport {
+function auditAfter(
+  change: (database: Database.Database) => void,
+  options: Parameters<typeof auditWallet>[2] = {},
+): WalletAuditReport {
   const copy = join(folder, `copy-${copies++}`);
   mkdirSync(copy);
   copyFileSync(join(folder, 'sound', 'wallet.db'), join(copy, 'wallet.db'));
@@ -88,7 +91,7 @@ function auditAfter(change: (database: Database.Database) => void): WalletAuditR
   database.close();
   const wallet = Wallet.open(copy, primitives);
   try {
-    return auditWallet(wallet, primitives);
+    return auditWallet(wallet, primitives, options);
   } finally {
     wallet.close();
   }
@@ -298,6 +301,43 @@ const tamperings: readonly (readonly [
     },
   ],
 ];
+
+describe('an audit with the card’s help', () => {
+  const said = (own: boolean) =>
+    new Map([first, second, undelivered].map(({ paymentId }) => [toHex(paymentId), own]));
+
+  it('leaves nothing unchecked where the card knows its signatures', () => {
+    const report = auditAfter(() => {}, { ownSignatures: said(true) });
+    expect(report.findings).toEqual([]);
+    expect(report.unchecked).toEqual({});
+  });
+
+  it('finds what the card never signed', () => {
+    const report = auditAfter(() => {}, { ownSignatures: said(false) });
+    expect(report.findings).toHaveLength(3);
+    expect(report.findings[0]).toMatchObject({ code: 'own-signature', party: 'alice@q1' });
+  });
+});
+
+describe('an audit of some payments', () => {
+  const count = (filter: NonNullable<Parameters<typeof auditWallet>[2]>['filter']) =>
+    auditAfter(() => {}, filter && { filter }).payments;
+
+  it('itemises by peer, station, relay and period, and audits all the same', () => {
+    expect(count({ peer: 'bob@q3' })).toBe(3);
+    expect(count({ peer: 'carol@q3' })).toBe(0);
+    expect(count({ station: 'q3' })).toBe(3);
+    expect(count({ relay: 'q2' })).toBe(3);
+    expect(count({ relay: 'q3' })).toBe(0);
+    expect(count({ to: first.quote.time - 1n })).toBe(0);
+    expect(count({ from: first.quote.time, to: undelivered.quote.time })).toBe(3);
+    const none = { filter: { peer: 'nobody@q3' } };
+    const tampered = auditAfter((database) => {
+      set(database, 'receipt', null, first.paymentId);
+    }, none);
+    expect(tampered.findings).toMatchObject([{ code: 'receipt-missing' }]);
+  });
+});
 
 describe('in a tampered wallet an audit finds', () => {
   it.each(tamperings)('%s (%s)', (_what, code, change) => {

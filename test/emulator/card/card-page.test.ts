@@ -81,7 +81,7 @@ describe('card.md', () => {
         ? [value.tag]
         : [],
     );
-    expect(elements).toHaveLength(18);
+    expect(elements).toHaveLength(19);
     expect(tags).toContain(upper(attestAnswer.tag));
     for (const tag of elements) expect(tags).toContain(upper(tag));
   });
