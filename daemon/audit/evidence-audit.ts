@@ -5,7 +5,7 @@
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import { payment as paymentCodec, paymentIdOf, type Payment } from '../../applet-spec/payment.ts';
 import { admissionFault, receiptFault } from '../../applet-spec/payment-evidence.ts';
-import { receipt as receiptKind } from '../../applet-spec/receipt.ts';
+import { receipt as receiptKind, refusal as refusalKind } from '../../applet-spec/receipt.ts';
 import type { Evidence } from '../store/audit-store.ts';
 import type { PaymentRow } from '../store/store.ts';
 import { wireMessage } from '../wire/wire-message.ts';
@@ -20,6 +20,8 @@ export function auditEvidence(
 ): Finding | undefined {
   const stored = row && decoded(() => paymentCodec.decode(row.payment));
   if (row === undefined || stored === undefined) {
+    // Our own word that we did not carry it, and others' on its way to the issuer.
+    if (decoded(() => refusalKind.decode(bytes)) !== undefined) return undefined;
     const detail = 'evidence is kept about a payment that is not stored';
     return { code: 'store-inconsistent', detail, paymentId };
   }

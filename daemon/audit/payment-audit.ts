@@ -47,14 +47,16 @@ export function auditPayment(
   papers: StoredPapers & { readonly bill: StoredBill | undefined },
 ): readonly Finding[] {
   const audit = new PaymentAudit(context, row, payment);
-  audit.content();
   audit.row();
   audit.bill(papers.bill);
+  const verdict = audit.verdict();
+  // What is wrong with a refused payment is why it was refused: our signed word is all it rests on.
+  if (row.state === 'refused') return audit.findings;
+  audit.content();
   audit.payer(papers.payer);
   audit.coinSignature();
   audit.ownLine(papers.ownAnnouncement);
   const admitted = audit.admission();
-  const verdict = audit.verdict();
   audit.acknowledgement(verdict, papers.payee);
   audit.times(admitted, verdict);
   return audit.findings;
@@ -174,11 +176,11 @@ class PaymentAudit {
     }
   }
 
-  /** S34: everything but a refused payment was admitted. */
+  /** S34. */
   admission(): Admission | undefined {
-    const { admission: bytes, state } = this.#row;
+    const { admission: bytes } = this.#row;
     if (bytes === undefined) {
-      if (state !== 'refused') this.#find('admission-missing', 'no admission is stored');
+      this.#find('admission-missing', 'no admission is stored');
       return undefined;
     }
     const { issuer } = this.#payment.coin.body;
@@ -251,9 +253,8 @@ class PaymentAudit {
     }
     const late = quote.deliveryDeadline + skewSeconds;
     const storedAt = BigInt(Math.floor(this.#row.storedMs / 1_000));
-    const taken = this.#row.state !== 'refused';
     // It may have waited for the keys of its next link.
-    if (taken && (storedAt < quote.time - skewSeconds || storedAt > late + skewSeconds)) {
+    if (storedAt < quote.time - skewSeconds || storedAt > late + skewSeconds) {
       this.#find('times-broken', 'stored at a time when nobody could have taken it');
     }
     if (verdict?.body.verdict === 'delivered' && verdict.body.time > late) {

@@ -27,7 +27,7 @@ export function checkSignature(card: CardContext, command: CommandApdu): Respons
   return answer(Uint8Array.of(own ? 1 : 0));
 }
 
-/** Throws StatusWordError 6A88 for a transaction under another certificate than the one in force. */
+/** Throws StatusWordError 6A88 for a transaction under another certificate than the card's. */
 function signedMessage(
   primitives: Primitives,
   { certificate }: Ownership,

@@ -5,6 +5,7 @@ import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { toStationName, toUserName } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import { systemClock } from '../../daemon/clock.ts';
+import type { AuditReport } from '../../daemon/audit/audit.ts';
 import { systemEntropy } from '../../daemon/entropy.ts';
 import { trialBalance } from '../../daemon/ledger/trial-balance.ts';
 import type { KeySource } from '../../daemon/qkd/key-source.ts';
@@ -13,6 +14,7 @@ import {
   type NeighbourConfig,
   type StationConfig,
 } from '../../daemon/station/config.ts';
+import { auditOwnStore } from '../../daemon/station/audit-part.ts';
 import { openSecretEntropy } from '../../daemon/station/secret-entropy.ts';
 import { initStationFolder } from '../../daemon/station/station-folder.ts';
 import { certifyStation } from '../../daemon/station/station-papers.ts';
@@ -160,6 +162,15 @@ export class RoadStation {
 
   payment(paymentId: string): Promise<PaymentRow | undefined> {
     return this.withStore(async (store) => (await store.payments([fromHex(paymentId)]))[0]);
+  }
+
+  /** S6 over all that the station stores: nothing may be found, whatever it has been through. */
+  async audit(): Promise<AuditReport> {
+    return auditOwnStore(this.config, {
+      entropy: systemEntropy,
+      filter: {},
+      onItem: () => undefined,
+    });
   }
 
   /** Also checks that debits equal credits (I2). */

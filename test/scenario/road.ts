@@ -36,6 +36,7 @@ import {
 import { RoadStation, usableLinks } from './road-station.ts';
 import { homeOf, RoadUser } from './road-user.ts';
 import { RoadWire } from './road-wire.ts';
+import { expectSoundBooks } from './sound-books.ts';
 
 export interface RoadOptions {
   /** Default 3. */
@@ -377,7 +378,10 @@ function asTheyAre(sound: Primitives): Primitives {
   return sound;
 }
 
-/** A story on a road of its own, which is gone when it ends. */
+/**
+ * A story on a road of its own, which is gone when it ends. However it went, every station's audit
+ * finds nothing (I36: no false alarm).
+ */
 export function onRoad(
   options: RoadOptions,
   story: (road: Road) => Promise<void>,
@@ -386,6 +390,7 @@ export function onRoad(
     const road = await Road.open(options);
     try {
       await story(road);
+      await expectSoundBooks(road.stations);
     } finally {
       await road.close();
     }

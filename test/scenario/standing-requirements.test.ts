@@ -114,6 +114,7 @@ describe('requirement 3: users have certificates and private keys, stations the 
       await CertificateAuthority.init(other, { ...seams, name: 'another root' });
       q1.configure((toml) => toml.replace(join(folder, 'ca', 'root.pem'), join(other, 'root.pem')));
       await expect(q1.start()).rejects.toMatchObject({ code: 'certificate-not-valid' });
+      q1.configure((toml) => toml.replace(join(other, 'root.pem'), join(folder, 'ca', 'root.pem')));
     }),
   );
 });

@@ -1,5 +1,5 @@
 /**
- * I5, I6, I24, I42: whatever is lost, repeated, delayed or restarted, each line is paid at most
+ * I5, I6, I7, I24, I42: whatever is lost, repeated, delayed or restarted, each line is paid at most
  * once, and in the end once.
  */
 import fc from 'fast-check';
@@ -58,6 +58,26 @@ async function everythingIsPaid(room: SettlementRoom): Promise<void> {
   }
 }
 
+/** I7: both ends of a pair have the same windows, and over all stations the nets are nothing. */
+async function netsCancel(room: SettlementRoom): Promise<void> {
+  let net = 0n;
+  for (const { name, store } of room.toll.stations) {
+    for (const { kind, amount } of await store.transfers(0n, 100_000)) {
+      if (kind === 'settlement-received') net += amount;
+      if (kind === 'settlement-paid') net -= amount;
+    }
+    for (const peer of room.toll.stations) {
+      for (const { sequence, ours, theirs } of await store.windows(peer.name, 0n, 1_000)) {
+        expect(await peer.store.window(name, sequence)).toMatchObject({
+          ours: theirs,
+          theirs: ours,
+        });
+      }
+    }
+  }
+  expect(net).toBe(0n);
+}
+
 describe('money between stations', () => {
   it('is paid once, however words are lost, repeated and delayed', async () => {
     await fc.assert(
@@ -89,6 +109,7 @@ describe('money between stations', () => {
             for (const { to, bytes } of [...room.questions]) await room.at(to).answer(bytes);
             await redeemedWithin(room, delivered);
             await everythingIsPaid(room);
+            await netsCancel(room);
           } finally {
             await room.toll.close();
           }
