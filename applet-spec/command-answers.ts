@@ -41,6 +41,7 @@ export const commandAnswers: Readonly<Record<CommandName, CommandAnswers>> = {
   deriveTraffic: { words: ['9000', '6581', '6982', '6985', '6A80', '6A86', '6A88'] },
   listCoins: { words: ['9000', '6700', '6982'] },
   erasePeerKey: { words: ['9000', '6581', '6700', '6982', '6985', '6A86', '6A88'] },
+  checkSignature: { words: ['9000', '6982', '6A80', '6A86', '6A88'] },
   initializeUpdate: { words: ['9000', '6700', '6A86', '6A88'] },
   externalAuthenticate: { words: ['9000', '6982', '6985'] },
   putKey: {
