@@ -1,6 +1,6 @@
 /**
- * `KEYTOLL_CYCLES=1000 npx vitest run test/scenario/a-card-pulled-at-any-apdu.test.ts` is the long
- * form, of some twenty-five minutes: pcscd looks for cards no more often than every 400 ms.
+ * `KEYTOLL_CYCLES` and `KEYTOLL_SEED` make it longer and other; a cycle takes a second or more,
+ * because pcscd looks for cards no more often than every 400 ms.
  */
 import { getEventListeners } from 'node:events';
 import { expect, it } from 'vitest';
