@@ -10,14 +10,18 @@ import { newKeyId } from '../../emulator/qkd/key-network.ts';
  */
 export class MemoryDevicePair {
   readonly #bits: Entropy;
+  readonly #ids: Entropy;
   readonly #laidOut = new Map<string, Uint8Array>();
   /** How many keys the devices still make; all that are asked for, unless it is set. */
   keysLeft = Number.POSITIVE_INFINITY;
+  /** Whether the device has lost a key that is fetched. */
+  forgets: () => boolean = () => false;
   /** How many keys were fetched by their IDs: used at both ends. */
   fetched = 0;
 
-  constructor(bits: Entropy = systemEntropy) {
+  constructor(bits: Entropy = systemEntropy, ids: Entropy = systemEntropy) {
     this.#bits = bits;
+    this.#ids = ids;
   }
 
   /** For either station, as often as it is started. */
@@ -35,7 +39,7 @@ export class MemoryDevicePair {
     if (made === 0) throw new QkdError('exhausted', 'the device has no keys');
     this.keysLeft -= made;
     return Array.from({ length: made }, () => {
-      const id = newKeyId(systemEntropy);
+      const id = newKeyId(this.#ids);
       const bits = this.#bits.randomBytes(sizeBits / 8);
       this.#laidOut.set(id, bits.slice());
       return { id, bits };
@@ -44,8 +48,10 @@ export class MemoryDevicePair {
 
   #fetch(id: string): QkdKey {
     const bits = this.#laidOut.get(id);
-    if (bits === undefined) throw new QkdError('not-found', 'no such key', { keyIds: [id] });
     this.#laidOut.delete(id);
+    if (bits === undefined || this.forgets()) {
+      throw new QkdError('not-found', 'no such key', { keyIds: [id] });
+    }
     this.fetched++;
     return { id, bits };
   }

@@ -6,7 +6,7 @@ import { webSockets } from '../../daemon/web-socket.ts';
 import type { Socket } from '../../daemon/socket.ts';
 import { holdingsOf } from './holdings.ts';
 import { Road } from './road.ts';
-import type { RoadWire } from './road-wire.ts';
+import type { Wire } from './road-wire.ts';
 
 let road: Road;
 
@@ -31,7 +31,7 @@ afterEach(async () => {
 
 /** A stranger at a station's door: what it hears until it is shown out. */
 async function stranger(
-  wire: RoadWire,
+  wire: Wire,
   says: (socket: Socket) => void,
 ): Promise<{ readonly heard: readonly Uint8Array[]; readonly reason: string }> {
   const socket = await webSockets(road.clock).connect(wire.url, linkLimits.frameBytes);

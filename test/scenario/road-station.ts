@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { fromHex } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { toStationName, toUserName } from '../../applet-spec/names.ts';
-import type { Primitives } from '../../applet-spec/primitives.ts';
+import type { Clock } from '../../applet-spec/clock.ts';
+import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
 import { systemClock } from '../../daemon/clock.ts';
 import type { AuditReport } from '../../daemon/audit/audit.ts';
 import { systemEntropy } from '../../daemon/entropy.ts';
@@ -21,15 +22,19 @@ import { certifyStation } from '../../daemon/station/station-papers.ts';
 import { openStationStore } from '../../daemon/station/station-store.ts';
 import { runStation, type Station } from '../../daemon/station/station.ts';
 import type { PaymentRow, Store } from '../../daemon/store/store.ts';
+import type { SocketFactory } from '../../daemon/socket.ts';
 import { webSockets } from '../../daemon/web-socket.ts';
-import type { RoadClock } from './road-clock.ts';
 import { roadCurrency, roadNetwork } from './road-plan.ts';
-import type { RoadWire } from './road-wire.ts';
+import type { Wire } from './road-wire.ts';
 import { StationLog } from './station-log.ts';
 
 export interface RoadStationSeams {
-  readonly clock: RoadClock;
+  readonly clock: Clock & { moveOn(seconds: number): void };
   readonly primitives: Primitives;
+  /** Default: the machine's own. */
+  readonly entropy?: Entropy;
+  /** Default: WebSockets. */
+  readonly sockets?: SocketFactory;
   readonly keySource?: (neighbour: NeighbourConfig) => KeySource;
 }
 
@@ -48,16 +53,16 @@ export class RoadStation {
   readonly folder: string;
   readonly log: StationLog;
   /** What users and strangers connect to. */
-  readonly deskWire: RoadWire;
-  readonly linksWire: RoadWire;
+  readonly deskWire: Wire;
+  readonly linksWire: Wire;
   /** Those over which neighbours dial this station. */
-  readonly arriving: RoadWire[] = [];
+  readonly arriving: Wire[] = [];
   readonly #seams: RoadStationSeams;
   #running: Station | undefined;
 
   constructor(
     at: { readonly name: string; readonly folder: string; readonly seams: RoadStationSeams },
-    wires: { readonly desk: RoadWire; readonly links: RoadWire },
+    wires: { readonly desk: Wire; readonly links: Wire },
   ) {
     this.name = at.name;
     this.folder = at.folder;
@@ -68,14 +73,19 @@ export class RoadStation {
   }
 
   /** Folder, keys and certificates: what `keytolld init --ca` makes. */
-  static async prepare(folder: string, name: string, caFolder: string): Promise<void> {
+  static async prepare(
+    folder: string,
+    name: string,
+    caFolder: string,
+    clock: Clock = systemClock,
+  ): Promise<void> {
     initStationFolder(folder, {
       station: toStationName(name),
       network: roadNetwork,
       currency: roadCurrency,
       entropy: systemEntropy,
     });
-    const seams = { clock: systemClock, entropy: systemEntropy };
+    const seams = { clock, entropy: systemEntropy };
     await certifyStation(folder, toStationName(name), caFolder, seams);
   }
 
@@ -113,12 +123,12 @@ export class RoadStation {
 
   async start(): Promise<void> {
     const { config } = this;
-    const { clock } = this.#seams;
+    const { clock, entropy = systemEntropy, sockets = webSockets(clock) } = this.#seams;
     this.#running = await runStation(config, {
       ...this.#seams,
-      entropy: systemEntropy,
-      secretEntropy: await openSecretEntropy(config, systemEntropy, clock),
-      sockets: webSockets(clock),
+      entropy,
+      secretEntropy: await openSecretEntropy(config, entropy, clock),
+      sockets,
       log: this.log.log,
     });
     clock.moveOn(pauseSeconds);

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import type { Clock } from '../../applet-spec/clock.ts';
 import { homeStation, toUserName } from '../../applet-spec/names.ts';
-import type { Primitives } from '../../applet-spec/primitives.ts';
-import { Host, type HostEvent } from '../../driver/agent/host.ts';
+import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
+import { Host, type HostEvent, type HostOptions } from '../../driver/agent/host.ts';
 import { HostRunner } from '../../driver/agent/host-runner.ts';
 import { keepConnected, type KeptConnection } from '../../driver/agent/keep-connected.ts';
 import type { ErrandName, ErrandParams, ErrandResult } from '../../driver/agent/errands.ts';
@@ -34,6 +34,10 @@ export interface RoadUserSeams extends CardSlotSeams {
   readonly primitives: Primitives;
   /** Default: T=1 with extended length. */
   readonly cardProfile?: ApduProfile;
+  /** Default: the machine's own. */
+  readonly entropy?: Entropy;
+  /** Default: a WebSocket. */
+  readonly deskSocket?: HostOptions['deskSocket'];
   /** Who made the card; without one it has no device key. */
   readonly maker?: CardEquipper;
 }
@@ -87,8 +91,8 @@ export class RoadUser {
     seams: RoadUserSeams,
   ): Promise<RoadUser> {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const { cardProfile = 't1-extended', clock, maker } = seams;
-    const { image, delivery } = makeCard(systemEntropy, cardProfile, maker);
+    const { cardProfile = 't1-extended', clock, entropy = systemEntropy, maker } = seams;
+    const { image, delivery } = makeCard(entropy, cardProfile, maker);
     const storage = new MemoryStorage(image);
     const faults = new FaultyCard(cardOf(storage, seams), clock);
     const card = new TappedCard(faults);
@@ -203,6 +207,11 @@ export class RoadUser {
     await connected;
   }
 
+  /** What the wallet holds. */
+  withWallet<T>(look: (wallet: Wallet) => T): T {
+    return look(this.#wallet);
+  }
+
   /** Out of the reader, as by hand. */
   pullCard(): Promise<void> {
     return this.#slot.pullOut();
@@ -239,19 +248,23 @@ export class RoadUser {
   }
 
   #newHost(): Host {
-    const { clock, primitives } = this.#seams;
+    const { clock, primitives, entropy = systemEntropy, deskSocket } = this.#seams;
     return new Host({
+      ...(deskSocket && { deskSocket }),
       wallet: this.#wallet,
       reader: this.reader,
       clock,
-      entropy: systemEntropy,
+      entropy,
       primitives,
     });
   }
 }
 
-function cardOf(storage: MemoryStorage, { clock, primitives }: RoadUserSeams): Card {
-  return new Card({ storage, primitives, entropy: systemEntropy, clock });
+function cardOf(
+  storage: MemoryStorage,
+  { clock, primitives, entropy = systemEntropy }: RoadUserSeams,
+): Card {
+  return new Card({ storage, primitives, entropy, clock });
 }
 
 function isOf<K extends HostEvent['kind']>(

@@ -1,10 +1,17 @@
 import type { Address, Relay, Segment, WireRecorder } from '../../emulator/demo/recorder.ts';
 
+/** A way to a station's door. */
+export interface Wire {
+  readonly url: string;
+  cut(): Promise<void>;
+  mend(): Promise<void>;
+}
+
 /**
  * A cable to a station's door, with a recorder on it. It keeps its address whatever happens behind
  * it.
  */
-export class RoadWire {
+export class RoadWire implements Wire {
   readonly #recorder: WireRecorder;
   readonly #segment: Segment;
   readonly #name: string;
