@@ -52,10 +52,12 @@ describe('an hour of random fibre faults', () => {
     async () => {
       const stories = [];
       for (let i = 0; i < 2; i++) {
-        const look = async (network: SimNetwork, { mishaps, attempts }: SimStory) => {
+        const look = async (network: SimNetwork, { startMs, mishaps, attempts }: SimStory) => {
           const payments = await everyPayment(network);
           const states = [...payments.values()].map((rows) =>
-            [...rows].map(([station, { state, decidedMs }]) => `${station} ${state} ${decidedMs}`),
+            [...rows].map(([station, { state, decidedMs = Number.NaN }]) =>
+              [station, state, decidedMs - startMs].join(' '),
+            ),
           );
           const told = attempts.map(({ paymentId, ...rest }) => ({
             ...rest,

@@ -24,9 +24,10 @@ export interface Attempt {
 export class SimStory {
   readonly attempts: Attempt[] = [];
   readonly mishaps: string[] = [];
+  /** Setting up takes as long as loading programs takes the machine: a story counts from here. */
+  readonly startMs: number;
   readonly #network: SimNetwork;
   readonly #dice: Dice;
-  readonly #startMs: number;
   /** What each user does, one thing after the other. */
   readonly #doing = new Map<RoadUser, Promise<void>>();
   readonly #faults: unknown[] = [];
@@ -36,7 +37,7 @@ export class SimStory {
   constructor(network: SimNetwork, seed: string) {
     this.#network = network;
     this.#dice = new Dice(`${seed} story`);
-    this.#startMs = network.clock.nowMs();
+    this.startMs = network.clock.nowMs();
   }
 
   /** So many seconds of it; then everything is mended, and whatever is under way may end. */
@@ -54,7 +55,7 @@ export class SimStory {
   }
 
   get #now(): number {
-    return (this.#network.clock.nowMs() - this.#startMs) / 1_000;
+    return (this.#network.clock.nowMs() - this.startMs) / 1_000;
   }
 
   #later(least: number, most: number, act: () => void): void {
