@@ -100,7 +100,7 @@ export class CoinRows implements Omit<
   readonly coinSecrets: CoinStore['coinSecrets'] = (coinIds) =>
     this.#parts.database.read(() =>
       coinIds.map((coinId) => {
-        const sealed = this.#sql.byId.get(coinId)?.sealed ?? undefined;
+        const sealed = this.#sql.sealed.get(coinId)?.sealed ?? undefined;
         return sealed && this.#parts.sealer.open(coinPlace(coinId), sealed);
       }),
     );
@@ -285,6 +285,9 @@ function prepareCoins(database: SqliteDatabase) {
     ),
     head: database.prepare<[Uint8Array], CoinHead>(`SELECT ${head} FROM coin WHERE coin_id = ?`),
     byId: database.prepare<[Uint8Array], CoinRow>('SELECT * FROM coin WHERE coin_id = ?'),
+    sealed: database.prepare<[Uint8Array], { readonly sealed: Uint8Array | null }>(
+      'SELECT sealed FROM coin WHERE coin_id = ?',
+    ),
     ofOrder: database.prepare<[Uint8Array], CoinRow>(
       'SELECT * FROM coin WHERE order_id = ? ORDER BY coin_id',
     ),
