@@ -151,6 +151,12 @@ def objects():
         vector("coinErasure", "two coins", 0x77, [coin_ids(0xA0, COIN_ID, OTHER_ID)]),
         vector("coinErasure", "expired ones", 0x77,
                [coin_ids(0xA0, COIN_ID), number("time", 0x81, T0)]),
+        vector("signatureCheck", "of a transaction", 0x79,
+               [octets("transaction", 0xA0, transaction),
+                octets("signature", 0x82, stable_bytes("signature", 64))]),
+        vector("signatureCheck", "of a payment ID", 0x79,
+               [octets("paymentId", 0x81, PAYMENT_ID),
+                octets("signature", 0x82, stable_bytes("signature", 64))]),
     ]
 
 

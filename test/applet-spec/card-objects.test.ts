@@ -42,6 +42,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   trafficAnswer: kindOf(objects.trafficAnswer, 'traffic key'),
   hostLinkAnswer: kindOf(objects.hostLinkAnswer, 'host-link keys'),
   coinErasure: kindOf(objects.coinErasure, 'erasure'),
+  signatureCheck: kindOf(objects.signatureCheck, 'signature check'),
 };
 
 function kindNamed(name: string): Kind {
