@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { ErrandError } from '../../driver/agent/errand-error.ts';
 import { unspent } from './holdings.ts';
 import { onRoad, type Road } from './road.ts';
 
@@ -45,7 +46,10 @@ it(
     await road.eventually('the card is empty', () => alice.cardState.coins.length === 0);
     // A day at once looks like silence to her host, which may connect anew.
     const balance = await road.eventually('she is at the desk', () =>
-      alice.run('balance', {}).catch(() => undefined),
+      alice.run('balance', {}).catch((error: unknown) => {
+        if (error instanceof ErrandError && error.code === 'link-lost') return undefined;
+        throw error;
+      }),
     );
     expect(balance.account).toBe('100');
     await alice.buy([road.price(), 1]);
