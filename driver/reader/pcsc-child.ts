@@ -54,6 +54,8 @@ const wire = new Socket({ fd: 3, readable: true, writable: true });
 const readers = new Map<string, KnownReader>();
 let openCard: OpenCard | undefined;
 let runningToldMs = 0;
+/** Until it resolves `pcsclite` takes the last connection for a living one. */
+let released: Promise<void> = Promise.resolve();
 /** The service is gone, and this process is about to be. */
 let lost = false;
 
@@ -151,7 +153,7 @@ function connect(name: string): void {
     const atr = readers.get(name)?.state?.atr;
     if (atr === undefined) {
       const gone = new ReaderError('no-card', `${name}: the card was just removed`);
-      release(reader);
+      void release(reader);
       send({ kind: 'not-connected', fault: packFault(gone) });
       return;
     }
@@ -163,8 +165,13 @@ function connect(name: string): void {
 }
 
 /** After a reset or a removal `connected` stays true, and only a disconnect frees the handle. */
-function release(reader: CardReader, released?: () => void): void {
-  reader.disconnect(reader.SCARD_UNPOWER_CARD, () => released?.());
+function release(reader: CardReader): Promise<void> {
+  released = new Promise((resolve) => {
+    reader.disconnect(reader.SCARD_UNPOWER_CARD, () => {
+      resolve();
+    });
+  });
+  return released;
 }
 
 function endConnection(fault: TransmitFault): void {
@@ -176,7 +183,7 @@ function endConnection(fault: TransmitFault): void {
     return;
   }
   openCard = undefined;
-  release(card.reader);
+  void release(card.reader);
   send({ kind: 'ended', ...fault });
 }
 
@@ -228,7 +235,9 @@ async function command(run: () => Promise<Uint8Array>): Promise<void> {
 function receive(message: ToPcscChild): void {
   switch (message.kind) {
     case 'connect':
-      connect(message.reader);
+      void released.then(() => {
+        connect(message.reader);
+      });
       return;
     case 'transmit':
       void command(() => transmit(message.command));
@@ -245,13 +254,9 @@ function receive(message: ToPcscChild): void {
       const card = openCard;
       if (card === undefined) return;
       openCard = undefined;
-      release(card.reader, () => {
-        send({
-          kind: 'ended',
-          reason: 'closed',
-          detail: 'the connection was closed',
-          neverRan: true,
-        });
+      const detail = 'the connection was closed';
+      void release(card.reader).then(() => {
+        send({ kind: 'ended', reason: 'closed', detail, neverRan: true });
       });
     }
   }

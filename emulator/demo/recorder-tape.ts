@@ -8,6 +8,12 @@ export class Tape {
     this.#length += piece.length;
   }
 
+  /** What was recorded so far is gone. */
+  erase(): void {
+    this.#pieces.length = 0;
+    this.#length = 0;
+  }
+
   /** A copy of the whole. */
   read(): Uint8Array {
     const whole = new Uint8Array(this.#length);

@@ -38,6 +38,7 @@ interface Take {
   readonly stream: string;
   readonly toTarget: Tape;
   readonly toClient: Tape;
+  readonly open: () => boolean;
 }
 
 /**
@@ -45,17 +46,26 @@ interface Take {
  * passes on back-pressure, half-close and reset, so both ends behave as if it were not there.
  */
 export class WireRecorder {
-  readonly #takes: Take[] = [];
+  readonly #takes = new Set<Take>();
   readonly #relays = new Set<Relay>();
 
   /** In the order in which the connections were made; those still open are included so far. */
   get recordings(): Recording[] {
-    return this.#takes.map(({ segment, stream, toTarget, toClient }) => ({
+    return [...this.#takes].map(({ segment, stream, toTarget, toClient }) => ({
       segment,
       stream,
       toTarget: toTarget.read(),
       toClient: toClient.read(),
     }));
+  }
+
+  /** Drops what was recorded so far; what runs for hours would fill the memory. */
+  forget(): void {
+    for (const take of this.#takes) {
+      take.toTarget.erase();
+      take.toClient.erase();
+      if (!take.open()) this.#takes.delete(take);
+    }
   }
 
   /** Rejects with the system's error where it cannot listen. */
@@ -69,14 +79,15 @@ export class WireRecorder {
         return;
       }
       connections += 1;
+      const onward = createConnection({ ...reached, allowHalfOpen: true, noDelay: true });
       const take: Take = {
         segment,
         stream: `${name} #${connections}`,
         toTarget: new Tape(),
         toClient: new Tape(),
+        open: () => sockets.has(client) || sockets.has(onward),
       };
-      this.#takes.push(take);
-      const onward = createConnection({ ...reached, allowHalfOpen: true, noDelay: true });
+      this.#takes.add(take);
       for (const socket of [client, onward]) {
         sockets.add(socket);
         socket.once('close', () => sockets.delete(socket));

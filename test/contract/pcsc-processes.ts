@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 /** The readers' children of this very process: other test files have theirs at the same time. */
 export function ownPcscChildren(): number[] {
@@ -11,6 +13,7 @@ export function ownPcscChildren(): number[] {
 /** What a process holds now. */
 export interface Footprint {
   readonly descriptors: number;
+  /** Of its memory, what is in the machine's. */
   readonly residentBytes: number;
 }
 
@@ -21,4 +24,13 @@ export function footprintOf(pid: number): Footprint {
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
     residentBytes: 1_024 * Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]),
   };
+}
+
+/** This process without what its garbage collector would have taken away anyway. */
+export function ownFootprint(): Footprint {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect !== 'function') throw new Error('this Node has no gc');
+  Reflect.apply(collect, undefined, []);
+  return footprintOf(process.pid);
 }

@@ -19,6 +19,11 @@ export class StationLog {
     );
   }
 
+  /** Drops the lines so far; what runs for hours would fill the memory. */
+  forget(): void {
+    this.lines.length = 0;
+  }
+
   /** What the operator should look at, as `message: detail`. */
   get complaints(): string[] {
     return this.lines

@@ -4,8 +4,11 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApduExchange } from '../../../driver/reader/apdu-exchange.ts';
 import { cardInserted } from '../../../driver/reader/card-presence.ts';
+import { connectCard } from '../../../driver/reader/connect-card.ts';
 import { PcscReader } from '../../../driver/reader/pcsc-reader.ts';
+import type { SoftwareCard } from '../../../driver/reader/software-card.ts';
 import { PrivatePcscd, privatePcscdSocket } from '../../../emulator/card/private-pcscd.ts';
+import { FaultyCard } from '../../../emulator/card/scripted-faults.ts';
 import { VpcdClient } from '../../../emulator/card/vpcd-client.ts';
 import { systemClock } from '../../../emulator/clock.ts';
 import { EchoCard, echoInstructions } from '../../contract/echo-card.ts';
@@ -58,7 +61,7 @@ if (pcscdMissing !== undefined) {
       return reader;
     }
 
-    function plug(pcscd: PrivatePcscd, slot: 0 | 1, card = new EchoCard()): void {
+    function plug(pcscd: PrivatePcscd, slot: 0 | 1, card: SoftwareCard = new EchoCard()): void {
       const address = { host: '127.0.0.1', port: pcscd.ports[slot] };
       const client = new VpcdClient({ address, card, clock });
       client.insert();
@@ -137,6 +140,24 @@ if (pcscdMissing !== undefined) {
       await cardInserted(holder).come;
       const again = new ApduExchange(await holder.connect(), { clock });
       expect((await again.transmit(echo)).sw).toBe(0x9000);
+    });
+
+    it('never takes a card that was just torn out for one that is there', patient, async () => {
+      const pcscd = await startPcscd();
+      const card = new FaultyCard(new EchoCard(), clock);
+      plug(pcscd, 0, card);
+      const reader = await openReader();
+      for (let round = 0; round < 5; round++) {
+        const exchange = new ApduExchange(await connectCard(reader, { clock, mostMs: 10_000 }), {
+          clock,
+        });
+        card.script([{ apdu: 1, kind: 'remove', moment: 'before' }]);
+        await expect(exchange.transmit(echo)).rejects.toMatchObject({ code: 'outcome-unknown' });
+        // At once: what is left of the old connection must not pass for a new one.
+        const again = await connectCard(reader, { clock, mostMs: 10_000 });
+        expect((await new ApduExchange(again, { clock }).transmit(echo)).data).toEqual(echo.data);
+        await again.close();
+      }
     });
 
     it('recovers by itself from twenty stops and crashes of pcscd', patient, async () => {

@@ -173,6 +173,17 @@ describe('a relay', () => {
     await expect(once(connectTo(address), 'connect')).rejects.toThrow('ECONNREFUSED');
   });
 
+  it('forgets what was said so far, and records what an open connection says next', async () => {
+    const address = await relayTo(await target(anyPort(), (socket) => socket.pipe(socket)));
+    const client = connectTo(address);
+    for (const word of ['before', 'after']) {
+      client.write(word);
+      await once(client, 'data');
+      if (word === 'before') recorder.forget();
+    }
+    expect(texts(recorder.recordings)).toEqual([['wire #1', 'after', 'after']]);
+  });
+
   it('says which address it could not have', async () => {
     const taken = await target(anyPort(), () => {});
     await expect(relayTo(taken, taken)).rejects.toMatchObject({ code: 'EADDRINUSE' });
