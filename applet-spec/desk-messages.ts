@@ -83,6 +83,7 @@ export const deskRefusalCodes = {
   'order-conflict': 25,
   'card-not-attested': 26,
   'no-coin-secrets': 27,
+  'position-limit': 28,
 } as const;
 export type DeskRefusalCode = keyof typeof deskRefusalCodes;
 const refusalWords = {

@@ -57,6 +57,7 @@ export const reasonCodes = {
   'payer-not-allowed': 16,
   'certificate-not-valid': 17,
   'resolution-deadline-passed': 18,
+  'position-limit': 19,
 } as const;
 export type Reason = keyof typeof reasonCodes;
 export const reason = oneOf(reasonCodes);

@@ -33,6 +33,7 @@ export type AuditedStore = Pick<
   | 'ownAnnouncement'
   | 'balances'
   | 'transfers'
+  | 'position'
   | 'positions'
   | 'windows'
   | 'claims'

@@ -97,6 +97,15 @@ export class SettlementAudit {
     );
   }
 
+  /** What is kept within the peer's limit is what it owes, and may yet owe (I8). */
+  trust(counted: bigint, expected: bigint): void {
+    if (counted === expected) return;
+    this.#find(
+      'position-differs',
+      `${counted} count towards the limit of ${this.#peer}; it owes and may yet owe ${expected}`,
+    );
+  }
+
   #agreement(window: SettlementWindow): void {
     const { sequence, agreement } = window;
     const fault = agreement === undefined ? 'is missing' : this.#agreementFault(window, agreement);

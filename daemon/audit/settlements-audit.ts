@@ -16,7 +16,7 @@ export async function auditSettlement(
   ledger: LedgerAudit,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const { peer, receivable, unclaimed } of await context.store.positions()) {
+  for (const { peer, receivable, unclaimed, inFlight } of await context.store.positions()) {
     const audit = new SettlementAudit(context, peer);
     for (const window of await allWindows(context.store, peer)) {
       audit.window(window, {
@@ -26,6 +26,7 @@ export async function auditSettlement(
       ledger.window(window);
     }
     audit.position(receivable, unclaimed.amount);
+    audit.trust(await context.store.position(peer), receivable + inFlight);
     findings.push(...audit.findings);
   }
   const stray = await context.store.strayClaims();

@@ -6,7 +6,7 @@ import { isCurrency, toStationName } from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
-import { askStatus, serveAdmin } from '../station/admin-socket.ts';
+import { askStatus, serveAdmin, type AdminStatus } from '../station/admin-socket.ts';
 import { readStationConfig } from '../station/config.ts';
 import { openLog, type Log } from '../station/log.ts';
 import { adminSocketOf, runStation } from '../station/station.ts';
@@ -35,7 +35,7 @@ export function registerStationCommands(program: Command): void {
     );
   program
     .command('status')
-    .description('what the running station does: users, links, keys, CRL')
+    .description('what the running station does: users, links, keys, CRL, positions')
     .requiredOption('--config <file>', 'station.toml')
     .option('--json', 'print JSON')
     .action((options: ConfigOption, command: Command) =>
@@ -143,8 +143,8 @@ function untilStopped(log: Log): Promise<void> {
   });
 }
 
-function statusLines(status: StationStatus): string[] {
-  const { station, network, uptimeSeconds, usersAtDesk, crl, links } = status;
+function statusLines(status: AdminStatus): string[] {
+  const { station, network, uptimeSeconds, usersAtDesk, crl, links, positions } = status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
@@ -154,6 +154,10 @@ function statusLines(status: StationStatus): string[] {
       const reserved = link.reservedBits === '0' ? '' : `, ${link.reservedBits} reserved`;
       return `link to ${link.peer}: ${linkWords(link)}${reserved}${detail}`;
     }),
+    ...positions.map(
+      ({ peer, open, unpaid, limit }) =>
+        `position of ${peer}: ${open} open, ${unpaid} earned and unpaid, limit ${limit}`,
+    ),
   ];
 }
 

@@ -24,6 +24,9 @@ export type Answerer = (
   route: readonly StationName[],
 ) => Promise<Answer | undefined>;
 
+/** What a station on the way says itself; `undefined` passes the question on. */
+export type Objector = Answerer;
+
 type Routed = Extract<WireMessage, { kind: 'question' | 'answer' }>['content'];
 
 /** Questions of our own under way at once: beyond it, `ask` says no-answer at once. */
@@ -35,6 +38,7 @@ export class Questions {
   readonly #clock: Clock;
   readonly #entropy: Entropy;
   readonly #answerer: Answerer;
+  readonly #objector: Objector;
   readonly #open = new Map<string, (asked: Asked) => void>();
   #closed = false;
 
@@ -44,12 +48,14 @@ export class Questions {
     readonly clock: Clock;
     readonly entropy: Entropy;
     readonly answerer: Answerer;
+    readonly objector?: Objector;
   }) {
     this.#station = options.station;
     this.#links = options.links;
     this.#clock = options.clock;
     this.#entropy = options.entropy;
     this.#answerer = options.answerer;
+    this.#objector = options.objector ?? (() => Promise.resolve(undefined));
   }
 
   /** Whoever waits hears that there is no answer; nothing is asked any more. */
@@ -97,11 +103,11 @@ export class Questions {
       else this.#pass(message, message.content);
       return;
     }
-    if (last) {
-      const asked = readQuestion(message.content.question);
-      const given = asked && (await this.#answerer(asked, route));
-      if (given !== undefined) this.#answerBack(message.content, position, given);
-    } else if (!this.#pass(message, message.content)) {
+    const asked = readQuestion(message.content.question);
+    const speaker = last ? this.#answerer : this.#objector;
+    const given = asked && (await speaker(asked, route));
+    if (given !== undefined) this.#answerBack(message.content, position, given);
+    else if (!last && !this.#pass(message, message.content)) {
       const station = route[position + 1] ?? this.#station;
       this.#answerBack(message.content, position, { kind: 'unreachable', content: { station } });
     }
@@ -142,7 +148,7 @@ function readAnswer(bytes: Uint8Array): Asked {
   }
 }
 
-/** Undefined for what is no question of ours: stations on the way do not look inside. */
+/** Undefined for what is no question of ours: stations on the way pass it on. */
 function readQuestion(bytes: Uint8Array): Question | undefined {
   try {
     return questionCodec.decode(bytes);

@@ -16,13 +16,13 @@ import {
 import { Batch } from '../batch.ts';
 import type { InboundRecord } from '../link/links.ts';
 import { StoreError } from '../store/store-error.ts';
-import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
+import type { AcceptOutcome, HoldOutcome, NewPayment, PaymentRow } from '../store/store.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import type { Issuer } from './issuer.ts';
 import type { LastStation } from './last-station.ts';
 import type { OpenPayment } from './open-payments.ts';
 import { keepContradiction, keepEvidence } from './kept-evidence.ts';
-import { checkPayment, type ArrivingPayment } from './payment-check.ts';
+import { checkPayment, type ArrivingPayment, type PaymentCheck } from './payment-check.ts';
 import { bytesOf, protectInTime, unprotected, withKeys } from './protect-in-time.ts';
 import { newPayment, signRefusal, storedPayment, type TollContext } from './toll-context.ts';
 import type { Verdicts } from './verdicts.ts';
@@ -32,7 +32,8 @@ interface Holding {
   readonly place: number;
 }
 
-type HoldOutcome = AcceptOutcome | 'no-keys';
+/** What is not stored is not carried, and the issuer is told why. */
+type Held = HoldOutcome | 'no-keys';
 
 /** Records of one neighbour at once: several times what its outbox sends before it hears of any. */
 const underWayMost = 8_192;
@@ -46,7 +47,7 @@ export class Carrier {
   readonly #verdicts: Verdicts;
   readonly #lastStation: LastStation;
   readonly #issuer: Issuer;
-  readonly #holding = new Map<StationName | undefined, Batch<Holding, HoldOutcome>>();
+  readonly #holding = new Map<StationName | undefined, Batch<Holding, Held>>();
   readonly #underWay = new Map<StationName, number>();
   #whenIdle: (() => void)[] = [];
 
@@ -162,17 +163,11 @@ export class Carrier {
       await this.#advise(previous, paymentId, check.reason);
       return;
     }
-    const outcome = await withKeys(
-      this.#context,
-      check.next,
-      bytesOf(this.#context, check.next, arriving),
-      (keys) =>
-        this.#batch(check.next).add({ arriving: { ...arriving, keys }, place: check.place }),
-    );
+    const outcome = await this.#hold(arriving, check);
     coinSecret.fill(0);
-    if (outcome === 'no-keys') {
-      log.payment('warn', paymentId, 'not carried', { from: previous, reason: 'no-keys' });
-      await this.#advise(previous, paymentId, 'no-keys');
+    if (outcome === 'no-keys' || outcome === 'position-limit') {
+      log.payment('warn', paymentId, 'not carried', { from: previous, reason: outcome });
+      await this.#advise(previous, paymentId, outcome);
     } else if (outcome.outcome === 'coin-used' || outcome.outcome === 'coin-not-unspent') {
       log.payment('warn', paymentId, 'its coin was carried for another payment');
       if ('by' in outcome) await keepEvidence(this.#context, outcome.by, { payment, admission });
@@ -180,6 +175,25 @@ export class Carrier {
     } else if (outcome.outcome === 'entombed') {
       await this.#verdicts.passBack(previous, receiptKind.decode(outcome.receipt));
     }
+  }
+
+  async #hold(
+    arriving: ArrivingPayment,
+    { place, next }: Extract<PaymentCheck, { ok: true }>,
+  ): Promise<AcceptOutcome | 'no-keys' | 'position-limit'> {
+    const { positions } = this.#context;
+    const { issuer } = arriving.payment.coin.body;
+    const fee = arriving.payment.quote.bill[place]?.fee ?? 0n;
+    if (positions.isReached(issuer) && !(await positions.trusts(issuer, fee))) {
+      return 'position-limit';
+    }
+    const length = bytesOf(this.#context, next, arriving);
+    const held = await withKeys(this.#context, next, length, (keys) =>
+      this.#batch(next).add({ arriving: { ...arriving, keys }, place }),
+    );
+    if (held === 'no-keys' || held.outcome !== 'position-limit') return held;
+    positions.reached(issuer);
+    return held.outcome;
   }
 
   async #receipt(from: StationName, receipt: Receipt): Promise<void> {
@@ -231,10 +245,10 @@ export class Carrier {
     if (rowId !== undefined) outbox.push(previous, [{ rowId, record }]);
   }
 
-  #batch(next: StationName | undefined): Batch<Holding, HoldOutcome> {
+  #batch(next: StationName | undefined): Batch<Holding, Held> {
     const known = this.#holding.get(next);
     if (known !== undefined) return known;
-    const batch = new Batch<Holding, HoldOutcome>((items) =>
+    const batch = new Batch<Holding, Held>((items) =>
       next === undefined ? this.#holdHere(items) : this.#holdFor(next, items),
     );
     this.#holding.set(next, batch);
@@ -242,7 +256,7 @@ export class Carrier {
   }
 
   /** Failure 43: what the next link has no keys for is not carried, and the issuer is told so. */
-  async #holdFor(next: StationName, items: readonly Holding[]): Promise<readonly HoldOutcome[]> {
+  async #holdFor(next: StationName, items: readonly Holding[]): Promise<readonly Held[]> {
     const { store, outbox } = this.#context;
     const records = await protectInTime(
       this.#context,
@@ -274,7 +288,7 @@ export class Carrier {
     return outcomes;
   }
 
-  async #holdHere(items: readonly Holding[]): Promise<readonly AcceptOutcome[]> {
+  async #holdHere(items: readonly Holding[]): Promise<readonly HoldOutcome[]> {
     const { store } = this.#context;
     const outcomes = await store.hold(
       items.map(({ arriving, place }) => ({
@@ -291,7 +305,7 @@ export class Carrier {
 }
 
 /** What was stored just now. */
-function created(items: readonly Holding[], outcomes: readonly AcceptOutcome[]): Holding[] {
+function created(items: readonly Holding[], outcomes: readonly HoldOutcome[]): Holding[] {
   return items.filter((_, i) => outcomes[i]?.outcome === 'created');
 }
 

@@ -20,6 +20,7 @@ import type { Route } from '../network/routes.ts';
 import type { Trust } from '../network/trust.ts';
 import type { BookStore } from '../store/store.ts';
 import type { Answer, Question } from '../wire/wire-message.ts';
+import type { Positions } from './positions.ts';
 
 /**
  * How long each thing lasts, in seconds. Configurable; these suit people who read before they pay.
@@ -47,6 +48,7 @@ export interface QuotingOptions {
   readonly entropy: Entropy;
   readonly directory: Directory;
   readonly picture: Picture;
+  readonly positions: Positions;
   readonly trust: Trust;
   readonly questions: () => Questions;
   readonly counter: () => Counter;
@@ -54,7 +56,7 @@ export interface QuotingOptions {
 }
 
 const askTimeoutMs = 5_000;
-/** So many further routes are tried where a station cannot be reached. */
+/** So many further routes are tried where a station cannot be reached, or will not carry. */
 const routesMost = 3;
 
 interface QuoteWish {
@@ -118,7 +120,10 @@ export class Quoting {
     };
   }
 
-  /** S21, S23: over the best route; where a link of it fails, over the best one without it. */
+  /**
+   * S21, S23: over the best route; where a link of it fails, or a station of it will not carry for
+   * us, over the best one without.
+   */
   async #askPayee(
     payer: UserName,
     { payee, minimumSuite, avoid }: QuoteWish,
@@ -127,24 +132,43 @@ export class Quoting {
     const { picture, questions } = this.#options;
     const content = { payer, payee, time, minimumSuite };
     const tried = new Set<string>();
+    const avoided = new Set(avoid);
+    let unwilling: AskedPayee | undefined;
     for (;;) {
       const to = homeStation(payee);
-      const found = picture.route({ to, minimumSuite, avoid: new Set(avoid) });
-      if (found.outcome === 'none') return refused('no-route', `No route: ${found.why}.`);
+      const found = picture.route({ to, minimumSuite, avoid: avoided });
+      if (found.outcome === 'none') {
+        return unwilling ?? refused('no-route', `No route: ${found.why}.`);
+      }
       const names = found.route.stations.map((entry) => entry.station);
       const last = found.route.stations.at(-1);
       if (last === undefined) return refused('no-route', 'No route was found.');
       const asked = await questions().ask(names, { kind: 'acceptance', content }, askTimeoutMs);
       const way = names.join(' ');
       const outcome = { outcome: 'asked', asked, route: found.route, last } as const;
-      if (asked.kind !== 'unreachable' || tried.has(way) || tried.size === routesMost) {
-        return outcome;
-      }
+      if (tried.has(way) || tried.size === routesMost) return outcome;
       tried.add(way);
+      const objector = asked.kind === 'declined' ? asked.content.station : undefined;
+      if (objector !== undefined && objector !== to) {
+        avoided.add(objector);
+        unwilling = outcome;
+        continue;
+      }
+      if (asked.kind !== 'unreachable') return outcome;
       const before = names[names.indexOf(asked.content.station) - 1];
       if (before === undefined) return outcome;
       picture.linkFailed(before, asked.content.station);
     }
+  }
+
+  /** Of every station behind the payer's: does it trust that one with the fee of a payment more? */
+  async objection(route: readonly StationName[]): Promise<Answer | undefined> {
+    const { station, directory, positions } = this.#options;
+    const [issuer] = route;
+    const fee = directory.entry(station)?.announcement.body.fee ?? 0n;
+    if (issuer === undefined || (await positions.trusts(issuer, fee))) return undefined;
+    const message = `${station} carries nothing more for ${issuer} until that has paid it.`;
+    return { kind: 'declined', content: { reason: 'position-limit', message, station } };
   }
 
   /** Qn's side of S21: is the payee here, with room for a key? */
@@ -156,6 +180,8 @@ export class Quoting {
     if (homeStation(asked.payer) !== route[0] || homeStation(asked.payee) !== station) {
       return declined('route-mismatch', 'The question took a route that is not its own.');
     }
+    const objection = await this.objection(route);
+    if (objection !== undefined) return objection;
     const presence = await this.#options.counter().presence(asked.payee);
     switch (presence.at) {
       case 'nowhere':
@@ -249,8 +275,9 @@ export function promisedCertificate(
 function notAccepted(payee: UserName, asked: Asked): DeskRefusal {
   switch (asked.kind) {
     case 'declined': {
-      const code = asked.content.reason === 'payee-refused' ? 'payee-unknown' : 'payee-absent';
-      return refused(code, asked.content.message);
+      const { reason, message } = asked.content;
+      if (reason === 'position-limit') return refused(reason, `${message} No coin was used.`);
+      return refused(reason === 'payee-refused' ? 'payee-unknown' : 'payee-absent', message);
     }
     case 'unreachable':
       return refused(

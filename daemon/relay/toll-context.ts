@@ -17,6 +17,7 @@ import { wireMessage } from '../wire/wire-message.ts';
 import type { OpenPayments } from './open-payments.ts';
 import type { Outbox } from './outbox.ts';
 import type { ArrivingPayment, PaymentContext } from './payment-check.ts';
+import type { Positions } from './positions.ts';
 
 const undecidedAPage = 256;
 
@@ -44,6 +45,7 @@ export interface TollContext {
   readonly open: OpenPayments;
   readonly directory: Directory;
   readonly picture: Picture;
+  readonly positions: Positions;
   readonly check: PaymentContext;
   readonly questions: () => Questions;
   readonly counter: () => Counter;
@@ -95,6 +97,7 @@ export function newPayment(
   }
   const previous = payment.quote.bill[place - 1]?.station;
   const next = payment.quote.bill[place + 1]?.station;
+  const { issuer } = payment.coin.body;
   return {
     paymentId,
     role,
@@ -103,11 +106,12 @@ export function newPayment(
     ...(arriving.admission && { admission: admission.encode(arriving.admission) }),
     payer: payment.quote.payer,
     payee: payment.quote.payee,
-    issuer: payment.coin.body.issuer,
+    issuer,
     coinId: payment.coin.body.coinId,
     value: payment.coin.body.value,
     fee: line.fee,
     bill: payment.quote.bill,
+    positionLimit: context.positions.limitOf(issuer),
     quoteDigest: payment.transaction.quoteDigest,
     ...(previous !== undefined && { previous }),
     ...(next !== undefined && { next }),

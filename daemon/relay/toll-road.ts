@@ -159,6 +159,11 @@ export class TollRoad implements Toll, LinkListener {
     handled.catch(this.#context.log.fault);
   }
 
+  /** Of questions on their way to another station. */
+  async object(question: Question, route: readonly StationName[]): Promise<Answer | undefined> {
+    return question.kind === 'acceptance' ? this.#quoting.objection(route) : undefined;
+  }
+
   /** Questions of other stations that have come to this one. */
   async answer(question: Question, route: readonly StationName[]): Promise<Answer | undefined> {
     switch (question.kind) {

@@ -6,7 +6,7 @@ import { createServer, request, type IncomingMessage, type Server } from 'node:h
 import { isStationName, type StationName } from '../../applet-spec/names.ts';
 import type { SettlementReport } from '../settlement/settlement-report.ts';
 import { StationError } from './station-error.ts';
-import type { StationStatus } from './station-status.ts';
+import type { PositionStatus, StationStatus } from './station-status.ts';
 
 const answerBytesMost = 16 << 20;
 const statusTimeoutMs = 5_000;
@@ -16,7 +16,13 @@ const settleTimeoutMs = 300_000;
 /** What the socket asks of a station. */
 export interface Administered {
   readonly status: () => StationStatus;
+  readonly positions: () => Promise<readonly PositionStatus[]>;
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
+}
+
+/** All that `GET /status` tells. */
+export interface AdminStatus extends StationStatus {
+  readonly positions: readonly PositionStatus[];
 }
 
 export async function serveAdmin(
@@ -56,8 +62,8 @@ export async function serveAdmin(
 }
 
 /** Rejects with StationError `not-running`. */
-export function askStatus(socketPath: string): Promise<StationStatus> {
-  return askAdmin<StationStatus>(socketPath, 'GET', '/status', statusTimeoutMs);
+export function askStatus(socketPath: string): Promise<AdminStatus> {
+  return askAdmin<AdminStatus>(socketPath, 'GET', '/status', statusTimeoutMs);
 }
 
 /** Settles with one peer or with all; rejects with StationError. */
@@ -70,7 +76,10 @@ async function answered(
   station: Administered,
   { method, url }: IncomingMessage,
 ): Promise<object | undefined> {
-  if (method === 'GET' && url === '/status') return station.status();
+  if (method === 'GET' && url === '/status') {
+    const positions = await station.positions();
+    return { ...station.status(), positions } satisfies AdminStatus;
+  }
   if (method !== 'POST' || url === undefined) return undefined;
   if (url === '/settle') return station.settle();
   const [, path, peer, ...rest] = url.split('/');

@@ -6,12 +6,11 @@ import { dirname, resolve } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { isCurrency, isStationName, toCurrency, toStationName } from '../../applet-spec/names.ts';
+import { defaultPositionLimit, type PositionLimits } from '../relay/positions.ts';
 import { StationError } from './station-error.ts';
 
-const station = z
-  .string()
-  .refine(isStationName, 'expected a station name such as "q1"')
-  .transform(toStationName);
+const notAName = 'expected a station name such as "q1"';
+const station = z.string().refine(isStationName, notAName).transform(toStationName);
 const file = z.string().min(1, 'expected a file name');
 const listen = z
   .string()
@@ -129,6 +128,14 @@ const schema = z.strictObject({
       pay: z.enum(['on-agreement', 'by-operator']).default('on-agreement'),
     })
     .prefault({}),
+  /** How much the issuer of the coins that this station carries may come to owe it. */
+  positions: z
+    .strictObject({
+      limit: minorUnits.default(defaultPositionLimit),
+      /** Issuers that are trusted more or less than others. */
+      peers: z.record(z.string().refine(isStationName, notAName), minorUnits).default({}),
+    })
+    .prefault({}),
   entropy: z
     .strictObject({
       /** A quantum random number generator: a character device or file. */
@@ -152,6 +159,14 @@ export interface StationConfig extends Parsed {
   readonly folder: string;
   /** Resolves a path of the configuration. */
   readonly path: (file: string) => string;
+}
+
+export function positionLimits({ positions }: StationConfig): PositionLimits {
+  const peers = Object.entries(positions.peers);
+  return {
+    limit: positions.limit,
+    peers: new Map(peers.map(([peer, limit]) => [toStationName(peer), limit])),
+  };
 }
 
 /** Throws StationError `bad-configuration` with one line for each field that is wrong. */

@@ -12,12 +12,13 @@ import { Questions } from '../network/questions.ts';
 import type { Trust } from '../network/trust.ts';
 import { AnnouncedFees } from '../relay/announced-fees.ts';
 import { Outbox } from '../relay/outbox.ts';
+import { Positions } from '../relay/positions.ts';
 import { Quoting } from '../relay/quoting.ts';
 import { tollContextOf, TollRoad } from '../relay/toll-road.ts';
 import type { Settlement } from '../settlement/settlement.ts';
 import type { Store } from '../store/store.ts';
 import { attestationPolicy } from './card-makers.ts';
-import type { StationConfig } from './config.ts';
+import { positionLimits, type StationConfig } from './config.ts';
 import type { Identity } from './identity.ts';
 import { tollLog } from './log.ts';
 import { settlementOf } from './settlement-part.ts';
@@ -36,6 +37,7 @@ export interface Parts {
   readonly tollRoad: TollRoad;
   readonly desk: Desk;
   readonly settlement: Settlement;
+  readonly positions: Positions;
 }
 
 export function joinParts(config: StationConfig, seams: StationSeams, given: Given): Parts {
@@ -51,10 +53,12 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     clock,
     entropy,
     answerer: (question, route) => tollRoad.answer(question, route),
+    objector: (question, route) => tollRoad.object(question, route),
   });
   const picture = new Picture({ ...shared, directory, links, clock });
   const later = { questions: () => questions, desk: () => desk };
-  const quoting = quotingOf(config, seams, { ...given, picture }, later);
+  const positions = new Positions(store, positionLimits(config));
+  const quoting = quotingOf(config, seams, { ...given, picture, positions }, later);
   const context = tollContextOf({
     ...shared,
     primitives,
@@ -66,6 +70,7 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     outbox,
     directory,
     picture,
+    positions,
     trust,
     fees: new AnnouncedFees(store),
     questions: () => questions,
@@ -78,7 +83,7 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     tollRoad: () => tollRoad,
   });
   const desk: Desk = new Desk(deskContextOf(config, seams, { ...given, mint, tollRoad }));
-  return { announcer, tollRoad, desk, settlement };
+  return { announcer, tollRoad, desk, settlement, positions };
 }
 
 function faultOf({ log }: StationSeams): (error: unknown) => void {
@@ -122,10 +127,11 @@ function announcerOf(config: StationConfig, seams: StationSeams, given: Given): 
 function quotingOf(
   config: StationConfig,
   seams: StationSeams,
-  { identity, directory, picture, trust, store }: Given & { readonly picture: Picture },
+  given: Given & { readonly picture: Picture; readonly positions: Positions },
   later: { readonly questions: () => Questions; readonly desk: () => Desk },
 ): Quoting {
   const { quotes } = config;
+  const { identity, directory, picture, positions, trust, store } = given;
   return new Quoting({
     station: config.name,
     network: config.network,
@@ -141,6 +147,7 @@ function quotingOf(
     entropy: seams.entropy,
     directory,
     picture,
+    positions,
     trust,
     questions: later.questions,
     counter: later.desk,

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import type { StationName } from '../../applet-spec/names.ts';
+import { defaultPositionLimit } from '../relay/positions.ts';
 import { makeSigningKey, makeSymmetricKey, writeNew } from './key-files.ts';
 
 /** Makes folder, keys and `station.toml`. Throws StationError `exists` rather than overwrite. */
@@ -63,6 +64,10 @@ fee = "1"                   # minor units of the currency, for each key that thi
 [settlement]
 every-seconds = 3600        # 0: only by keytolld settle
 pay = "on-agreement"        # or "by-operator": booked by keytolld settle --paid
+
+[positions]                 # how much a station whose coins this one carries may come to owe it
+limit = "${defaultPositionLimit}"          # minor units; beyond it, no payment is carried
+# peers = { q9 = "5000" }   # stations that are trusted more or less than others
 
 # One of these for each neighbour. The authentication key is 32 bytes in hexadecimal, the same at
 # both ends (openssl rand -hex 32), mode 0600.

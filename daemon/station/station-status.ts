@@ -6,6 +6,7 @@ import type { Clock } from '../../applet-spec/clock.ts';
 import type { Desk } from '../desk/desk.ts';
 import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
+import type { Position } from '../store/settlement-store.ts';
 import type { Trust } from '../network/trust.ts';
 import type { StationConfig } from './config.ts';
 
@@ -44,6 +45,26 @@ export interface StationStatus {
       readonly missingBits: string;
     }[];
   }[];
+}
+
+/** How far a station is trusted that issues coins which this one carries; in minor units. */
+export interface PositionStatus {
+  readonly peer: string;
+  /** Our lines on its payments without verdict. */
+  readonly open: string;
+  /** Earned, and not paid yet. */
+  readonly unpaid: string;
+  /** What both together are kept within. */
+  readonly limit: string;
+}
+
+export function positionStatus({ peer, inFlight, receivable }: Position, limit: bigint) {
+  return {
+    peer,
+    open: String(inFlight),
+    unpaid: String(receivable),
+    limit: String(limit),
+  } satisfies PositionStatus;
 }
 
 export function stationStatus(parts: {

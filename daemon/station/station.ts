@@ -26,7 +26,12 @@ import { joinParts } from './parts.ts';
 import { openStationStore } from './station-store.ts';
 import type { SecretEntropy } from './secret-entropy.ts';
 import { Upkeep } from './upkeep.ts';
-import { stationStatus, type StationStatus } from './station-status.ts';
+import {
+  positionStatus,
+  stationStatus,
+  type PositionStatus,
+  type StationStatus,
+} from './station-status.ts';
 
 export interface StationSeams {
   readonly clock: Clock;
@@ -47,6 +52,8 @@ export interface Station {
   readonly deskPort: number;
   readonly linksPort: number | undefined;
   readonly status: () => StationStatus;
+  /** With every station that this one is owed by, or owes. */
+  readonly positions: () => Promise<readonly PositionStatus[]>;
   /** S5, now: with one peer, or with all that owe or are owed. */
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
   /** Finishes what is under way, then closes every socket, timer and file. */
@@ -119,6 +126,10 @@ async function start(
     deskPort,
     linksPort,
     status: () => stationStatus({ config, clock, startedMs, links, directory, desk, trust }),
+    positions: async () =>
+      (await store.positions()).map((one) =>
+        positionStatus(one, parts.positions.limitOf(one.peer)),
+      ),
     settle: async (peer) =>
       settlementReport(config.name, config.currency, await settlement.settle(peer)),
     close,

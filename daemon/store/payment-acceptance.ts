@@ -7,7 +7,13 @@ import { bytesOf } from './row-values.ts';
 import type { SealedPlace } from './sealing.ts';
 import { StoreError } from './store-error.ts';
 import type { StoreParts } from './store-parts.ts';
-import type { AcceptOutcome, NewPayment, PaymentState, PaymentStore } from './store.ts';
+import type {
+  AcceptOutcome,
+  HoldOutcome,
+  NewPayment,
+  PaymentState,
+  PaymentStore,
+} from './store.ts';
 
 type SpendableCoin =
   | { readonly outcome: 'spendable'; readonly coin: CoinHead }
@@ -77,7 +83,7 @@ export class PaymentAcceptance implements Pick<PaymentStore, 'admit' | 'hold' | 
     return outcome;
   }
 
-  #hold(payment: NewPayment): AcceptOutcome {
+  #hold(payment: NewPayment): HoldOutcome {
     if (payment.role === 'issuer') throw new StoreError('defect', 'an issuer admits');
     if (payment.role === 'relay') requireNext(payment);
     const before = this.#before(payment);
@@ -86,6 +92,9 @@ export class PaymentAcceptance implements Pick<PaymentStore, 'admit' | 'hold' | 
     if (stone !== undefined) return { outcome: 'entombed', receipt: bytesOf(stone.receipt) };
     const by = this.#payments.byCoin(payment.issuer, payment.coinId);
     if (by !== undefined) return { outcome: 'coin-used', by };
+    const { issuer, fee, positionLimit } = payment;
+    const position = this.#parts.positions.take(issuer, fee, positionLimit);
+    if (position !== undefined) return { outcome: 'position-limit', position };
     const { number, outcome } = this.#insert(payment, 'held');
     if (payment.role === 'last') this.#keepSecret(number, payment);
     return outcome;

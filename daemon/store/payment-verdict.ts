@@ -78,6 +78,7 @@ export class PaymentVerdict implements Pick<
     const atIssuer = head.role === 'issuer';
     if (atIssuer) this.#settleCoin(head, decision);
     else if (verdict === 'delivered') this.#earn(head, nowMs);
+    else this.#parts.positions.giveBack(head.issuer, head.fee);
     if (head.role === 'last') this.#eraseSecret.run(number);
     // The verdict makes forwarding pointless, and its record holds the secret.
     if (head.outbox_row !== null) this.#outbox.delete(head.outbox_row);

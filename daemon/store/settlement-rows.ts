@@ -53,6 +53,9 @@ export class SettlementRows implements SettlementStore {
       });
     });
 
+  readonly position: SettlementStore['position'] = (issuer) =>
+    this.#parts.database.read(() => this.#parts.positions.amount(issuer));
+
   readonly openWindow: SettlementStore['openWindow'] = (peer, nowMs) =>
     this.#parts.database.write(() => {
       const open = this.#sql.openWindow.get(peer);
@@ -153,6 +156,7 @@ export class SettlementRows implements SettlementStore {
         claimed: ours.amount,
       } as const;
       this.#parts.ledger.post(event, toUtf8(`settlement ${peer} ${sequence}`), nowMs);
+      this.#parts.positions.giveBack(peer, ours.amount);
       return 'paid';
     });
 

@@ -92,6 +92,7 @@ function prepareClaims(database: SqliteDatabase) {
          WHERE name LIKE 'payable:%' OR name LIKE 'receivable:%'
        UNION SELECT issuer FROM payment
          WHERE role IN ('relay', 'last') AND decided_ms IS NULL
+       UNION SELECT issuer FROM position WHERE amount > 0
        ORDER BY peer`,
     ),
     insertClaim: database.prepare<[Uint8Array, string, string, bigint, bigint, bigint]>(

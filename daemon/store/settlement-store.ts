@@ -75,6 +75,8 @@ export interface SettlementStore {
   /** Delivered payments of an issuer, with a fee of ours that no claim names yet, oldest first. */
   unclaimed(issuer: StationName, limit: number): Promise<readonly PaymentRow[]>;
   positions(): Promise<readonly Position[]>;
+  /** `receivable` and `inFlight` of this peer together: what `hold` keeps within a limit (I8). */
+  position(issuer: StationName): Promise<bigint>;
   /** The pair's open window; begins the next one where there is none. */
   openWindow(peer: StationName, nowMs: number): Promise<SettlementWindow>;
   /** Begins a window that the peer has begun, if it is the next one here. */

@@ -15,6 +15,7 @@ import { PaymentAcceptance } from './payment-acceptance.ts';
 import { PaymentQueries } from './payment-queries.ts';
 import { PaymentRows } from './payment-rows.ts';
 import { PaymentVerdict } from './payment-verdict.ts';
+import { PositionRows } from './position-rows.ts';
 import { RetirementRows } from './retirement-rows.ts';
 import { bytesOf } from './row-values.ts';
 import { Sealer } from './sealing.ts';
@@ -58,7 +59,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   }
   const { primitives, station, currency } = options;
   const ledger = new LedgerRows(database);
-  return storeOf({ database, sealer, ledger, primitives, station, currency });
+  const positions = new PositionRows(database);
+  return storeOf({ database, sealer, ledger, positions, primitives, station, currency });
 }
 
 /** Every part's methods are fields bound to their part, so that one object can carry them all. */

@@ -243,6 +243,8 @@ export interface NewPayment extends Omit<
   readonly payerCertificate: Uint8Array;
   /** The record for the next hop, as `Links.protect` made it; the last station has none. */
   readonly outbox?: Uint8Array;
+  /** Relays and last station: the most that its issuer may come to owe, this payment included. */
+  readonly positionLimit?: bigint;
   /** The last station keeps the coin secret, sealed, until it has decided. */
   readonly secret?: Uint8Array;
 }
@@ -257,6 +259,11 @@ export type AcceptOutcome =
   | { readonly outcome: 'coin-not-unspent'; readonly state: CoinState | 'unknown' }
   /** The last station decided before the payment came: its receipt (failure 15). */
   | { readonly outcome: 'entombed'; readonly receipt: Uint8Array };
+
+export type HoldOutcome =
+  | AcceptOutcome
+  /** Its issuer is not trusted with that much more: where its position stands (I8). */
+  | { readonly outcome: 'position-limit'; readonly position: bigint };
 
 export interface Decision {
   readonly paymentId: Uint8Array;
@@ -295,7 +302,7 @@ export interface PaymentStore {
   /** Q1, S34–S36: coin unspent → pending, payment, ledger and outbox row in one transaction. */
   admit(payments: readonly NewPayment[]): Promise<readonly AcceptOutcome[]>;
   /** Q2 … Qn: the payment and its outbox row (or, at the last station, its sealed secret). */
-  hold(payments: readonly NewPayment[]): Promise<readonly AcceptOutcome[]>;
+  hold(payments: readonly NewPayment[]): Promise<readonly HoldOutcome[]>;
   /**
    * Q1 before admission: signed, sticky refusal; coin burned and replaced. Without a replacement
    * the coin is left as it is: somebody else's word must not burn it.

@@ -14,6 +14,7 @@ import {
   element,
   listOf,
   octets,
+  optional,
   small,
   struct,
   text,
@@ -58,7 +59,12 @@ export const answer = choice({
   accepted: element(0x61, struct({ acceptance })),
   declined: element(
     0x62,
-    struct({ reason: element(0x80, reason), message: element(0x81, text(limits.messageBytes)) }),
+    struct({
+      reason: element(0x80, reason),
+      message: element(0x81, text(limits.messageBytes)),
+      /** Where a station on the way says it: another route may serve. */
+      station: optional(element(0x82, stationName)),
+    }),
   ),
   verdict: element(0x63, struct({ receipt })),
   settlement: element(0x64, octets(1, 65_000)),

@@ -18,6 +18,7 @@ const advice: Readonly<Record<string, string>> = {
   'payee-unknown': 'check the name; it is name@station',
   'no-route': 'try again later, or with fewer --avoid or a lower --minimum-suite',
   'no-keys': 'the network is short of quantum keys: try again later',
+  'position-limit': 'the stations have to settle first: tell the operator of yours, and try later',
   'no-coin-secrets': 'tell its operator, and try again later',
   'quote-unknown': '`keytoll quote PAYEE` asks for a new one',
   'quote-expired': '`keytoll quote PAYEE` asks for a new one',

@@ -3,6 +3,7 @@ import { trialBalance } from '../../daemon/ledger/trial-balance.ts';
 import { describeStoreCoins } from './store-coins.ts';
 import { addUser, alice, bytesFrom, carol, euro, q1, q2, startMs } from './store-fixture.ts';
 import { describeStorePayments } from './store-payments.ts';
+import { describeStorePositions } from './store-positions.ts';
 import { describeStoreSettlement } from './store-settlement.ts';
 import { benchPerTest, type OpenStore } from './store-subject.ts';
 import { describeStoreVerdicts } from './store-verdicts.ts';
@@ -19,6 +20,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeStorePayments(open);
     describeStoreVerdicts(open);
     describeStoreSettlement(open);
+    describeStorePositions(open);
   });
 }
 

@@ -42,6 +42,12 @@ describe('a station that is configured badly does not start, and says in one lin
       'cards = { attestation = "required" }\ndesk = ',
       /cards\.maker-roots: attestation is required and no maker is trusted/,
     ],
+    [
+      'a limit for what is no station',
+      'desk = ',
+      'positions = { peers = { "Q 9" = 5 } }\ndesk = ',
+      /positions\.peers.*: /,
+    ],
     ['a line that is no TOML', 'currency', 'currency currency', /station\.toml: /],
   ])('%s', async (_, right, wrong, words) => {
     await refusesToStart((toml) => toml.replace(right, wrong), words, 'bad-configuration');

@@ -271,4 +271,13 @@ export const tamperedSettlement: readonly Tampering[] = [
       s.run('UPDATE payment SET unclaimed = 0 WHERE unclaimed = 1');
     },
   ],
+  [
+    'an issuer trusted further than its limit',
+    'q3',
+    'position-differs',
+    nobody,
+    (s) => {
+      s.run('UPDATE position SET amount = 0');
+    },
+  ],
 ];

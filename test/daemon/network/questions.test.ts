@@ -34,7 +34,7 @@ class Row {
   readonly seen: string[] = [];
   readonly answered: { question: Question; route: readonly StationName[] }[] = [];
 
-  constructor(names: readonly StationName[], answerer: Answerer) {
+  constructor(names: readonly StationName[], answerer: Answerer, objector?: Answerer) {
     names.forEach((station, i) => {
       const links = new TellingLinks();
       for (const peer of [names[i - 1], names[i + 1]]) if (peer !== undefined) links.set(peer);
@@ -51,6 +51,7 @@ class Row {
             this.answered.push({ question, route: from });
             return answerer(question, from);
           },
+          ...(objector && { objector }),
         }),
       );
     });
@@ -136,6 +137,21 @@ describe('a question', () => {
     const outcome = row.at(q1).ask(route, asked, 5_000);
     await row.deliver();
     expect(await outcome).toEqual({ kind: 'unreachable', content: { station: q3 } });
+  });
+
+  it('ends with the word of a station on the way that will not have it passed on', async () => {
+    const content = { reason: 'position-limit', message: 'No more.', station: q2 } as const;
+    const heard: (readonly StationName[])[] = [];
+    const row = new Row(route, alwaysDeclined, (question, way) => {
+      expect(question).toEqual(asked);
+      heard.push(way);
+      return Promise.resolve({ kind: 'declined', content });
+    });
+    const outcome = row.at(q1).ask(route, asked, 5_000);
+    await row.deliver();
+    expect(await outcome).toEqual({ kind: 'declined', content });
+    expect(row.answered).toEqual([]);
+    expect(heard).toEqual([route]);
   });
 
   it('to nobody ends at once', async () => {

@@ -9,7 +9,14 @@ import { headNow, toUserName, type StationName, type Suite } from '../../../appl
 import { paymentIdOf, transaction, type Transaction } from '../../../applet-spec/payment.ts';
 import type { SigningKey } from '../../../applet-spec/primitives.ts';
 import { billTotal, quote, type BillLine, type QuoteBody } from '../../../applet-spec/quote.ts';
-import { admission, type Admission, type AdmissionBody } from '../../../applet-spec/receipt.ts';
+import {
+  admission,
+  receipt,
+  type Admission,
+  type AdmissionBody,
+  type Reason,
+  type Receipt,
+} from '../../../applet-spec/receipt.ts';
 import { signBatch } from '../../../applet-spec/signed-object.ts';
 import { labels } from '../../../applet-spec/labels.ts';
 import { announcementName, type Directory } from '../../../daemon/network/directory.ts';
@@ -220,6 +227,16 @@ export class TollRoom {
         changes.admission !== 'none' && { admission: this.#admit(paymentId, changes) }),
       ...(previous !== undefined && { previous }),
     };
+  }
+
+  /** The last station's word that a payment was not delivered. */
+  undelivered(paymentId: Uint8Array, reason: Reason = 'payee-card-fault'): Receipt {
+    const { name, documentKey } = this.stations.q3;
+    const verdict = 'undelivered';
+    const body = { ...headNow, paymentId, station: name, verdict, time: this.now, reason } as const;
+    const [proof] = signBatch(primitives, [receipt.leaf(primitives, body)], documentKey);
+    if (proof === undefined) throw new Error('a batch of one has one proof');
+    return receipt.prove(body, proof);
   }
 
   /** What `place` says of a payment with these changes. */

@@ -16,6 +16,7 @@ import { Picture } from '../../../daemon/network/picture.ts';
 import { Questions } from '../../../daemon/network/questions.ts';
 import { Outbox } from '../../../daemon/relay/outbox.ts';
 import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
+import { defaultPositionLimit, Positions } from '../../../daemon/relay/positions.ts';
 import { defaultTerms, Quoting } from '../../../daemon/relay/quoting.ts';
 import { tollContextOf, TollRoad } from '../../../daemon/relay/toll-road.ts';
 import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
@@ -46,14 +47,20 @@ export class TollStation {
   payeesCard: (() => OfferOutcome) | undefined;
   readonly toll: TollRoad;
   readonly #room: TollRoom;
+  readonly #trusts: bigint;
   readonly #file: string;
   readonly #entropy;
   readonly #confirmed = new Map<bigint, () => void>();
   #rows = 0n;
   #orders = 0;
 
-  private constructor(room: TollRoom, place: Place, opened: { store: Store; file: string }) {
+  private constructor(
+    room: TollRoom,
+    place: Place,
+    opened: { readonly store: Store; readonly file: string; readonly trusts: bigint },
+  ) {
     this.#room = room;
+    this.#trusts = opened.trusts;
     this.place = place;
     this.store = opened.store;
     this.#file = opened.file;
@@ -61,7 +68,12 @@ export class TollStation {
     this.toll = this.#join();
   }
 
-  static async open(room: TollRoom, place: Place): Promise<TollStation> {
+  /** `trusts`: how much each issuer may owe it. */
+  static async open(
+    room: TollRoom,
+    place: Place,
+    trusts = defaultPositionLimit,
+  ): Promise<TollStation> {
     const file = join(room.room.folder, `${place}.sqlite`);
     const store = await openSqliteStore({
       file,
@@ -71,7 +83,7 @@ export class TollStation {
       primitives,
       entropy: seededEntropy(`store ${place}`),
     });
-    return new TollStation(room, place, { store, file });
+    return new TollStation(room, place, { store, file, trusts });
   }
 
   async close(): Promise<void> {
@@ -166,8 +178,9 @@ export class TollStation {
     };
     const shared = { network, currency: euro, primitives, clock, links, store, directory, trust };
     const picture = new Picture({ ...shared, station: station.name });
+    const positions = new Positions(store, { limit: this.#trusts, peers: new Map() });
     const { name, documentKey } = station;
-    const own = { ...shared, picture, station: name, documentKey, entropy };
+    const own = { ...shared, picture, positions, station: name, documentKey, entropy };
     const mint = new CoinMint({
       ...own,
       issuer: station.name,

@@ -21,6 +21,7 @@ const station: Administered = {
     links: [],
     stations: [],
   }),
+  positions: () => Promise.resolve([{ peer: 'q2', open: '2', unpaid: '3', limit: '9' }]),
   settle: (peer) => {
     asked.push(peer);
     if (peer === 'q9') return Promise.reject(new Error('the disk is full'));
@@ -42,7 +43,10 @@ afterEach(async () => {
 describe('the admin socket', () => {
   it('is the operator’s alone, and tells the status', async () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(await askStatus(path)).toMatchObject({ station: 'q1' });
+    expect(await askStatus(path)).toMatchObject({
+      station: 'q1',
+      positions: [{ peer: 'q2', open: '2', unpaid: '3', limit: '9' }],
+    });
   });
 
   it('has the station settle with all, or with one', async () => {
