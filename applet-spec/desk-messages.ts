@@ -84,6 +84,7 @@ export const deskRefusalCodes = {
   'card-not-attested': 26,
   'no-coin-secrets': 27,
   'position-limit': 28,
+  'too-many-failures': 29,
 } as const;
 export type DeskRefusalCode = keyof typeof deskRefusalCodes;
 const refusalWords = {

@@ -58,6 +58,7 @@ export const reasonCodes = {
   'certificate-not-valid': 17,
   'resolution-deadline-passed': 18,
   'position-limit': 19,
+  'too-many-failures': 20,
 } as const;
 export type Reason = keyof typeof reasonCodes;
 export const reason = oneOf(reasonCodes);

@@ -165,7 +165,7 @@ export class Carrier {
     }
     const outcome = await this.#hold(arriving, check);
     coinSecret.fill(0);
-    if (outcome === 'no-keys' || outcome === 'position-limit') {
+    if (typeof outcome === 'string') {
       log.payment('warn', paymentId, 'not carried', { from: previous, reason: outcome });
       await this.#advise(previous, paymentId, outcome);
     } else if (outcome.outcome === 'coin-used' || outcome.outcome === 'coin-not-unspent') {
@@ -180,10 +180,13 @@ export class Carrier {
   async #hold(
     arriving: ArrivingPayment,
     { place, next }: Extract<PaymentCheck, { ok: true }>,
-  ): Promise<AcceptOutcome | 'no-keys' | 'position-limit'> {
-    const { positions } = this.#context;
+  ): Promise<AcceptOutcome | 'no-keys' | 'position-limit' | 'too-many-failures'> {
+    const { positions, failures } = this.#context;
     const { issuer } = arriving.payment.coin.body;
     const fee = arriving.payment.quote.bill[place]?.fee ?? 0n;
+    const last = arriving.payment.quote.bill.at(-1)?.station;
+    const isBurning = next !== undefined && failures.spent({ stations: [issuer, last] });
+    if (isBurning) return 'too-many-failures';
     if (positions.isReached(issuer) && !(await positions.trusts(issuer, fee))) {
       return 'position-limit';
     }
@@ -274,7 +277,9 @@ export class Carrier {
       }),
     );
     for (const { arriving } of created(items, outcomes)) {
-      this.#context.open.add(openPayment('relay', arriving, next));
+      const payment = openPayment('relay', arriving, next);
+      this.#context.open.add(payment);
+      this.#context.failures.begun(payment);
     }
     outbox.push(
       next,

@@ -58,7 +58,7 @@ export class Issuer {
   constructor(context: TollContext, verdicts: Verdicts) {
     this.#context = context;
     this.#verdicts = verdicts;
-    verdicts.onDecided((paymentId) => {
+    verdicts.onDecided(({ paymentId }) => {
       this.#unwatch(paymentId);
     });
   }
@@ -290,6 +290,7 @@ export class Issuer {
     const kept = withoutCertificate(payment);
     const role = 'issuer';
     this.#context.open.add({ paymentId, role, state: 'admitted', payment: kept, admission, next });
+    this.#context.failures.begun({ role, payment: kept });
     this.#watch(paymentId, payment.quote.deliveryDeadline);
   }
 

@@ -91,6 +91,7 @@ export class LastStation {
 
   /** A payment was stored just now; `coinSecret` is wiped once the card has it, or is not here. */
   held(payment: OpenPayment, coinSecret: Uint8Array): void {
+    this.#context.failures.begun(payment);
     this.#offer(this.#watch(payment), coinSecret);
   }
 

@@ -20,6 +20,7 @@ import type { Route } from '../network/routes.ts';
 import type { Trust } from '../network/trust.ts';
 import type { BookStore } from '../store/store.ts';
 import type { Answer, Question } from '../wire/wire-message.ts';
+import { spentWords, type FailureBudgets } from './failure-budgets.ts';
 import type { Positions } from './positions.ts';
 
 /**
@@ -49,6 +50,7 @@ export interface QuotingOptions {
   readonly directory: Directory;
   readonly picture: Picture;
   readonly positions: Positions;
+  readonly failures: FailureBudgets;
   readonly trust: Trust;
   readonly questions: () => Questions;
   readonly counter: () => Counter;
@@ -58,6 +60,8 @@ export interface QuotingOptions {
 const askTimeoutMs = 5_000;
 /** So many further routes are tried where a station cannot be reached, or will not carry. */
 const routesMost = 3;
+
+type AcceptanceAsked = Extract<Question, { kind: 'acceptance' }>['content'];
 
 interface QuoteWish {
   readonly payee: UserName;
@@ -86,6 +90,9 @@ export class Quoting {
     if (crl === undefined) {
       return refused('certificate-not-valid', `${station} has no CRL; its operator must load one`);
     }
+    const stations = [homeStation(wish.payee)];
+    const spent = this.#options.failures.spent({ payer, payee: wish.payee, stations });
+    if (spent !== undefined) return refused('too-many-failures', spentWords(spent));
     const found = await this.#askPayee(payer, wish, time);
     if (found.outcome === 'refused') return found;
     const { asked, route, last } = found;
@@ -161,10 +168,21 @@ export class Quoting {
     }
   }
 
-  /** Of every station behind the payer's: does it trust that one with the fee of a payment more? */
-  async objection(route: readonly StationName[]): Promise<Answer | undefined> {
-    const { station, directory, positions } = this.#options;
+  /**
+   * Of every station behind the payer's: does it trust that one with the fee of a payment more, and
+   * has nobody burned keys without end?
+   */
+  async objection(
+    { payee }: Pick<AcceptanceAsked, 'payee'>,
+    route: readonly StationName[],
+  ): Promise<Answer | undefined> {
+    const { station, directory, positions, failures } = this.#options;
     const [issuer] = route;
+    const spent = failures.spent({ payee, stations: [issuer, route.at(-1)] });
+    if (spent !== undefined) {
+      const reason = 'too-many-failures';
+      return { kind: 'declined', content: { reason, message: spentWords(spent), station } };
+    }
     const fee = directory.entry(station)?.announcement.body.fee ?? 0n;
     if (issuer === undefined || (await positions.trusts(issuer, fee))) return undefined;
     const message = `${station} carries nothing more for ${issuer} until that has paid it.`;
@@ -172,15 +190,12 @@ export class Quoting {
   }
 
   /** Qn's side of S21: is the payee here, with room for a key? */
-  async accept(
-    asked: Extract<Question, { kind: 'acceptance' }>['content'],
-    route: readonly StationName[],
-  ): Promise<Answer> {
+  async accept(asked: AcceptanceAsked, route: readonly StationName[]): Promise<Answer> {
     const { station, network, documentKey, entropy, terms } = this.#options;
     if (homeStation(asked.payer) !== route[0] || homeStation(asked.payee) !== station) {
       return declined('route-mismatch', 'The question took a route that is not its own.');
     }
-    const objection = await this.objection(route);
+    const objection = await this.objection(asked, route);
     if (objection !== undefined) return objection;
     const presence = await this.#options.counter().presence(asked.payee);
     switch (presence.at) {
@@ -276,7 +291,9 @@ function notAccepted(payee: UserName, asked: Asked): DeskRefusal {
   switch (asked.kind) {
     case 'declined': {
       const { reason, message } = asked.content;
-      if (reason === 'position-limit') return refused(reason, `${message} No coin was used.`);
+      if (reason === 'position-limit' || reason === 'too-many-failures') {
+        return refused(reason, `${message} No coin was used.`);
+      }
       return refused(reason === 'payee-refused' ? 'payee-unknown' : 'payee-absent', message);
     }
     case 'unreachable':

@@ -17,6 +17,7 @@ import { wireMessage } from '../wire/wire-message.ts';
 import type { OpenPayments } from './open-payments.ts';
 import type { Outbox } from './outbox.ts';
 import type { ArrivingPayment, PaymentContext } from './payment-check.ts';
+import type { FailureBudgets } from './failure-budgets.ts';
 import type { Positions } from './positions.ts';
 
 const undecidedAPage = 256;
@@ -46,6 +47,7 @@ export interface TollContext {
   readonly directory: Directory;
   readonly picture: Picture;
   readonly positions: Positions;
+  readonly failures: FailureBudgets;
   readonly check: PaymentContext;
   readonly questions: () => Questions;
   readonly counter: () => Counter;

@@ -2,16 +2,22 @@
  * The toll of one station: its roles as issuer, relay and last station, over one store and one set
  * of links.
  */
-import type { StationName, Suite, UserName } from '../../applet-spec/names.ts';
+import {
+  homeStation,
+  type StationName,
+  type Suite,
+  type UserName,
+} from '../../applet-spec/names.ts';
 import type { Quote } from '../../applet-spec/quote.ts';
 import type { Receipt } from '../../applet-spec/receipt.ts';
-import type { PaySigned, Toll } from '../desk/desk-seams.ts';
+import type { DeskRefusal, PaySigned, Toll } from '../desk/desk-seams.ts';
 import type { InboundRecord, LinkListener } from '../link/links.ts';
 import type { Announcer } from '../network/announcer.ts';
 import type { Trust } from '../network/trust.ts';
 import type { Answer, Question, WireMessage } from '../wire/wire-message.ts';
 import type { AnnouncedFees } from './announced-fees.ts';
 import { Carrier } from './carrier.ts';
+import { spentWords } from './failure-budgets.ts';
 import { inquiryOf } from './inquiries.ts';
 import { Issuer } from './issuer.ts';
 import { LastStation } from './last-station.ts';
@@ -74,6 +80,9 @@ export class TollRoad implements Toll, LinkListener {
     this.#quoting = quoting;
     this.#announcer = announcer;
     this.#verdicts = new Verdicts(context);
+    this.#verdicts.onDecided((open, receipt) => {
+      context.failures.ended(open, receipt.body);
+    });
     this.#lastStation = new LastStation(context, this.#verdicts);
     this.#issuer = new Issuer(context, this.#verdicts);
     this.#carrier = new Carrier(context, {
@@ -121,8 +130,15 @@ export class TollRoad implements Toll, LinkListener {
     return this.#quoting.quote(payer, wish);
   }
 
-  payable(payer: UserName, quoteDigest: Uint8Array) {
-    return this.#issuer.payable(payer, quoteDigest);
+  async payable(payer: UserName, quoteDigest: Uint8Array) {
+    const payable = await this.#issuer.payable(payer, quoteDigest);
+    if (payable.outcome !== 'payable') return payable;
+    const { payee } = payable.quote.body;
+    const stations = [homeStation(payee)];
+    const spent = this.#context.failures.spent({ payer, payee, stations });
+    if (spent === undefined) return payable;
+    payable.keys?.release();
+    return refused('too-many-failures', `${spentWords(spent)} No coin was used.`);
   }
 
   pay(payer: UserName, quote: Quote, answer: PaySigned) {
@@ -161,7 +177,9 @@ export class TollRoad implements Toll, LinkListener {
 
   /** Of questions on their way to another station. */
   async object(question: Question, route: readonly StationName[]): Promise<Answer | undefined> {
-    return question.kind === 'acceptance' ? this.#quoting.objection(route) : undefined;
+    return question.kind === 'acceptance'
+      ? this.#quoting.objection(question.content, route)
+      : undefined;
   }
 
   /** Questions of other stations that have come to this one. */
@@ -180,4 +198,8 @@ export class TollRoad implements Toll, LinkListener {
       }
     }
   }
+}
+
+function refused(code: DeskRefusal['code'], message: string): DeskRefusal {
+  return { outcome: 'refused', code, message };
 }

@@ -27,7 +27,7 @@ export type ReceiptOutcome = 'taken' | 'known' | 'not-ours' | 'forged' | 'contra
 
 export class Verdicts {
   readonly #context: TollContext;
-  readonly #onDecided: ((paymentId: Uint8Array) => void)[] = [];
+  readonly #onDecided: ((open: OpenPayment, receipt: Receipt) => void)[] = [];
   readonly #batches = new Map<StationName | undefined, Batch<Verdict, DecideOutcome>>();
 
   constructor(context: TollContext) {
@@ -35,7 +35,7 @@ export class Verdicts {
   }
 
   /** Told of every verdict once it is durable here. */
-  onDecided(listener: (paymentId: Uint8Array) => void): void {
+  onDecided(listener: (open: OpenPayment, receipt: Receipt) => void): void {
     this.#onDecided.push(listener);
   }
 
@@ -142,7 +142,7 @@ export class Verdicts {
       this.#context.open.forget(open.paymentId);
       if (outcomes[i]?.outcome !== 'decided') return;
       this.#tellCard(open, receipt);
-      for (const listener of this.#onDecided) listener(open.paymentId);
+      for (const listener of this.#onDecided) listener(open, receipt);
     });
     return outcomes;
   }

@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { isCurrency, isStationName, toCurrency, toStationName } from '../../applet-spec/names.ts';
+import { defaultFailureLimits } from '../relay/failure-budgets.ts';
 import { defaultPositionLimit, type PositionLimits } from '../relay/positions.ts';
 import { StationError } from './station-error.ts';
 
@@ -28,6 +29,7 @@ const minorUnits = z
   .transform(BigInt);
 const seconds = z.int().positive('expected a number of seconds above 0');
 
+const perHour = z.int().min(1, 'expected a number of payments an hour above 0').max(1_000_000);
 const extensions = z.array(z.record(z.string(), z.unknown())).default([]);
 
 const qkd = z.strictObject({
@@ -134,6 +136,14 @@ const schema = z.strictObject({
       limit: minorUnits.default(defaultPositionLimit),
       /** Issuers that are trusted more or less than others. */
       peers: z.record(z.string().refine(isStationName, notAName), minorUnits).default({}),
+    })
+    .prefault({}),
+  /** Undelivered payments an hour that are borne from each of them. */
+  failures: z
+    .strictObject({
+      payers: perHour.default(defaultFailureLimits.payers),
+      payees: perHour.default(defaultFailureLimits.payees),
+      stations: perHour.default(defaultFailureLimits.stations),
     })
     .prefault({}),
   entropy: z

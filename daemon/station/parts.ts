@@ -11,9 +11,11 @@ import { Picture } from '../network/picture.ts';
 import { Questions } from '../network/questions.ts';
 import type { Trust } from '../network/trust.ts';
 import { AnnouncedFees } from '../relay/announced-fees.ts';
+import { FailureBudgets } from '../relay/failure-budgets.ts';
 import { Outbox } from '../relay/outbox.ts';
 import { Positions } from '../relay/positions.ts';
 import { Quoting } from '../relay/quoting.ts';
+import type { TollContext } from '../relay/toll-context.ts';
 import { tollContextOf, TollRoad } from '../relay/toll-road.ts';
 import type { Settlement } from '../settlement/settlement.ts';
 import type { Store } from '../store/store.ts';
@@ -58,7 +60,9 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
   const picture = new Picture({ ...shared, directory, links, clock });
   const later = { questions: () => questions, desk: () => desk };
   const positions = new Positions(store, positionLimits(config));
-  const quoting = quotingOf(config, seams, { ...given, picture, positions }, later);
+  const failures = new FailureBudgets(config.name, config.failures, clock);
+  const noted = { picture, positions, failures };
+  const quoting = quotingOf(config, seams, { ...given, ...noted }, later);
   const context = tollContextOf({
     ...shared,
     primitives,
@@ -69,8 +73,7 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     store,
     outbox,
     directory,
-    picture,
-    positions,
+    ...noted,
     trust,
     fees: new AnnouncedFees(store),
     questions: () => questions,
@@ -127,11 +130,11 @@ function announcerOf(config: StationConfig, seams: StationSeams, given: Given): 
 function quotingOf(
   config: StationConfig,
   seams: StationSeams,
-  given: Given & { readonly picture: Picture; readonly positions: Positions },
+  given: Given & Pick<TollContext, 'picture' | 'positions' | 'failures'>,
   later: { readonly questions: () => Questions; readonly desk: () => Desk },
 ): Quoting {
   const { quotes } = config;
-  const { identity, directory, picture, positions, trust, store } = given;
+  const { identity, directory, picture, positions, failures, trust, store } = given;
   return new Quoting({
     station: config.name,
     network: config.network,
@@ -148,6 +151,7 @@ function quotingOf(
     directory,
     picture,
     positions,
+    failures,
     trust,
     questions: later.questions,
     counter: later.desk,

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import type { StationName } from '../../applet-spec/names.ts';
+import { defaultFailureLimits as borne } from '../relay/failure-budgets.ts';
 import { defaultPositionLimit } from '../relay/positions.ts';
 import { makeSigningKey, makeSymmetricKey, writeNew } from './key-files.ts';
 
@@ -68,6 +69,11 @@ pay = "on-agreement"        # or "by-operator": booked by keytolld settle --paid
 [positions]                 # how much a station whose coins this one carries may come to owe it
 limit = "${defaultPositionLimit}"          # minor units; beyond it, no payment is carried
 # peers = { q9 = "5000" }   # stations that are trusted more or less than others
+
+[failures]                  # undelivered payments an hour that are borne; they burn quantum keys
+payers = ${borne.payers}                # of each user who pays
+payees = ${borne.payees}               # to each user who is paid for
+stations = ${borne.stations}            # of each other station's users
 
 # One of these for each neighbour. The authentication key is 32 bytes in hexadecimal, the same at
 # both ends (openssl rand -hex 32), mode 0600.

@@ -8,12 +8,12 @@ let room: TollRoom;
 let q2: TollStation;
 
 /** One fee of 20, and not a second one. */
-const trusts = 39n;
+const position = 39n;
 const wordTables = ['outbox', 'evidence', 'sqlite_sequence'];
 
 beforeEach(async () => {
   room = await TollRoom.open();
-  q2 = await TollStation.open(room, 'q2', trusts);
+  q2 = await TollStation.open(room, 'q2', { position });
 });
 afterEach(async () => {
   await q2.close();

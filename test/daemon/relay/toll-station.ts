@@ -16,6 +16,11 @@ import { Picture } from '../../../daemon/network/picture.ts';
 import { Questions } from '../../../daemon/network/questions.ts';
 import { Outbox } from '../../../daemon/relay/outbox.ts';
 import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
+import {
+  defaultFailureLimits,
+  FailureBudgets,
+  type FailureLimits,
+} from '../../../daemon/relay/failure-budgets.ts';
 import { defaultPositionLimit, Positions } from '../../../daemon/relay/positions.ts';
 import { defaultTerms, Quoting } from '../../../daemon/relay/quoting.ts';
 import { tollContextOf, TollRoad } from '../../../daemon/relay/toll-road.ts';
@@ -32,6 +37,15 @@ export interface Said {
   readonly message: WireMessage;
 }
 
+/** What a station puts up with. */
+interface Borne {
+  /** How much each issuer may owe it. */
+  readonly position: bigint;
+  readonly failures: FailureLimits;
+}
+
+const asConfigured: Borne = { position: defaultPositionLimit, failures: defaultFailureLimits };
+
 /** Every row of every table, by table. */
 export type Durable = Readonly<Record<string, readonly string[]>>;
 
@@ -47,7 +61,7 @@ export class TollStation {
   payeesCard: (() => OfferOutcome) | undefined;
   readonly toll: TollRoad;
   readonly #room: TollRoom;
-  readonly #trusts: bigint;
+  readonly #borne: Borne;
   readonly #file: string;
   readonly #entropy;
   readonly #confirmed = new Map<bigint, () => void>();
@@ -57,10 +71,10 @@ export class TollStation {
   private constructor(
     room: TollRoom,
     place: Place,
-    opened: { readonly store: Store; readonly file: string; readonly trusts: bigint },
+    opened: { readonly store: Store; readonly file: string; readonly borne: Borne },
   ) {
     this.#room = room;
-    this.#trusts = opened.trusts;
+    this.#borne = opened.borne;
     this.place = place;
     this.store = opened.store;
     this.#file = opened.file;
@@ -68,11 +82,10 @@ export class TollStation {
     this.toll = this.#join();
   }
 
-  /** `trusts`: how much each issuer may owe it. */
   static async open(
     room: TollRoom,
     place: Place,
-    trusts = defaultPositionLimit,
+    borne: Partial<Borne> = {},
   ): Promise<TollStation> {
     const file = join(room.room.folder, `${place}.sqlite`);
     const store = await openSqliteStore({
@@ -83,7 +96,7 @@ export class TollStation {
       primitives,
       entropy: seededEntropy(`store ${place}`),
     });
-    return new TollStation(room, place, { store, file, trusts });
+    return new TollStation(room, place, { store, file, borne: { ...asConfigured, ...borne } });
   }
 
   async close(): Promise<void> {
@@ -178,9 +191,10 @@ export class TollStation {
     };
     const shared = { network, currency: euro, primitives, clock, links, store, directory, trust };
     const picture = new Picture({ ...shared, station: station.name });
-    const positions = new Positions(store, { limit: this.#trusts, peers: new Map() });
+    const positions = new Positions(store, { limit: this.#borne.position, peers: new Map() });
     const { name, documentKey } = station;
-    const own = { ...shared, picture, positions, station: name, documentKey, entropy };
+    const failures = new FailureBudgets(station.name, this.#borne.failures, clock);
+    const own = { ...shared, picture, positions, failures, station: name, documentKey, entropy };
     const mint = new CoinMint({
       ...own,
       issuer: station.name,
