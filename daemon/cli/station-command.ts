@@ -6,7 +6,7 @@ import { isCurrency, toStationName } from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
-import { askStatus, serveAdmin, type AdminStatus } from '../station/admin-socket.ts';
+import { askStatus, serveAdmin } from '../station/admin-socket.ts';
 import { readStationConfig } from '../station/config.ts';
 import { openLog, type Log } from '../station/log.ts';
 import { adminSocketOf, runStation } from '../station/station.ts';
@@ -14,9 +14,9 @@ import { openSecretEntropy } from '../station/secret-entropy.ts';
 import { initStationFolder } from '../station/station-folder.ts';
 import { certifyStation } from '../station/station-papers.ts';
 import { StationError } from '../station/station-error.ts';
-import type { StationStatus } from '../station/station-status.ts';
 import { webSockets } from '../web-socket.ts';
 import { print, reporting } from './report.ts';
+import { networkLines, statusLines } from './status-lines.ts';
 
 interface ConfigOption {
   readonly config: string;
@@ -141,46 +141,6 @@ function untilStopped(log: Log): Promise<void> {
       });
     }
   });
-}
-
-function statusLines(status: AdminStatus): string[] {
-  const { station, network, uptimeSeconds, usersAtDesk, crl, links, positions } = status;
-  return [
-    `${station} of network ${network}, up ${uptimeSeconds} s`,
-    `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
-    crl === undefined ? 'CRL: none' : `CRL: number ${crl.number}, next due ${crl.nextUpdate}`,
-    ...links.map((link) => {
-      const detail = link.detail === undefined ? '' : `: ${link.detail}`;
-      const reserved = link.reservedBits === '0' ? '' : `, ${link.reservedBits} reserved`;
-      return `link to ${link.peer}: ${linkWords(link)}${reserved}${detail}`;
-    }),
-    ...positions.map(
-      ({ peer, open, unpaid, limit }) =>
-        `position of ${peer}: ${open} open, ${unpaid} earned and unpaid, limit ${limit}`,
-    ),
-  ];
-}
-
-function networkLines(stations: StationStatus['stations']): string[] {
-  if (stations.length === 0) return ['no station is known yet'];
-  return stations.flatMap(({ station, fee, currency, announced, expires, links }) => [
-    `${station}: fee ${fee} ${currency} (minor units), announced ${announced}, good to ${expires}`,
-    ...links.map((link) => `  to ${link.neighbour}: ${linkWords(link)}`),
-  ]);
-}
-
-function linkWords({
-  suite,
-  state,
-  since,
-  availableBits,
-  missingBits,
-}: Pick<
-  StationStatus['links'][number],
-  'suite' | 'state' | 'since' | 'availableBits' | 'missingBits'
->): string {
-  const missing = missingBits === '0' ? '' : `, ${missingBits} bits missing`;
-  return `${state} since ${since}, ${suite}, ${availableBits} bits in stock${missing}`;
 }
 
 function tellReady(descriptor: number, ready: object): void {

@@ -3,6 +3,7 @@
  * neighbour (design §5) and reconnects by itself; the relay above it owns the outbox.
  */
 import type { StationName, Suite } from '../../applet-spec/names.ts';
+import type { KeyBalance } from '../qkd/key-account.ts';
 import type { KeyReservation } from '../qkd/reservoir.ts';
 import type { WireMessage } from '../wire/wire-message.ts';
 
@@ -34,10 +35,9 @@ export interface LinkStatus {
   readonly sinceMs: number;
   /** Why it is down or waits; for the operator. */
   readonly detail?: string;
-  readonly availableBits: bigint;
   readonly missingBits: bigint;
-  /** In stock, but set apart for payments that are being admitted. */
-  readonly reservedBits: bigint;
+  /** Where every bit is that its QKD device has handed out since the station started. */
+  readonly keys: Pick<KeyBalance, 'available' | 'reserved' | 'held' | 'spent' | 'lost'>;
 }
 
 export interface LinkListener {

@@ -103,13 +103,8 @@ export class Neighbour {
     const starvation = reservoir.starvation();
     const trouble = this.#session?.trouble();
     const missing = starvation?.missingBits ?? (trouble === undefined ? 0 : 256);
-    const { available, reserved } = reservoir.balance();
-    const bits = {
-      availableBits: available,
-      reservedBits: reserved,
-      missingBits: BigInt(missing),
-    };
-    const head = { peer: name, suite, ...bits } as const;
+    const keys = reservoir.balance();
+    const head = { peer: name, suite, missingBits: BigInt(missing), keys } as const;
     if (starvation !== undefined || trouble !== undefined) {
       const sinceMs = Math.min(starvation?.sinceMs ?? Infinity, trouble?.sinceMs ?? Infinity);
       const detail = trouble?.detail ?? starvation?.reason ?? '';

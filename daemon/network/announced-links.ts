@@ -6,8 +6,8 @@ export function announcedLinks(links: Pick<Links, 'peers' | 'status'>): Announce
   return links.peers.flatMap((neighbour) => {
     const status = links.status(neighbour);
     if (status === undefined) return [];
-    const { suite, availableBits, missingBits, state, sinceMs } = status;
+    const { suite, keys, missingBits, state, sinceMs } = status;
     const since = BigInt(Math.floor(sinceMs / 1000));
-    return [{ neighbour, suite, availableBits, state, since, missingBits }];
+    return [{ neighbour, suite, availableBits: keys.available, state, since, missingBits }];
   });
 }

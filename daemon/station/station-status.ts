@@ -22,10 +22,15 @@ export interface StationStatus {
     readonly state: string;
     readonly since: string;
     readonly detail?: string;
+    readonly missingBits: string;
     readonly availableBits: string;
     /** Set apart for payments that are being admitted. */
     readonly reservedBits: string;
-    readonly missingBits: string;
+    /** Their use is being recorded, or they are fetched for a use that is not complete. */
+    readonly heldBits: string;
+    /** Since the station started, like `lostBits`. */
+    readonly spentBits: string;
+    readonly lostBits: string;
   }[];
   readonly stations: readonly {
     readonly station: string;
@@ -87,7 +92,7 @@ export function stationStatus(parts: {
     links: links.peers.flatMap((peer) => {
       const status = links.status(peer);
       if (status === undefined) return [];
-      const { suite, state, sinceMs, detail, availableBits, reservedBits, missingBits } = status;
+      const { suite, state, sinceMs, detail, missingBits, keys } = status;
       return [
         {
           peer,
@@ -95,9 +100,12 @@ export function stationStatus(parts: {
           state,
           since: isoTime(sinceMs),
           ...(detail !== undefined && { detail }),
-          availableBits: String(availableBits),
-          reservedBits: String(reservedBits),
           missingBits: String(missingBits),
+          availableBits: String(keys.available),
+          reservedBits: String(keys.reserved),
+          heldBits: String(keys.held),
+          spentBits: String(keys.spent),
+          lostBits: String(keys.lost),
         },
       ];
     }),

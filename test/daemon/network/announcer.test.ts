@@ -3,7 +3,7 @@ import { Announcer } from '../../../daemon/network/announcer.ts';
 import { announcementName, type Directory } from '../../../daemon/network/directory.ts';
 import type { Trust } from '../../../daemon/network/trust.ts';
 import { announcement, type Announcement } from '../../../daemon/wire/announcement.ts';
-import { MemoryNetworkStore, TellingLinks } from './neighbours.ts';
+import { keysInStock, MemoryNetworkStore, TellingLinks } from './neighbours.ts';
 import { euro, network, NetworkRoom, primitives, type RoomStation } from './network-room.ts';
 
 let room: NetworkRoom;
@@ -77,7 +77,7 @@ function announced(peer: RoomStation): Announcement[] {
 
 describe('a station announces itself', () => {
   it('at its start, to every neighbour, signed, and keeps what it said', async () => {
-    links.set(q3.name, { state: 'waiting-for-keys', availableBits: 7n, missingBits: 505n });
+    links.set(q3.name, { state: 'waiting-for-keys', keys: keysInStock(7n), missingBits: 505n });
     await announcer.start();
     const [said, ...more] = announced(q2);
     if (said === undefined) throw new Error('nothing was announced');

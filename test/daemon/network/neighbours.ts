@@ -10,6 +10,11 @@ export interface Told {
   readonly message: WireMessage;
 }
 
+/** Nothing was drawn but what is in stock. */
+export function keysInStock(available: bigint): LinkStatus['keys'] {
+  return { available, reserved: 0n, held: 0n, spent: 0n, lost: 0n };
+}
+
 /** Only what is told once; outbox records are the relay's. */
 export class TellingLinks implements Links {
   readonly told: Told[] = [];
@@ -21,9 +26,8 @@ export class TellingLinks implements Links {
       suite: 'otp-secret',
       state: 'up',
       sinceMs: 0,
-      availableBits: 4_096n,
       missingBits: 0n,
-      reservedBits: 0n,
+      keys: keysInStock(4_096n),
       ...changes,
     });
   }

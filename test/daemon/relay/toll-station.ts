@@ -28,6 +28,7 @@ import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
 import type { Store } from '../../../daemon/store/store.ts';
 import { wireMessage, type WireMessage } from '../../../daemon/wire/wire-message.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
+import { keysInStock } from '../network/neighbours.ts';
 import { euro, network, primitives, type RoomStation } from '../network/network-room.ts';
 import type { Place, TollRoom } from './toll-room.ts';
 
@@ -249,8 +250,8 @@ export class TollStation {
     const peers = Object.values(this.#room.stations)
       .map(({ name }) => name)
       .filter((name) => this.#room.suites.has(`${this.place} ${name}`));
-    const bits = { availableBits: 1_000_000n, reservedBits: 0n, missingBits: 0n };
-    const up = { state: 'up', sinceMs: 0, ...bits } as const;
+    const keys = keysInStock(1_000_000n);
+    const up = { state: 'up', sinceMs: 0, missingBits: 0n, keys } as const;
     const suiteTo = (peer: StationName) => this.#room.suites.get(`${this.place} ${peer}`);
     return {
       peers,

@@ -1,0 +1,49 @@
+/** What `keytolld status` and `keytolld network` print for a person. */
+import type { AdminStatus } from '../station/admin-socket.ts';
+import type { PositionStatus, StationStatus } from '../station/station-status.ts';
+
+type LinkStatus = StationStatus['links'][number];
+
+export function statusLines(status: AdminStatus): string[] {
+  const { station, network, uptimeSeconds, usersAtDesk, crl, links, positions } = status;
+  return [
+    `${station} of network ${network}, up ${uptimeSeconds} s`,
+    `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
+    crl === undefined ? 'CRL: none' : `CRL: number ${crl.number}, next due ${crl.nextUpdate}`,
+    ...links.flatMap(linkLines),
+    ...positions.map(positionLine),
+  ];
+}
+
+export function networkLines(stations: StationStatus['stations']): string[] {
+  if (stations.length === 0) return ['no station is known yet'];
+  return stations.flatMap(({ station, fee, currency, announced, expires, links }) => [
+    `${station}: fee ${fee} ${currency} (minor units), announced ${announced}, good to ${expires}`,
+    ...links.map((link) => `  to ${link.neighbour}: ${linkWords(link)}`),
+  ]);
+}
+
+/** Every bit that the device has handed out since the station started is in one of the five. */
+function linkLines(link: LinkStatus): string[] {
+  const { peer, detail, availableBits, reservedBits, heldBits, spentBits, lostBits } = link;
+  return [
+    `link to ${peer}: ${linkWords(link)}${detail === undefined ? '' : `: ${detail}`}`,
+    `  QKD bits: ${availableBits} available, ${reservedBits} reserved, ${heldBits} being used, ` +
+      `${spentBits} spent, ${lostBits} lost`,
+  ];
+}
+
+function positionLine({ peer, open, unpaid, limit }: PositionStatus): string {
+  return `position of ${peer}: ${open} open, ${unpaid} earned and unpaid, limit ${limit}`;
+}
+
+function linkWords({
+  suite,
+  state,
+  since,
+  availableBits,
+  missingBits,
+}: Pick<LinkStatus, 'suite' | 'state' | 'since' | 'availableBits' | 'missingBits'>): string {
+  const missing = missingBits === '0' ? '' : `, ${missingBits} bits missing`;
+  return `${state} since ${since}, ${suite}, ${availableBits} bits in stock${missing}`;
+}

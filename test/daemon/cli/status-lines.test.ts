@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { networkLines, statusLines } from '../../../daemon/cli/status-lines.ts';
+import type { AdminStatus } from '../../../daemon/station/admin-socket.ts';
+
+const link = {
+  peer: 'q2',
+  suite: 'otp-secret',
+  state: 'up',
+  since: '2026-07-01T00:00:00.000Z',
+  missingBits: '0',
+  availableBits: '4096',
+  reservedBits: '512',
+  heldBits: '256',
+  spentBits: '7168',
+  lostBits: '64',
+};
+const status: AdminStatus = {
+  station: 'q1',
+  network: 'net',
+  uptimeSeconds: 7,
+  usersAtDesk: [],
+  crl: undefined,
+  links: [link],
+  stations: [],
+  positions: [{ peer: 'q2', open: '4', unpaid: '1230', limit: '5000' }],
+};
+
+describe('keytolld status', () => {
+  it('tells where every bit of a link is, and how far each issuer is trusted', () => {
+    expect(statusLines(status)).toEqual([
+      'q1 of network net, up 7 s',
+      'users at the desk: none',
+      'CRL: none',
+      'link to q2: up since 2026-07-01T00:00:00.000Z, otp-secret, 4096 bits in stock',
+      '  QKD bits: 4096 available, 512 reserved, 256 being used, 7168 spent, 64 lost',
+      'position of q2: 4 open, 1230 earned and unpaid, limit 5000',
+    ]);
+  });
+
+  it('tells who is there, and why a link waits and for how many bits', () => {
+    const waiting = { ...link, state: 'waiting-for-keys', missingBits: '505', detail: 'no fibre' };
+    const crl = { number: '3', nextUpdate: '2026-07-02T00:00:00.000Z' };
+    const usersAtDesk = ['alice@q1', 'carol@q1'];
+    const lines = statusLines({ ...status, crl, usersAtDesk, links: [waiting] });
+    expect(lines[1]).toBe('users at the desk: alice@q1, carol@q1');
+    expect(lines[2]).toBe('CRL: number 3, next due 2026-07-02T00:00:00.000Z');
+    expect(lines[3]).toMatch(/^link to q2: waiting-for-keys .*, 505 bits missing: no fibre$/);
+  });
+});
+
+describe('keytolld network', () => {
+  it('tells each station’s fee and links, or that none is known', () => {
+    expect(networkLines([])).toEqual(['no station is known yet']);
+    const { peer: neighbour, suite, state, since, availableBits, missingBits } = link;
+    const out = { neighbour, suite, state, since, availableBits, missingBits, up: true };
+    const dates = { announced: '2026-07-01T00:00:00.000Z', expires: '2026-07-01T00:05:00.000Z' };
+    const q1 = { station: 'q1', fee: '120', currency: 'EUR', sequence: '1', ...dates };
+    expect(networkLines([{ ...q1, links: [out] }])).toEqual([
+      'q1: fee 120 EUR (minor units), announced 2026-07-01T00:00:00.000Z, ' +
+        'good to 2026-07-01T00:05:00.000Z',
+      '  to q2: up since 2026-07-01T00:00:00.000Z, otp-secret, 4096 bits in stock',
+    ]);
+  });
+});
