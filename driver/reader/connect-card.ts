@@ -10,25 +10,33 @@ export interface CardWait {
   readonly signal?: AbortSignal;
 }
 
-/** Readers look for a removal about every 400 ms. */
+/** A reader looks for a removal every 400 ms or so, and later on a busy machine. */
+const noticeMs = 1_000;
 const askAgainMs = 250;
 
 /**
  * Connects to the card in a reader; waits for one to be put in, but for nothing else that is
  * missing. Throws ReaderError, `no-card` where none has come in time.
+ *
+ * A card that was just pulled is still there for its reader, which then says that it is mute, or
+ * that there is none after all. So both are believed only when they last.
  */
 export async function connectCard(reader: Reader, wait: CardWait): Promise<CardConnection> {
-  const { clock, mostMs } = wait;
-  const untilMs = clock.nowMs() + mostMs;
+  const { clock, mostMs, signal } = wait;
+  const startMs = clock.nowMs();
+  let muteSinceMs: number | undefined;
   for (;;) {
+    const askedMs = clock.nowMs();
     try {
       return await reader.connect();
     } catch (error) {
-      const empty = error instanceof ReaderError && error.code === 'no-card';
-      const leftMs = untilMs - clock.nowMs();
-      if (!empty || leftMs <= 0 || wait.signal?.aborted === true) throw error;
-      // A reader that claims its card is there has not noticed the removal yet, or tells of an
-      // insertion at this moment: neither need be told again.
+      const code = error instanceof ReaderError ? error.code : undefined;
+      if ((code !== 'no-card' && code !== 'mute') || signal?.aborted === true) throw error;
+      muteSinceMs = code === 'mute' ? (muteSinceMs ?? askedMs) : undefined;
+      const noticedMs =
+        muteSinceMs === undefined ? Number.POSITIVE_INFINITY : muteSinceMs + noticeMs;
+      const leftMs = Math.min(startMs + mostMs, noticedMs) - clock.nowMs();
+      if (leftMs <= 0) throw error;
       await insertion(reader, wait, reader.cardPresent ? Math.min(leftMs, askAgainMs) : leftMs);
     }
   }

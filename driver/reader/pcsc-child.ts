@@ -25,8 +25,8 @@ const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 5_000;
 /** Signs of life during a long command are no more frequent than this. */
 const RUNNING_EVERY_MS = 200;
-/** The service lists its readers well within this time. */
-const NO_READERS_MS = 150;
+/** The service lists its readers well within this time, even on a machine that is busy. */
+const NO_READERS_MS = 2_000;
 
 interface KnownReader {
   readonly reader: CardReader;

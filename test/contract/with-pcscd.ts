@@ -15,8 +15,7 @@ export function describeWithPcscd(name: string, tests: (pcscd: () => PrivatePcsc
     pcscdTestMissing(name);
     return;
   }
-  // On a busy machine pcscd sometimes finds a card mute as it powers it; a person puts it in again.
-  describe('with a pcscd of its own', { retry: 1 }, () => {
+  describe('with a pcscd of its own', () => {
     let folder: string;
     let pcscd: PrivatePcscd | undefined;
 

@@ -10,6 +10,7 @@ import type { PrivatePcscd } from '../../emulator/card/private-pcscd.ts';
 import { VpcdClient } from '../../emulator/card/vpcd-client.ts';
 import type { WireRecorder } from '../../emulator/demo/recorder.ts';
 import { pcscChildPath } from '../contract/pcscd-presence.ts';
+import { eventually } from './eventually.ts';
 
 /** One of the two readers of a pcscd that the environment names. */
 export interface PcscdSlot {
@@ -25,6 +26,7 @@ export function pcscdSlot(pcscd: PrivatePcscd, slot: number): PcscdSlot {
 
 export interface CardSlot {
   readonly reader: Reader;
+  /** Resolves when the reader has noticed. */
   readonly pullOut: () => Promise<void>;
   readonly putIn: () => void;
 }
@@ -72,5 +74,10 @@ export async function insertCard(
 
 function slotOf(reader: Reader, client: VpcdClient): CardSlot {
   client.insert();
-  return { reader, pullOut: () => client.remove(), putIn: () => client.insert() };
+  const pullOut = async (): Promise<void> => {
+    await client.remove();
+    // A card that is put in sooner, be it by the next story, would be taken for this one.
+    await eventually('the reader is empty', () => !reader.cardPresent);
+  };
+  return { reader, pullOut, putIn: () => client.insert() };
 }

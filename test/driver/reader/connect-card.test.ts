@@ -9,7 +9,14 @@ import { EchoCard } from '../../contract/echo-card.ts';
 /** Claims for a while that the card which was pulled is still there, as pcscd does. */
 class SlowReader extends InProcessReader {
   readonly #still = new InProcessReader();
+  /** What is said of the card that is there no more. */
+  readonly #word: 'no-card' | 'mute';
   attempts = 0;
+
+  constructor(word: 'no-card' | 'mute' = 'no-card') {
+    super();
+    this.#word = word;
+  }
 
   override get cardPresent(): boolean {
     return true;
@@ -17,7 +24,9 @@ class SlowReader extends InProcessReader {
 
   override connect(): Promise<CardConnection> {
     this.attempts += 1;
-    return super.connect();
+    return super.connect().catch(() => {
+      throw new ReaderError(this.#word, 'not now', { reader: this.name });
+    });
   }
 
   /** Nobody is told: it never missed the card. */
@@ -38,20 +47,23 @@ function settled(): Promise<void> {
 }
 
 describe('connecting to a card that is waited for', () => {
-  it('asks again a reader that has not noticed yet that its card was pulled', async () => {
-    const clock = new VirtualClock();
-    const reader = new SlowReader();
-    const connecting = attempt(reader, clock, 10_000);
-    await settled();
-    clock.advance(250);
-    await settled();
-    expect(reader.attempts).toBe(2);
-    reader.insert(new EchoCard());
-    clock.advance(250);
-    expect((await connecting).atr).toEqual(new EchoCard().atr);
-    expect(reader.attempts).toBe(3);
-    expect(clock.pending).toBe(0);
-  });
+  it.each(['no-card', 'mute'] as const)(
+    'asks again a reader that has not noticed yet that its card was pulled: %s',
+    async (word) => {
+      const clock = new VirtualClock();
+      const reader = new SlowReader(word);
+      const connecting = attempt(reader, clock, 10_000);
+      await settled();
+      clock.advance(250);
+      await settled();
+      expect(reader.attempts).toBe(2);
+      reader.insert(new EchoCard());
+      clock.advance(250);
+      expect((await connecting).atr).toEqual(new EchoCard().atr);
+      expect(reader.attempts).toBe(3);
+      expect(clock.pending).toBe(0);
+    },
+  );
 
   it('gives up such a reader, too, when the time is over', async () => {
     const clock = new VirtualClock();
@@ -64,6 +76,26 @@ describe('connecting to a card that is waited for', () => {
     }
     await refused;
     expect(clock.pending).toBe(0);
+  });
+
+  it('believes a card that stays mute, after a second and not before', async () => {
+    const clock = new VirtualClock();
+    const reader = new SlowReader('mute');
+    const refused = expect(attempt(reader, clock, 10_000)).rejects.toMatchObject({ code: 'mute' });
+    for (const ms of [250, 250, 250, 250]) {
+      await settled();
+      clock.advance(ms);
+    }
+    await refused;
+    expect(reader.attempts).toBe(5);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('does not wait where nobody wants to', async () => {
+    const reader = new SlowReader('mute');
+    const refused = attempt(reader, new VirtualClock(), 0);
+    await expect(refused).rejects.toMatchObject({ code: 'mute' });
+    expect(reader.attempts).toBe(1);
   });
 
   it('gives up at once when nobody wants the card any more', async () => {

@@ -61,11 +61,18 @@ if (pcscdMissing !== undefined) {
       return reader;
     }
 
-    function plug(pcscd: PrivatePcscd, slot: 0 | 1, card: SoftwareCard = new EchoCard()): void {
+    /** What it returns pulls the card. */
+    function plug(
+      pcscd: PrivatePcscd,
+      slot: 0 | 1,
+      card: SoftwareCard = new EchoCard(),
+    ): () => Promise<void> {
       const address = { host: '127.0.0.1', port: pcscd.ports[slot] };
       const client = new VpcdClient({ address, card, clock });
       client.insert();
-      undo.push(() => client.remove());
+      const pull = (): Promise<void> => client.remove();
+      undo.push(pull);
+      return pull;
     }
 
     it('says what to install where pcsclite is not', async () => {
@@ -158,6 +165,23 @@ if (pcscdMissing !== undefined) {
         expect((await new ApduExchange(again, { clock }).transmit(echo)).data).toEqual(echo.data);
         await again.close();
       }
+    });
+
+    it('does not take a card that was changed in the blink of an eye for a mute one', async () => {
+      const pcscd = await startPcscd();
+      const reader = await openReader('00 00');
+      const pullFirst = plug(pcscd, 0);
+      await cardInserted(reader).come;
+      await (await reader.connect()).close();
+      await pullFirst();
+      // Mute while pcscd has not looked for the card, and it looks every 400 ms.
+      const code = expect.stringMatching(/^(?:mute|no-card)$/) as string;
+      await expect(reader.connect()).rejects.toMatchObject({ code });
+      plug(pcscd, 0);
+      const exchange = new ApduExchange(await connectCard(reader, { clock, mostMs: 10_000 }), {
+        clock,
+      });
+      expect((await exchange.transmit(echo)).data).toEqual(echo.data);
     });
 
     it('recovers by itself from twenty stops and crashes of pcscd', patient, async () => {
