@@ -11,7 +11,7 @@ import { HostError } from './host-error.ts';
 /**
  * Raised with every change of an errand's words: an old agent and a new command refuse each other.
  */
-export const agentProtocol = 1;
+export const agentProtocol = 2;
 /** One line; the longest holds a message between users in base64. */
 export const agentLineBytesMost = 8 * 1024 * 1024;
 

@@ -146,7 +146,13 @@ export const errands = {
   },
   'show-quote': { params: z.object({ quoteId }), result: quote },
   pay: {
-    params: z.object({ quoteId, exchange: z.boolean(), waitMs: z.int().min(0).max(86_400_000) }),
+    params: z.object({
+      quoteId,
+      exchange: z.boolean(),
+      waitMs: z.int().min(0).max(86_400_000),
+      /** A quote that asks more is refused. */
+      atMost: amount.optional(),
+    }),
     result: payment,
   },
   payments: { params: none, result: z.object({ payments: z.array(payment) }) },

@@ -9,6 +9,8 @@ export type HostErrorCode =
   | 'no-matching-coin'
   /** The coins on the card do not add up to what is asked of them. */
   | 'coins-too-few'
+  /** The quote asks more than whoever pays allows. */
+  | 'too-dear'
   | 'quote-unknown'
   | 'quote-expired'
   | 'key-unknown'
@@ -36,6 +38,7 @@ const refusals: ReadonlySet<HostErrorCode> = new Set([
   'card-of-another',
   'no-matching-coin',
   'coins-too-few',
+  'too-dear',
   'quote-unknown',
   'quote-expired',
   'key-unknown',

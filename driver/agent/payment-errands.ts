@@ -39,13 +39,13 @@ export function showQuote(
  */
 export async function pay(
   host: Host,
-  { quoteId, exchange, waitMs }: ErrandParams<'pay'>,
+  { quoteId, exchange, waitMs, atMost }: ErrandParams<'pay'>,
 ): Promise<ErrandResult<'pay'>> {
   const admitted = await host.inTurn(async () => {
     const desk = await host.desk();
     const found = requireQuote(host, quoteId);
     const before = host.wallet.payments.ofQuote(found.quoteDigest);
-    return before ?? authoriseAndPay(host, desk, found, exchange);
+    return before ?? authoriseAndPay(host, desk, found, { exchange, atMost });
   });
   return describePayment(await awaitVerdict(host, admitted, waitMs));
 }
@@ -62,14 +62,16 @@ async function authoriseAndPay(
   host: Host,
   desk: HomeDesk,
   found: WalletQuote,
-  exchange: boolean,
+  { exchange, atMost }: Pick<ErrandParams<'pay'>, 'exchange' | 'atMost'>,
 ): Promise<WalletPayment> {
   const { quoteDigest } = found;
   const terms = found.quote.body;
   // Authorised before, the card may have signed already; then only the station can tell.
   if (found.state !== 'authorised') {
     requireFresh(host, terms.expiry);
-    await requireCoin(host, desk, billTotal(terms.bill), exchange);
+    const total = billTotal(terms.bill);
+    requireCheap(total, atMost);
+    await requireCoin(host, desk, total, exchange);
   }
   host.wallet.quotes.authorise(quoteDigest, host.clock.nowMs());
   await desk.card.authorise('pay', quoteDigest);
@@ -81,6 +83,14 @@ async function authoriseAndPay(
     throw new HostError('desk-refused', answer.message, answer.code);
   }
   return desk.keepRecord(answer.content.record);
+}
+
+function requireCheap(total: bigint, atMost: string | undefined): void {
+  if (atMost === undefined || total <= BigInt(atMost)) return;
+  throw new HostError(
+    'too-dear',
+    `the quote asks ${total} minor units, more than the ${atMost} allowed; no coin was used`,
+  );
 }
 
 /** S32 needs a coin of exactly the total; an exchange makes one where that is allowed. */

@@ -12,6 +12,7 @@ const advice: Readonly<Record<string, string>> = {
   'card-of-another': 'insert your own card, or name its wallet with --wallet',
   'no-card': 'insert the card, or name its reader with --reader',
   'no-matching-coin': '`--exchange` or `keytoll exchange` makes one, `keytoll buy` buys one',
+  'too-dear': '`keytoll quote PAYEE` shows its bill; allow more, or leave a dear station out',
   'coins-too-few': '`keytoll balance` shows the coins that there are, `keytoll buy` gets more',
   'account-too-low': "ask your station's operator to top the account up",
   'payee-absent': 'ask them to run `keytoll agent`, and try again',

@@ -19,6 +19,7 @@ interface PayOptions extends QuoteOptions {
   readonly yes?: boolean;
   readonly exchange?: boolean;
   readonly wait: string;
+  readonly atMost?: string;
 }
 
 const suites = Object.keys(suiteCodes);
@@ -42,6 +43,7 @@ export function addPaymentCommands(cli: Cli): void {
     .option('--quote <id>', 'pay this quote; repeated, it is the same payment')
     .option('--yes', 'do not ask')
     .option('--exchange', 'where no coin fits, exchange coins for one that does')
+    .option('--at-most <amount>', 'refuse a dearer quote, in minor units; no coin is used then')
     .option('--wait <seconds>', 'how long to wait for the verdict', '60')
     .action((payee: string | undefined, options: PayOptions, command: Command) =>
       cli.perform(command, (setting) => pay(setting, payee, options)),
@@ -73,16 +75,23 @@ async function pay(
   options: PayOptions,
 ): Promise<number> {
   const waitMs = waitMsOf(options.wait);
+  const atMost = amountOf(options.atMost);
   if ((payee === undefined) === (options.quote === undefined)) {
     throw new UsageError('name either a payee or, with --quote, a quote');
   }
   if (options.yes !== true && !setting.terminal.interactive) {
     throw new UsageError('paying needs a yes and this is no terminal: use --yes');
   }
-  const how = { exchange: options.exchange ?? false, waitMs };
+  const how = {
+    exchange: options.exchange ?? false,
+    waitMs,
+    ...(atMost !== undefined && { atMost }),
+  };
   const agrees = async (quote: ErrandResult<'quote'>): Promise<boolean> => {
     if (!setting.json) setting.terminal.note(quoteWords(quote));
-    return options.yes === true || setting.terminal.confirm('Pay?');
+    // It is refused as it stands: nobody is asked for a yes to it.
+    const isTooDear = atMost !== undefined && BigInt(quote.total) > BigInt(atMost);
+    return options.yes === true || isTooDear || setting.terminal.confirm('Pay?');
   };
   const run: RunErrand = (name, params) => setting.run(name, params);
   const refusals: { quoteId: string; code: string; message: string }[] = [];
@@ -135,6 +144,11 @@ function quoteParams(payee: string, options: QuoteOptions): ErrandParams<'quote'
 function quoteIdOf(text: string): string {
   if (/^[0-9a-f]{32}$/.test(text)) return text;
   throw new UsageError(`"${text}" is no quote ID: expected 32 hexadecimal digits`);
+}
+
+function amountOf(text: string | undefined): string | undefined {
+  if (text === undefined || /^(?:0|[1-9][0-9]{0,18})$/.test(text)) return text;
+  throw new UsageError(`--at-most takes a whole number of minor units such as 30, not "${text}"`);
 }
 
 function waitMsOf(text: string): number {

@@ -131,7 +131,7 @@ describe('the agent at its socket', () => {
       { id: 2, errand: 'buy', params: { lines: [{ value: '-1', count: 1 }] } },
     ]);
     await expect(lines).resolves.toMatchObject([
-      { keytollAgent: 1 },
+      { keytollAgent: 2 },
       { id: 1, failure: { outcome: 'usage' } },
       { id: 2, failure: { outcome: 'usage' } },
     ]);

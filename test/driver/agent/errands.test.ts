@@ -281,6 +281,18 @@ describe('a payment', () => {
     expect(bench.desk.asked).not.toContain('pay');
   });
 
+  it('is not made where it is dearer than allowed, and no coin is exchanged for it', async () => {
+    await bench.runner.run('buy', coinsOf(31, 1));
+    const { quoteId } = await bench.runner.run('quote', quoteWish);
+    const how = { quoteId, exchange: true, waitMs: 0 };
+    await expect(bench.runner.run('pay', { ...how, atMost: '29' })).rejects.toMatchObject({
+      outcome: 'refused',
+      code: 'too-dear',
+    });
+    expect(bench.desk.asked).not.toContain('exchange');
+    expect(bench.desk.asked).not.toContain('pay');
+  });
+
   it('exchanges coins for the right one where that is allowed', async () => {
     bench.desk.script.fees = [20n, 20n];
     await expect(pay(60_000, true)).resolves.toMatchObject({

@@ -34,6 +34,7 @@ describe('a command line that says something impossible ends with 2 and one line
     [['pay', 'bob@q3'], /use --yes/],
     [['pay', '--quote', 'x', '--yes'], /"x" is no quote ID: expected 32 hexadecimal digits/],
     [['pay', 'bob@q3', '--yes', '--wait', 'long'], /--wait takes 0 to 86400 seconds/],
+    [['pay', 'bob@q3', '--yes', '--at-most', '0.30'], /--at-most takes a whole number of minor/],
     [['send', 'bob'], /"bob" is no user name/],
     [['send', '--message', 'hi'], /name a peer or, with --key, a payment/],
     [['send', '--key', '12', '--message', 'hi'], /"12" is no payment ID: expected 64/],
@@ -168,6 +169,24 @@ describe('commands with an agent', () => {
     expect(bench.desk.records).toEqual([]);
     const agreed = await run(['pay', 'bob@q2'], new TestTerminal('y'));
     expect(agreed.exitCode).toBe(0);
+  });
+
+  it('pay nothing that is dearer than allowed, and ask nobody about it', async () => {
+    await run(['buy', '2x30']);
+    for (const yes of [['--yes'], []]) {
+      const terminal = new TestTerminal('y');
+      const dear = await run(['pay', 'bob@q2', '--at-most', '29', ...yes], terminal);
+      expect(dear.exitCode).toBe(3);
+      expect(terminal.questions).toEqual([]);
+      expect(terminal.notes.at(-1)).toMatch(
+        /asks 30 minor units, more than the 29 allowed; no coin was used: `keytoll quote/,
+      );
+    }
+    expect(bench.desk.records).toEqual([]);
+    const { terminal } = await run(['balance', '--json']);
+    expect(JSON.parse(terminal.out[0] ?? '')).toMatchObject({ coins: 2 });
+    const paid = await run(['pay', 'bob@q2', '--at-most', '30', '--yes']);
+    expect(paid.exitCode).toBe(0);
   });
 
   it('say what to do where no coin fits', async () => {
