@@ -16,6 +16,11 @@ export interface Statement<P extends unknown[], R = unknown> {
 const busyTimeoutMs = 5_000;
 /** Calls that share one commit. */
 const groupCallsMost = 64;
+/**
+ * A commit waits for as many turns of the event loop, as long as each brings more calls: what is
+ * under way together shares the pages it changes.
+ */
+const turnsMost = 8;
 
 /** What keeps the write-ahead log short; told after each commit. */
 export interface Checkpoints {
@@ -77,7 +82,7 @@ export class SqliteDatabase {
     return Number(this.#connection.pragma('user_version', { simple: true }));
   }
 
-  /** Runs at the end of each call, still inside its transaction: running totals. */
+  /** Runs at the end of calls that stand or fall together, inside their transaction: totals. */
   beforeEnd(run: () => void): void {
     this.#beforeEnd.push(run);
   }
@@ -103,9 +108,9 @@ export class SqliteDatabase {
   }
 
   /**
-   * One atomic call, durable once resolved. Calls of one turn of the event loop, at most 64, share
-   * a commit; each has its own savepoint, so a fault rolls back its own call only. `run` must not
-   * await.
+   * One atomic call, durable once resolved. Calls of a few turns of the event loop, at most 64,
+   * share a commit; a fault rolls back its own call only. `run` must not await, and may be run
+   * again after it was rolled back.
    */
   write<T>(run: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -129,12 +134,7 @@ export class SqliteDatabase {
           reject(toStoreError(fault));
         },
       });
-      this.#turn ??= new Promise((done) => {
-        setImmediate(() => {
-          this.#runGroup();
-          done();
-        });
-      });
+      this.#turn ??= this.#groupSoon();
     });
   }
 
@@ -164,23 +164,31 @@ export class SqliteDatabase {
     }
   }
 
+  #groupSoon(): Promise<void> {
+    return new Promise((done) => {
+      const wait = (turns: number): void => {
+        const before = this.#queue.length;
+        setImmediate(() => {
+          const grows = this.#queue.length > before && this.#queue.length < groupCallsMost;
+          if (grows && turns > 1) {
+            wait(turns - 1);
+          } else {
+            this.#runGroup();
+            done();
+          }
+        });
+      };
+      wait(turnsMost);
+    });
+  }
+
   #runGroup(): void {
     const calls = this.#queue.slice(0, groupCallsMost);
     this.#queue = this.#queue.slice(groupCallsMost);
-    this.#turn =
-      this.#queue.length === 0
-        ? undefined
-        : new Promise((done) => {
-            setImmediate(() => {
-              this.#runGroup();
-              done();
-            });
-          });
-    const good: Call[] = [];
+    this.#turn = this.#queue.length === 0 ? undefined : this.#groupSoon();
+    let good: readonly Call[];
     try {
-      this.#begin.run();
-      for (const call of calls) if (this.#runCall(call, calls.length > 1)) good.push(call);
-      this.#commit.run();
+      good = this.#runTogether(calls) ? calls : this.#runApart(calls);
     } catch (fault) {
       this.#rollBack();
       for (const call of calls) call.fail(fault);
@@ -190,13 +198,33 @@ export class SqliteDatabase {
     this.#afterCommit();
   }
 
-  /** Throws where SQLite has given up the whole transaction, or the only call failed. */
-  #runCall(call: Call, amongOthers: boolean): boolean {
-    if (!amongOthers) {
-      call.run();
+  /**
+   * Without savepoints, for which SQLite copies every page that changes, and with running totals
+   * moved once. False where a call failed, which is rare: nothing is done then.
+   */
+  #runTogether(calls: readonly Call[]): boolean {
+    this.#begin.run();
+    try {
+      for (const call of calls) call.run();
       for (const run of this.#beforeEnd) run();
-      return true;
+    } catch {
+      this.#rollBack();
+      return false;
     }
+    this.#commit.run();
+    return true;
+  }
+
+  /** Each call under a savepoint of its own; returns those that did not fail. */
+  #runApart(calls: readonly Call[]): readonly Call[] {
+    this.#begin.run();
+    const good = calls.filter((call) => this.#runCall(call));
+    this.#commit.run();
+    return good;
+  }
+
+  /** Throws where SQLite has given up the whole transaction. */
+  #runCall(call: Call): boolean {
     this.#savepoint.run();
     try {
       call.run();
@@ -271,6 +299,8 @@ function connect(file: string): Database.Database {
     connection.pragma('secure_delete = ON');
     connection.pragma('wal_autocheckpoint = 0');
     connection.pragma('cache_size = -65536');
+    // What a statement that fails would be taken back from: never in a file, and never synced.
+    connection.pragma('temp_store = MEMORY');
     connection.pragma('journal_size_limit = 2097152');
     return connection;
   });
