@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { decodeDelivery } from '../../applet-spec/card-delivery.ts';
+import { formatMoney } from '../../applet-spec/money.ts';
 import { homeStation, toUserName, type UserName } from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
@@ -134,8 +135,9 @@ async function show(
     enrolled,
   };
   print(command, options, json, [
-    `${user}: ${record.balance} ${config.currency} (minor units) on account, ` +
-      `${coins} coins of ${value} outstanding, card ${enrolled ? 'enrolled' : 'not enrolled'}`,
+    `${user}: ${formatMoney(record.balance, config.currency)} on account, ${coins} coins of ` +
+      `${formatMoney(value, config.currency)} outstanding, ` +
+      `card ${enrolled ? 'enrolled' : 'not enrolled'}`,
   ]);
 }
 
@@ -154,7 +156,8 @@ async function move(
     : store.payOut(user, amount, reference, nowMs));
   if (outcome === 'unknown-user') throw unknownUser(user);
   if (outcome === 'balance-too-low') {
-    throw new RangeError(`the account of ${user} holds less than ${amount}; nothing was paid out`);
+    const asked = formatMoney(amount, config.currency);
+    throw new RangeError(`the account of ${user} holds less than ${asked}; nothing was paid out`);
   }
   if (outcome === 'exists-with-different-amount') {
     throw new RangeError(`reference "${reference}" stands for another amount; nothing was booked`);
@@ -162,8 +165,9 @@ async function move(
   const balance = (await store.user(user))?.balance ?? 0n;
   const json = { user, outcome, reference, balance: String(balance), currency: config.currency };
   print(command, options, json, [
-    `${outcome === 'exists' ? 'Booked before' : 'Booked'}: ${name} ${amount}; ` +
-      `${user} now holds ${balance} ${config.currency} (minor units).`,
+    `${outcome === 'exists' ? 'Booked before' : 'Booked'}: ` +
+      `${name} ${formatMoney(amount, config.currency)}; ` +
+      `${user} now holds ${formatMoney(balance, config.currency)}.`,
   ]);
 }
 

@@ -1,5 +1,6 @@
 /** `keytolld audit` (S6): offline, from this station's own store. Parsing and printing. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, isUserName } from '../../applet-spec/names.ts';
 import type { AuditReport } from '../audit/audit.ts';
 import { findingReport } from '../audit/finding.ts';
@@ -63,7 +64,7 @@ export function registerAuditCommand(program: Command): void {
             command.configureOutput().writeErr?.(`${line}\n`);
         } else {
           print(command, options, jsonOf(report, options, items), [
-            ...items.map(itemLine),
+            ...items.map((item) => itemLine(item, report.currency)),
             ...reportLines(report),
           ]);
         }
@@ -98,26 +99,30 @@ function jsonOf(report: AuditReport, options: AuditOptions, items: readonly Item
 function reportLines(report: AuditReport): string[] {
   const { station, currency, payments, issued, relayed } = report;
   const coins = Object.entries(issued.coins).map(
-    ([state, { count, value }]) => `${count} ${state} worth ${value}`,
+    ([state, { count, value }]) => `${count} ${state} worth ${formatMoney(value, currency)}`,
   );
+  const words = (tally: TallyReport): string => tallyWords(tally, currency);
+  const lines = (what: string, tallies: Readonly<Record<string, TallyReport>>): string[] =>
+    Object.entries(tallies).map(([name, tally]) => `  ${what} ${name}: ${words(tally)}`);
   return [
-    `${station}: ${payments} payments, amounts in minor units of ${currency}`,
-    `  issued: ${tallyWords(issued)}; coins: ${coins.length === 0 ? 'none' : coins.join(', ')}`,
-    `  relayed: ${tallyWords(relayed)}`,
-    ...tallyLines('peer', report.byPeer),
+    `${station}: ${payments} payments`,
+    `  issued: ${words(issued)}; coins: ${coins.length === 0 ? 'none' : coins.join(', ')}`,
+    `  relayed: ${words(relayed)}`,
+    ...lines('peer', report.byPeer),
     ...Object.entries(report.byStation).map(
       ([name, { payments: on, delivered, fees }]) =>
-        `  station ${name}: on ${on} bills, ${delivered} delivered, charged ${fees}`,
+        `  station ${name}: on ${on} bills, ${delivered} delivered, ` +
+        `charged ${formatMoney(fees, currency)}`,
     ),
-    ...tallyLines('user', report.byUser),
-    ...tallyLines('month', report.byPeriod),
+    ...lines('user', report.byUser),
+    ...lines('month', report.byPeriod),
     ...findingLines(report),
   ];
 }
 
-function findingLines({ findings, trialBalance }: AuditReport): string[] {
+function findingLines({ findings, trialBalance, currency }: AuditReport): string[] {
   return [
-    `trial balance ${trialBalance}, ${findingWords(findings.length)}`,
+    `trial balance ${formatMoney(trialBalance, currency)}, ${findingWords(findings.length)}`,
     ...findings.slice(0, findingsShown).map((finding) => {
       const { code, detail, paymentId, party } = findingReport(finding);
       const subject = paymentId === undefined ? '' : ` payment ${paymentId}`;
@@ -132,19 +137,19 @@ function findingWords(count: number): string {
   return count === 1 ? '1 finding:' : `${count} findings:`;
 }
 
-function tallyLines(what: string, tallies: Readonly<Record<string, TallyReport>>): string[] {
-  return Object.entries(tallies).map(([name, tally]) => `  ${what} ${name}: ${tallyWords(tally)}`);
-}
-
-function tallyWords({ payments, delivered, earned, owed }: TallyReport): string {
+function tallyWords(tally: TallyReport, currency: string): string {
+  const { payments, delivered } = tally;
+  const earned = formatMoney(tally.earned, currency);
+  const owed = formatMoney(tally.owed, currency);
   return `${payments} payments, ${delivered} delivered, earned ${earned}, owed to others ${owed}`;
 }
 
-function itemLine({ time, paymentId, role, state, payer, payee, bill, value }: Item): string {
-  const lines = bill.map(({ station, fee }) => `${station} ${fee}`).join(', ');
+function itemLine(item: Item, currency: string): string {
+  const { time, paymentId, role, state, payer, payee, bill, value } = item;
+  const lines = bill.map(({ station, fee }) => `${station} ${formatMoney(fee, currency)}`);
   return (
     `${time}  ${paymentId}  ${role.padEnd(6)}  ${state.padEnd(11)}  ` +
-    `${payer} → ${payee}  ${value} = ${lines}`
+    `${payer} → ${payee}  ${formatMoney(value, currency)} = ${lines.join(', ')}`
   );
 }
 

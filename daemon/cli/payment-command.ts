@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import { fromHex, toHex } from '../../applet-spec/bytes.ts';
+import { formatMoney } from '../../applet-spec/money.ts';
 import { systemEntropy } from '../entropy.ts';
 import { readStationConfig } from '../station/config.ts';
 import { openStationStore } from '../station/station-store.ts';
@@ -35,7 +36,7 @@ export function registerPaymentsCommand(program: Command): void {
           const lines = payments.map(
             (one) =>
               `${one.paymentId}  ${one.role.padEnd(6)}  ${one.state.padEnd(11)}  ` +
-              `fee ${one.fee}  ${one.payer} → ${one.payee}`,
+              `fee ${formatMoney(one.fee, config.currency)}  ${one.payer} → ${one.payee}`,
           );
           print(command, options, { station: config.name, payments }, lines);
         } finally {

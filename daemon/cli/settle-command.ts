@@ -2,6 +2,7 @@
  * `keytolld settle` and `keytolld positions`: money between stations (S5). Parsing and printing.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, type StationName } from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
@@ -14,7 +15,7 @@ import {
 } from '../settlement/settlement-report.ts';
 import { allWindows } from '../settlement/window-books.ts';
 import { askSettle } from '../station/admin-socket.ts';
-import { readStationConfig } from '../station/config.ts';
+import { readStationConfig, type StationConfig } from '../station/config.ts';
 import { adminSocketOf } from '../station/station.ts';
 import { openStationStore } from '../station/station-store.ts';
 import type { Store } from '../store/store.ts';
@@ -80,7 +81,7 @@ async function bookPaid(
   if (sequence === undefined || reference === undefined || reference.trim() === '') {
     throw new RangeError('--paid needs --window and --reference');
   }
-  await withStore(options, async (store) => {
+  await withStore(options, async (store, { currency }) => {
     const outcome = await store.payWindow(peer, sequence, reference, systemClock.nowMs());
     const window = await store.window(peer, sequence);
     if (outcome === 'unknown-window' || window === undefined) {
@@ -95,14 +96,14 @@ async function bookPaid(
     print(command, options, { peer, outcome, ...report }, [
       outcome === 'exists'
         ? `Window ${sequence} with ${peer} was booked before, as "${window.paidBy ?? ''}".`
-        : `Window ${sequence} with ${peer} is paid: net ${report.net}, "${reference}".`,
+        : `Window ${sequence} with ${peer} is paid: net ${formatMoney(report.net, currency)}, ` +
+          `"${reference}".`,
     ]);
   });
 }
 
 async function positions(options: SettleOptions, command: Command): Promise<void> {
-  const { name, currency } = readStationConfig(options.config);
-  await withStore(options, async (store) => {
+  await withStore(options, async (store, { name, currency }) => {
     const reports: PositionReport[] = [];
     const all: { readonly peer: string; readonly windows: readonly WindowReport[] }[] = [];
     for (const position of await store.positions()) {
@@ -123,11 +124,12 @@ async function positions(options: SettleOptions, command: Command): Promise<void
 
 async function withStore(
   options: SettleOptions,
-  run: (store: Store) => Promise<void>,
+  run: (store: Store, config: StationConfig) => Promise<void>,
 ): Promise<void> {
-  const store = await openStationStore(readStationConfig(options.config), systemEntropy);
+  const config = readStationConfig(options.config);
+  const store = await openStationStore(config, systemEntropy);
   try {
-    await run(store);
+    await run(store, config);
   } finally {
     await store.close();
   }
@@ -136,28 +138,31 @@ async function withStore(
 function peerLines(report: PeerReport, currency: string): string[] {
   const { peer, claimed, refused, windows, problem } = report;
   return [
-    `${peer}: ${claimed.count} claims of ${claimed.amount} ${currency} (minor units) taken, ` +
+    `${peer}: ${claimed.count} claims of ${formatMoney(claimed.amount, currency)} taken, ` +
       `${refused.length} refused`,
     ...refused.map(({ paymentId, why }) => `  refused ${paymentId}: ${why}`),
-    ...windows.map(windowLine),
+    ...windows.map((window) => windowLine(window, currency)),
     ...(problem === undefined ? [] : [`  stopped: ${problem}`]),
   ];
 }
 
 function positionLines(position: PositionReport, currency: string): string[] {
   const { peer, payable, receivable, inFlight, unclaimed, windows } = position;
+  const money = (amount: string): string => formatMoney(amount, currency);
   return [
-    `${peer}: we owe ${payable}, are owed ${receivable} ${currency} (minor units), of which ` +
-      `${unclaimed.amount} not claimed; in flight ${inFlight}`,
-    ...windows.map(windowLine),
+    `${peer}: we owe ${money(payable)}, are owed ${money(receivable)}, of which ` +
+      `${money(unclaimed.amount)} not claimed; in flight ${money(inFlight)}`,
+    ...windows.map((window) => windowLine(window, currency)),
   ];
 }
 
-function windowLine({ window, state, ours, theirs, net, reference }: WindowReport): string {
+function windowLine(report: WindowReport, currency: string): string {
+  const { window, state, ours, theirs, net, reference } = report;
+  const money = (amount: string): string => formatMoney(amount, currency);
   const paid = reference === undefined ? '' : `, "${reference}"`;
   return (
-    `  window ${window} ${state}: ours ${ours.amount} (${ours.count} claims), ` +
-    `theirs ${theirs.amount} (${theirs.count}), net ${net}${paid}`
+    `  window ${window} ${state}: ours ${money(ours.amount)} (${ours.count} claims), ` +
+    `theirs ${money(theirs.amount)} (${theirs.count}), net ${money(net)}${paid}`
   );
 }
 

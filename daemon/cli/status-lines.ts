@@ -1,24 +1,25 @@
 /** What `keytolld status` and `keytolld network` print for a person. */
+import { formatMoney } from '../../applet-spec/money.ts';
 import type { AdminStatus } from '../station/admin-socket.ts';
 import type { PositionStatus, StationStatus } from '../station/station-status.ts';
 
 type LinkStatus = StationStatus['links'][number];
 
 export function statusLines(status: AdminStatus): string[] {
-  const { station, network, uptimeSeconds, usersAtDesk, crl, links, positions } = status;
+  const { station, network, currency, uptimeSeconds, usersAtDesk, crl, links, positions } = status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
     crl === undefined ? 'CRL: none' : `CRL: number ${crl.number}, next due ${crl.nextUpdate}`,
     ...links.flatMap(linkLines),
-    ...positions.map(positionLine),
+    ...positions.map((position) => positionLine(position, currency)),
   ];
 }
 
 export function networkLines(stations: StationStatus['stations']): string[] {
   if (stations.length === 0) return ['no station is known yet'];
   return stations.flatMap(({ station, fee, currency, announced, expires, links }) => [
-    `${station}: fee ${fee} ${currency} (minor units), announced ${announced}, good to ${expires}`,
+    `${station}: fee ${formatMoney(fee, currency)}, announced ${announced}, good to ${expires}`,
     ...links.map((link) => `  to ${link.neighbour}: ${linkWords(link)}`),
   ]);
 }
@@ -33,7 +34,10 @@ function linkLines(link: LinkStatus): string[] {
   ];
 }
 
-function positionLine({ peer, open, unpaid, limit }: PositionStatus): string {
+function positionLine({ peer, ...amounts }: PositionStatus, currency: string): string {
+  const open = formatMoney(amounts.open, currency);
+  const unpaid = formatMoney(amounts.unpaid, currency);
+  const limit = formatMoney(amounts.limit, currency);
   return `position of ${peer}: ${open} open, ${unpaid} earned and unpaid, limit ${limit}`;
 }
 

@@ -3,6 +3,7 @@ import { coin as coinKind } from '../../applet-spec/coin.ts';
 import type { Retirement } from '../../applet-spec/card-objects.ts';
 import type { OrderLine } from '../../applet-spec/desk-messages.ts';
 import { limits } from '../../applet-spec/limits.ts';
+import { formatMoney } from '../../applet-spec/money.ts';
 import type { UserName } from '../../applet-spec/names.ts';
 import { EntropyError } from '../entropy-error.ts';
 import type { CoinRecord, NewCoin } from '../store/store.ts';
@@ -201,8 +202,8 @@ export class Orders {
     const total = values.reduce((sum, value) => sum + value, 0n);
     const { currency } = this.#context;
     return (
-      `These coins cost ${total} minor units of ${currency}, the account holds ` +
-      `${record?.balance ?? 0n}; top it up first.`
+      `These coins cost ${formatMoney(total, currency)}, the account holds ` +
+      `${formatMoney(record?.balance ?? 0n, currency)}; top it up first.`
     );
   }
 }

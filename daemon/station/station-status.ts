@@ -13,6 +13,7 @@ import type { StationConfig } from './config.ts';
 export interface StationStatus {
   readonly station: string;
   readonly network: string;
+  readonly currency: string;
   readonly uptimeSeconds: number;
   readonly usersAtDesk: readonly string[];
   readonly crl: { readonly number: string; readonly nextUpdate: string } | undefined;
@@ -86,6 +87,7 @@ export function stationStatus(parts: {
   return {
     station: config.name,
     network: config.network,
+    currency: config.currency,
     uptimeSeconds: Math.floor((clock.nowMs() - startedMs) / 1000),
     usersAtDesk: desk.present,
     crl: crl && { number: String(crl.number), nextUpdate: isoTime(Number(crl.nextUpdate) * 1000) },

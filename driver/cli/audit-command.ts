@@ -1,12 +1,12 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
+import { formatMoney } from '../../applet-spec/money.ts';
 import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
 import { auditWallet, type WalletAuditReport } from '../audit/wallet-audit.ts';
 import type { BillFilter, BillTally } from '../audit/wallet-bill.ts';
 import { Wallet } from '../wallet/wallet.ts';
 import type { CommandSetting } from './command-setting.ts';
 import { exitCodes } from './exit-codes.ts';
-import { formatMoney } from './money.ts';
 import type { Cli } from './program.ts';
 import { UsageError } from './usage-error.ts';
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
+import { formatMoney } from '../../applet-spec/money.ts';
 import type { ErrandResult } from '../agent/errands.ts';
 import type { ReaderEvent } from '../reader/connection.ts';
 import { readBytesFile, type CommandSetting } from './command-setting.ts';
 import { addConformanceCommand } from './conformance-command.ts';
-import { formatMoney } from './money.ts';
 import { pemToDer } from './pem.ts';
 import type { Cli } from './program.ts';
 import { listReaders } from './reader-list.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { formatMoney } from '../../applet-spec/money.ts';
 import type { ErrandProgress, ErrandResult } from '../agent/errands.ts';
 import type { CommandSetting } from './command-setting.ts';
-import { formatMoney, parseOrderLine, type LineWords } from './money.ts';
 import type { Cli } from './program.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -98,10 +98,13 @@ async function balance(setting: CommandSetting): Promise<undefined> {
   );
 }
 
-function parseLines(given: readonly string[]): LineWords[] {
+/** `20x30`: twenty coins of thirty minor units. */
+function parseLines(
+  given: readonly string[],
+): { readonly value: string; readonly count: number }[] {
   return given.map((text) => {
-    const line = parseOrderLine(text);
-    if (line !== undefined) return line;
+    const [, count, value] = /^([1-9][0-9]{0,3})x([1-9][0-9]{0,19})$/.exec(text) ?? [];
+    if (count !== undefined && value !== undefined) return { value, count: Number(count) };
     throw new UsageError(
       `"${text}" is no order line: expected COUNTxVALUE such as 20x30, the value in minor units`,
     );

@@ -1,11 +1,11 @@
 import { Option, type Command } from 'commander';
+import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, isUserName, suiteCodes, type Suite } from '../../applet-spec/names.ts';
 import { payOnAnyRoute, type PaidOnARoute, type RunErrand } from '../agent/any-route.ts';
 import type { ErrandError } from '../agent/errand-error.ts';
 import type { ErrandParams, ErrandResult } from '../agent/errands.ts';
 import type { CommandSetting } from './command-setting.ts';
 import { exitCodes } from './exit-codes.ts';
-import { formatMoney } from './money.ts';
 import type { Cli } from './program.ts';
 import { UsageError } from './usage-error.ts';
 

@@ -1,4 +1,5 @@
 /** The toll road from a coin to a shared key, told with its real figures. */
+import { formatMoney } from '../../applet-spec/money.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import { audit, settle, type Settled } from './demo-books.ts';
 import { allOf, DemoError, listOf, numberOf, textOf } from './demo-error.ts';
@@ -283,10 +284,8 @@ async function patiently<T>({ clock, signal }: DemoOptions, attempt: () => Promi
   }
 }
 
-/** `EUR 0.09` of 9 minor units. */
 function money(minorUnits: string): string {
-  const digits = minorUnits.padStart(3, '0');
-  return `${currency} ${digits.slice(0, -2)}.${digits.slice(-2)}`;
+  return formatMoney(minorUnits, currency);
 }
 
 function inWords(names: readonly string[]): string {

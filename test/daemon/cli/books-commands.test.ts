@@ -101,7 +101,7 @@ describe('keytolld audit', () => {
     const { text, exitCode } = await keytolld('audit');
     expect(exitCode).toBe(1);
     expect(text).toContain('account-total-differs: user:alice@q1');
-    expect(text).toContain('trial balance -1, 2 findings');
+    expect(text).toContain('trial balance EUR -0.01, 2 findings');
   });
 
   it('itemises a period only', async () => {
@@ -192,11 +192,11 @@ describe('keytolld positions and settle --paid', () => {
     });
     const paid = ['settle', '--paid', 'q2', '--window', '1', '--reference', 'bank 17'];
     expect((await keytolld(...paid)).text).toContain(
-      'Window 1 with q2 is paid: net -4, "bank 17".',
+      'Window 1 with q2 is paid: net EUR -0.04, "bank 17".',
     );
     expect((await keytolld(...paid)).text).toContain('was booked before, as "bank 17"');
     const after = await keytolld('positions');
-    expect(after.text).toContain('q2: we owe 0, are owed 0 EUR');
+    expect(after.text).toContain('q2: we owe EUR 0.00, are owed EUR 0.00');
     const formula = ['settle', '--paid', 'q3', '--window', '1', '--reference', '=1+1, "a"'];
     expect((await keytolld(...formula)).exitCode).toBe(0);
     expect((await keytolld('positions', '--csv')).text.split('\r\n')).toEqual([

@@ -17,6 +17,7 @@ const link = {
 const status: AdminStatus = {
   station: 'q1',
   network: 'net',
+  currency: 'EUR',
   uptimeSeconds: 7,
   usersAtDesk: [],
   crl: undefined,
@@ -33,7 +34,7 @@ describe('keytolld status', () => {
       'CRL: none',
       'link to q2: up since 2026-07-01T00:00:00.000Z, otp-secret, 4096 bits in stock',
       '  QKD bits: 4096 available, 512 reserved, 256 being used, 7168 spent, 64 lost',
-      'position of q2: 4 open, 1230 earned and unpaid, limit 5000',
+      'position of q2: EUR 0.04 open, EUR 12.30 earned and unpaid, limit EUR 50.00',
     ]);
   });
 
@@ -56,8 +57,7 @@ describe('keytolld network', () => {
     const dates = { announced: '2026-07-01T00:00:00.000Z', expires: '2026-07-01T00:05:00.000Z' };
     const q1 = { station: 'q1', fee: '120', currency: 'EUR', sequence: '1', ...dates };
     expect(networkLines([{ ...q1, links: [out] }])).toEqual([
-      'q1: fee 120 EUR (minor units), announced 2026-07-01T00:00:00.000Z, ' +
-        'good to 2026-07-01T00:05:00.000Z',
+      'q1: fee EUR 1.20, announced 2026-07-01T00:00:00.000Z, good to 2026-07-01T00:05:00.000Z',
       '  to q2: up since 2026-07-01T00:00:00.000Z, otp-secret, 4096 bits in stock',
     ]);
   });

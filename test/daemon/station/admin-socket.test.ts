@@ -15,6 +15,7 @@ const station: Administered = {
   status: () => ({
     station: 'q1',
     network: 'test',
+    currency: 'EUR',
     uptimeSeconds: 1,
     usersAtDesk: [],
     crl: undefined,
