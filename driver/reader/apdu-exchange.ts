@@ -10,6 +10,7 @@ import {
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { CardConnection, ConnectionEnd } from './connection.ts';
 import { notRun, outcomeUnknown, ReaderError } from './reader-error.ts';
+import { SilenceWatch } from './silence-watch.ts';
 import { WholeApdu } from './whole-apdu.ts';
 
 export interface ApduExchangeOptions {
@@ -39,26 +40,28 @@ export class ApduExchange {
   /** As the connection's, but a card that fell silent is `mute`. Settles once, never rejects. */
   readonly closed: Promise<ConnectionEnd>;
   readonly #connection: CardConnection;
-  readonly #clock: Clock;
-  readonly #silenceMs: number;
-  readonly #commandMs: number;
   readonly #waitingMost: number;
   readonly #whole: WholeApdu;
-  #queue: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  readonly #silence: SilenceWatch;
+  readonly #alive: () => void;
+  #running = false;
+  readonly #waiting: (() => void)[] = [];
   #mute: ConnectionEnd | undefined;
-  /** Of the command that runs: called on every sign of life, and when it has been too long. */
-  #alive: () => void = () => undefined;
 
   constructor(connection: CardConnection, options: ApduExchangeOptions) {
+    const { clock, silenceMs = 30_000, commandMs = 300_000, waitingMost = 64 } = options;
     this.reader = connection.reader;
     this.atr = connection.atr;
     this.closed = connection.closed.then((end) => this.#mute ?? end);
     this.#connection = connection;
-    this.#clock = options.clock;
-    this.#silenceMs = options.silenceMs ?? 30_000;
-    this.#commandMs = options.commandMs ?? 300_000;
-    this.#waitingMost = options.waitingMost ?? 64;
+    this.#waitingMost = waitingMost;
+    this.#silence = new SilenceWatch(clock, { silenceMs, commandMs }, (ms) => {
+      this.#mute = { reason: 'mute', detail: `the card was silent for ${ms} ms` };
+      void connection.close();
+    });
+    this.#alive = () => {
+      this.#silence.alive();
+    };
     this.#whole = new WholeApdu(async (apdu) => {
       const answer = await connection.transmit(apdu, this.#alive);
       this.#alive();
@@ -91,51 +94,32 @@ export class ApduExchange {
     return this.#connection.close();
   }
 
-  async #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#waiting > this.#waitingMost) {
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    if (!this.#running) return this.#watched(run);
+    if (this.#waiting.length >= this.#waitingMost) {
       const message = `${this.reader}: ${this.#waitingMost} commands wait already`;
-      throw new ReaderError('queue-full', message, { reader: this.reader });
+      return Promise.reject(new ReaderError('queue-full', message, { reader: this.reader }));
     }
-    this.#waiting += 1;
-    const turn = this.#queue.then(() => this.#timed(run));
-    // A command's failure is its caller's; the next one finds out for itself what it means.
-    this.#queue = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    try {
-      return await turn;
-    } finally {
-      this.#waiting -= 1;
-    }
+    return new Promise((resolve) => {
+      // A command's failure is its caller's; the next one finds out for itself what it means.
+      this.#waiting.push(() => {
+        resolve(this.#watched(run));
+      });
+    });
   }
 
-  async #timed<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#mute !== undefined) throw notRun(this.reader, this.#mute);
-    const fallSilent = (ms: number): void => {
-      this.#mute = { reason: 'mute', detail: `the card was silent for ${ms} ms` };
-      void this.#connection.close();
-    };
-    let cancelSilence = this.#clock.after(this.#silenceMs, () => {
-      fallSilent(this.#silenceMs);
-    });
-    const cancelCommand = this.#clock.after(this.#commandMs, () => {
-      fallSilent(this.#commandMs);
-    });
-    this.#alive = () => {
-      cancelSilence();
-      cancelSilence = this.#clock.after(this.#silenceMs, () => {
-        fallSilent(this.#silenceMs);
-      });
-    };
+  async #watched<T>(run: () => Promise<T>): Promise<T> {
+    this.#running = true;
     try {
+      if (this.#mute !== undefined) throw notRun(this.reader, this.#mute);
+      this.#silence.begin();
       return await run();
     } catch (error) {
       throw this.#blameSilence(error);
     } finally {
-      this.#alive = () => undefined;
-      cancelSilence();
-      cancelCommand();
+      this.#silence.end();
+      this.#running = false;
+      this.#waiting.shift()?.();
     }
   }
 

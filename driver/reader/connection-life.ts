@@ -33,14 +33,15 @@ export class ConnectionLife {
 
   /**
    * Hands a command over by `send`, which puts it on its way and returns at once; the promise
-   * settles by `answer` or `end`. Throws ReaderError where the connection is over or a command is
-   * under way.
+   * settles by `answer` or `end`. Rejects with ReaderError where the connection is over or a
+   * command is under way.
    */
-  async command(send: () => void, running?: () => void): Promise<Uint8Array> {
-    if (this.#end !== undefined) throw notRun(this.#reader, this.#end);
+  command(send: () => void, running?: () => void): Promise<Uint8Array> {
+    if (this.#end !== undefined) return Promise.reject(notRun(this.#reader, this.#end));
     if (this.#pending !== undefined) {
       const message = `${this.#reader}: a command is under way; a card takes one at a time`;
-      throw new ReaderError('command-in-flight', message, { reader: this.#reader });
+      const error = new ReaderError('command-in-flight', message, { reader: this.#reader });
+      return Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject, running };

@@ -49,8 +49,15 @@ const tornOut: TransmitFault = {
   neverRan: false,
 };
 
-/** The parent's end is its end of the socket pair. */
-const wire = new Socket({ fd: 3, readable: true, writable: true });
+const frames = new PcscFrameReader();
+/** The parent's end is its end of the socket pair. Bytes come past the stream, a copy the less. */
+const wireOptions = {
+  fd: 3,
+  readable: true,
+  writable: true,
+  onread: { buffer: new Uint8Array(65_536), callback: hear },
+};
+const wire = new Socket(wireOptions);
 const readers = new Map<string, KnownReader>();
 let openCard: OpenCard | undefined;
 let runningToldMs = 0;
@@ -196,17 +203,22 @@ function transmit(command: Uint8Array): Promise<Uint8Array> {
       return;
     }
     const { reader, protocol } = card;
-    reader.transmit(Buffer.from(command), RECEIVE_BYTES, protocol, (error, response) => {
-      if (!error && response.length >= 2) {
-        tellRunning();
-        resolve(Uint8Array.from(response));
-        return;
-      }
-      // Debian's vpcd reports a card torn out during a command as success without a byte.
-      const { reason, detail, neverRan } = error ? transmitFault(error) : tornOut;
-      card.fault ??= { reason, detail, neverRan };
-      reject((neverRan ? notRun : outcomeUnknown)(reader.name, { reason, detail }, error));
-    });
+    reader.transmit(
+      Buffer.from(command.buffer, command.byteOffset, command.length),
+      RECEIVE_BYTES,
+      protocol,
+      (error, response) => {
+        if (!error && response.length >= 2) {
+          tellRunning();
+          resolve(new Uint8Array(response));
+          return;
+        }
+        // Debian's vpcd reports a card torn out during a command as success without a byte.
+        const { reason, detail, neverRan } = error ? transmitFault(error) : tornOut;
+        card.fault ??= { reason, detail, neverRan };
+        reject((neverRan ? notRun : outcomeUnknown)(reader.name, { reason, detail }, error));
+      },
+    );
   });
 }
 
@@ -230,6 +242,13 @@ async function command(run: () => Promise<Uint8Array>): Promise<void> {
   }
   card.busy = false;
   if (card.fault !== undefined) endConnection(card.fault);
+}
+
+function hear(bytes: number, buffer: Uint8Array): boolean {
+  for (const message of frames.push(buffer.subarray(0, bytes))) {
+    if (isToPcscChild(message)) receive(message);
+  }
+  return true;
 }
 
 function receive(message: ToPcscChild): void {
@@ -263,10 +282,6 @@ function receive(message: ToPcscChild): void {
 }
 
 process.title = 'keytoll-pcsc';
-const frames = new PcscFrameReader();
-wire.on('data', (chunk: Uint8Array) => {
-  for (const message of frames.push(chunk)) if (isToPcscChild(message)) receive(message);
-});
 wire.on('error', die);
 wire.on('end', die);
 wire.on('close', die);

@@ -34,29 +34,37 @@ function frame(form: number, body: Uint8Array): Uint8Array {
   return bytes;
 }
 
+const nothing = new Uint8Array(0);
+
 /** Cuts the stream into messages, however its chunks fall. */
 export class PcscFrameReader {
-  #rest: Uint8Array = new Uint8Array(0);
+  #rest: Uint8Array = nothing;
 
   /** What `chunk` completes, for the caller to check. Throws RangeError for what is no frame. */
   push(chunk: Uint8Array): unknown[] {
     const bytes = this.#rest.length === 0 ? chunk : concatBytes(this.#rest, chunk);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const messages: unknown[] = [];
     let at = 0;
     while (at + HEAD_BYTES <= bytes.length) {
-      const length = view.getUint32(at);
-      if (length > BODY_MOST) throw new RangeError(`a frame of ${length} bytes`);
-      const end = at + HEAD_BYTES + length;
+      const end = at + HEAD_BYTES + bodyLength(bytes, at);
       if (end > bytes.length) break;
-      messages.push(
-        decode(view.getUint8(at + 4), Uint8Array.from(bytes.subarray(at + HEAD_BYTES, end))),
-      );
+      messages.push(decode(bytes[at + 4] ?? 0, copyOf(bytes, at + HEAD_BYTES, end)));
       at = end;
     }
-    this.#rest = Uint8Array.from(bytes.subarray(at));
+    this.#rest = at === bytes.length ? nothing : copyOf(bytes, at, bytes.length);
     return messages;
   }
+}
+
+function bodyLength(bytes: Uint8Array, at: number): number {
+  const length = new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(0);
+  if (length > BODY_MOST) throw new RangeError(`a frame of ${length} bytes`);
+  return length;
+}
+
+/** Never a Buffer, nor a part of one. */
+function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(start, end));
 }
 
 function decode(form: number, body: Uint8Array): unknown {
