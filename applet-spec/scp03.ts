@@ -6,7 +6,7 @@
  */
 import type { CommandApdu, ResponseApdu } from './apdu.ts';
 import { EXTENDED_DATA_MOST, EXTENDED_NE_MOST, SHORT_DATA_MOST, SHORT_NE_MOST } from './apdu.ts';
-import { concatBytes, equalBytes, uintToBytes } from './bytes.ts';
+import { concatBytes, equalBytes, freshBytes, uintToBytes } from './bytes.ts';
 import type { Primitives } from './primitives.ts';
 import { Scp03Error } from './scp03-error.ts';
 import type { MacBytes, SessionKeys } from './scp03-keys.ts';
@@ -120,7 +120,7 @@ export function unwrapCommand(
   const end = command.data.length - channel.macBytes;
   if ((command.cla & otherClaBits) !== SECURE_MESSAGING_BIT || end < 0) return closed;
   if (channel.counter >= SESSION_COMMANDS_MOST) return closed;
-  const data = command.data.slice(0, end);
+  const data = command.data.subarray(0, end);
   const mac = commandMac(primitives, channel, { ...command, data });
   if (!equalBytes(mac.subarray(0, channel.macBytes), command.data.subarray(end))) return closed;
   const counter = channel.counter + 1n;
@@ -170,7 +170,7 @@ export function unwrapResponse(
   const forged = { answer: 'forged', channel: closedChannel } as const;
   const end = data.length - channel.macBytes;
   if (end < 0) return forged;
-  const received = data.slice(0, end);
+  const received = data.subarray(0, end);
   const mac = responseMacOf(primitives, channel, received, sw);
   if (!equalBytes(mac, data.subarray(end))) return forged;
   const decrypts = (channel.level & responseEncryption) !== 0 && received.length > 0;
@@ -255,7 +255,7 @@ function encrypt(
   ivBlock: Uint8Array,
   plain: Uint8Array,
 ): Uint8Array {
-  const padded = new Uint8Array(paddedLength(plain.length));
+  const padded = freshBytes(paddedLength(plain.length));
   padded.set(plain);
   padded[plain.length] = 0x80;
   return primitives.aesCbcEncrypt(sEnc, primitives.aesEcbEncryptBlock(sEnc, ivBlock), padded);
@@ -273,7 +273,7 @@ function decrypt(
   const padded = primitives.aesCbcDecrypt(sEnc, iv, encrypted);
   const end = padded.findLastIndex((byte) => byte !== 0);
   if (end < padded.length - 16 || padded[end] !== 0x80) return undefined;
-  return padded.slice(0, end);
+  return padded.subarray(0, end);
 }
 
 /** ISO/IEC 9797-1 padding method 2: 80, then zeros to the end of the block. */

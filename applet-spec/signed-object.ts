@@ -4,7 +4,7 @@
  * station signs a whole commit batch once (design §7). A batch of one is the same thing with an
  * empty path.
  */
-import { concatBytes, uintToBytes } from './bytes.ts';
+import { concatBytes, copyBytes, uintToBytes } from './bytes.ts';
 import { labels, type Label } from './labels.ts';
 import { limits } from './limits.ts';
 import { signature } from './names.ts';
@@ -90,7 +90,7 @@ export function signedKind<T>(
     body: bodyElement,
     optional: false,
     encode: (signed) => signed.bytes,
-    decodeTlv: (tlv) => decodeOwn(new Uint8Array(tlv.whole), tlv.content.length),
+    decodeTlv: (tlv) => decodeOwn(copyBytes(tlv.whole), tlv.content.length),
     decode: (bytes) => decodeElement(kind, bytes, name),
     digest: (primitives, bodyBytes) => primitives.sha256(label, bodyBytes),
     join(bodyBytes, signatureBytes) {
@@ -175,7 +175,7 @@ export function statementKind<T>(
     optional: false,
     encode: (statement) => statement.bytes,
     decodeTlv(tlv) {
-      const bytes = new Uint8Array(tlv.whole);
+      const bytes = copyBytes(tlv.whole);
       const parts = statementContent.decode(bytes.subarray(bytes.length - tlv.content.length));
       return {
         body: bodyElement.decodeTlv(parts.body),

@@ -1,5 +1,5 @@
 /** One TLV in its DER form: tag, length, content (ISO/IEC 7816-4 §5.2.2; ISO/IEC 8825-1 §10.1). */
-import { concatBytes } from './bytes.ts';
+import { concatBytes, freshBytes } from './bytes.ts';
 import { TlvError } from './tlv-error.ts';
 
 /** One TLV found in a byte string; `content` and `whole` are views on it. */
@@ -75,7 +75,7 @@ export class TlvPieces {
 const noBytes = new Uint8Array(0);
 
 export function encodeTlv(tag: number, content: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(tlvHeadBytes(tag, content.length) + content.length);
+  const whole = freshBytes(tlvHeadBytes(tag, content.length) + content.length);
   whole.set(content, putTlvHead(whole, 0, tag, content.length));
   return whole;
 }

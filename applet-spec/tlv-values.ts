@@ -1,5 +1,5 @@
 /** What stands inside an element: numbers, bytes, texts, words of a list, or nothing. */
-import { bytesToUint, fromUtf8, toLatin1, toUtf8, uintToBytes } from './bytes.ts';
+import { bytesToUint, copyBytes, fromUtf8, toLatin1, toUtf8, uintToBytes } from './bytes.ts';
 import { TlvError } from './tlv-error.ts';
 import {
   badValue,
@@ -59,7 +59,7 @@ export function octets(least: number, most: number = least): Value<Uint8Array> {
   };
   // A socket's and a database's bytes are Buffers, whose `slice` is a view on a pool that is
   // reused.
-  return { encode: inBounds, decode: (content) => new Uint8Array(inBounds(content)) };
+  return { encode: inBounds, decode: (content) => copyBytes(inBounds(content)) };
 }
 
 /** The same, and decoded bytes are a view: for who keeps what they were decoded from. */

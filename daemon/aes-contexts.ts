@@ -5,7 +5,7 @@
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { Cipher, Decipher } from 'node:crypto';
-import { equalBytes } from '../applet-spec/bytes.ts';
+import { copyBytes, equalBytes, freshBytes } from '../applet-spec/bytes.ts';
 import { AES_BLOCK_BYTES } from '../applet-spec/primitive-input.ts';
 
 const zeroBlock = new Uint8Array(AES_BLOCK_BYTES);
@@ -38,8 +38,7 @@ export class AesContexts {
   /** Whole blocks; a result of its own. */
   cbcEncrypt(iv: Uint8Array, plaintext: Uint8Array): Uint8Array {
     if (plaintext.length === 0) return new Uint8Array(0);
-    const input = new Uint8Array(plaintext);
-    return this.#encrypt(input, iv);
+    return this.#encrypt(copyBytes(plaintext), iv);
   }
 
   /** The last block under a zero IV; `input` is whole blocks, and is not what it was afterwards. */
@@ -99,7 +98,7 @@ const contexts = new WeakMap<Uint8Array, AesContexts>();
 export function aesCmac(key: Uint8Array, message: Uint8Array): Uint8Array {
   const context = AesContexts.of(key);
   const blocks = Math.max(1, Math.ceil(message.length / AES_BLOCK_BYTES));
-  const padded = new Uint8Array(blocks * AES_BLOCK_BYTES);
+  const padded = freshBytes(blocks * AES_BLOCK_BYTES);
   padded.set(message);
   const isWhole = message.length === padded.length;
   if (!isWhole) padded[message.length] = 0x80;

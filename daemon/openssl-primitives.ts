@@ -13,6 +13,7 @@ import {
   bytesToUint,
   concatBytes,
   fromHex,
+  fromLatin1,
   toLatin1,
   uintToBytes,
   wipe,
@@ -46,8 +47,12 @@ const pkcs8Prefix = fromHex(
 export const opensslPrimitives: Primitives = {
   sha256(...parts) {
     const [first] = parts;
-    const whole = parts.length === 1 && first !== undefined ? first : concatBytes(...parts);
-    return plainBytes(hash('sha256', whole, 'buffer'));
+    if (parts.length === 1 && first !== undefined) return digestOf(first);
+    const whole = concatBytes(...parts);
+    const digest = digestOf(whole);
+    // One of the parts may have been a secret.
+    wipe(whole);
+    return digest;
   },
   aesCmac(key, message) {
     requireAesKey(key);
@@ -174,6 +179,11 @@ class OpensslSigningKey extends OpensslVerifyingKey implements SigningKey {
     const input = { key: this.#privateKey, dsaEncoding: 'ieee-p1363' } as const;
     return toLowS(plainBytes(opensslSign('sha256', message, input)));
   }
+}
+
+/** As text and back: a quarter of what a Buffer from OpenSSL costs. */
+function digestOf(bytes: Uint8Array): Uint8Array {
+  return fromLatin1(hash('sha256', bytes, 'binary'));
 }
 
 function importPoint(publicKey: Uint8Array): KeyObject {

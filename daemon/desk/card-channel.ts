@@ -133,7 +133,7 @@ export class CardChannel {
     const result = resultNames.get(answer.data[0] ?? 0xff);
     if (result === undefined) return { outcome: 'unknown' };
     this.#channel = answer.channel;
-    return { outcome: 'answered', result, payload: answer.data.slice(1) };
+    return { outcome: 'answered', result, payload: answer.data.subarray(1) };
   }
 }
 

@@ -1,3 +1,4 @@
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 import type { KeySourceStatus, QkdKey } from './key-source.ts';
 import { normalKeyId } from './key-source.ts';
 import { QkdError } from './qkd-error.ts';
@@ -119,8 +120,7 @@ function readContainer(body: string, burntBits: number): QkdKey[] {
   return list.map((entry: unknown) => {
     const key = readKey(entry, burntBits);
     if (ids.has(key.id)) throw broken('gave a key ID twice in one answer', burntBits);
-    // A binary string: hexadecimal would cost more than all the rest.
-    const value = Buffer.from(key.bits.buffer).toString('latin1');
+    const value = toLatin1(key.bits);
     if (values.has(value)) throw broken('gave one key under two key IDs', burntBits);
     ids.add(key.id);
     values.add(value);
