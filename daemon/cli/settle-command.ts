@@ -6,6 +6,7 @@ import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, type StationName } from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
+import { Positions } from '../relay/positions.ts';
 import {
   positionReport,
   windowReport,
@@ -15,7 +16,7 @@ import {
 } from '../settlement/settlement-report.ts';
 import { allWindows } from '../settlement/window-books.ts';
 import { askSettle } from '../station/admin-socket.ts';
-import { readStationConfig, type StationConfig } from '../station/config.ts';
+import { positionLimits, readStationConfig, type StationConfig } from '../station/config.ts';
 import { adminSocketOf } from '../station/station.ts';
 import { openStationStore } from '../station/station-store.ts';
 import type { Store } from '../store/store.ts';
@@ -103,12 +104,14 @@ async function bookPaid(
 }
 
 async function positions(options: SettleOptions, command: Command): Promise<void> {
-  await withStore(options, async (store, { name, currency }) => {
+  await withStore(options, async (store, config) => {
+    const { name, currency } = config;
+    const trusts = new Positions(store, positionLimits(config));
     const reports: PositionReport[] = [];
     const all: { readonly peer: string; readonly windows: readonly WindowReport[] }[] = [];
     for (const position of await store.positions()) {
       const windows = await allWindows(store, position.peer);
-      reports.push(positionReport(position, windows));
+      reports.push(positionReport(position, windows, trusts.limitOf(position.peer)));
       all.push({ peer: position.peer, windows: windows.map(windowReport) });
     }
     if (options.csv === true) {
@@ -147,11 +150,12 @@ function peerLines(report: PeerReport, currency: string): string[] {
 }
 
 function positionLines(position: PositionReport, currency: string): string[] {
-  const { peer, payable, receivable, inFlight, unclaimed, windows } = position;
+  const { peer, payable, receivable, inFlight, unclaimed, limit, windows } = position;
   const money = (amount: string): string => formatMoney(amount, currency);
   return [
     `${peer}: we owe ${money(payable)}, are owed ${money(receivable)}, of which ` +
-      `${money(unclaimed.amount)} not claimed; in flight ${money(inFlight)}`,
+      `${money(unclaimed.amount)} not claimed; in flight ${money(inFlight)}; ` +
+      `trusted with ${money(limit)}`,
     ...windows.map((window) => windowLine(window, currency)),
   ];
 }

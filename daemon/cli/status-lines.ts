@@ -6,13 +6,18 @@ import type { PositionStatus, StationStatus } from '../station/station-status.ts
 type LinkStatus = StationStatus['links'][number];
 
 export function statusLines(status: AdminStatus): string[] {
-  const { station, network, currency, uptimeSeconds, usersAtDesk, crl, links, positions } = status;
+  const { station, network, currency, uptimeSeconds, usersAtDesk, crl, links, positions, refused } =
+    status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
     crl === undefined ? 'CRL: none' : `CRL: number ${crl.number}, next due ${crl.nextUpdate}`,
     ...links.flatMap(linkLines),
     ...positions.map((position) => positionLine(position, currency)),
+    ...refused.map(
+      ({ who, perHour, until }) =>
+        `no payment of ${who} before ${until}: more than ${perHour} an hour were not delivered`,
+    ),
   ];
 }
 

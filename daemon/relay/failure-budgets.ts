@@ -27,7 +27,8 @@ export interface Involved {
 }
 
 export interface SpentBudget {
-  readonly who: UserName | StationName;
+  /** A user or a station. */
+  readonly who: string;
   readonly perHour: number;
   readonly untilMs: number;
 }
@@ -85,6 +86,13 @@ export class FailureBudgets {
     );
   }
 
+  /** All that are spent now, users before stations; for the operator. */
+  get allSpent(): readonly SpentBudget[] {
+    return [this.#payers, this.#payees, this.#stations].flatMap((buckets) =>
+      buckets.empty.flatMap((who) => spentOf(buckets, who) ?? []),
+    );
+  }
+
   /** Of the issuer and the last station, whichever this one is not. */
   #othersOf({ payer, payee }: { readonly payer: UserName; readonly payee: UserName }) {
     return [homeStation(payer), homeStation(payee)].filter((one) => one !== this.#station);
@@ -100,12 +108,8 @@ export function spentWords({ who, perHour, untilMs }: SpentBudget): string {
   );
 }
 
-function spentOf(
-  buckets: TokenBuckets,
-  who: SpentBudget['who'] | undefined,
-): SpentBudget | undefined {
-  const untilMs = who && buckets.emptyUntilMs(who);
-  return who === undefined || untilMs === undefined
-    ? undefined
-    : { who, perHour: buckets.perHour, untilMs };
+function spentOf(buckets: TokenBuckets, who: string | undefined): SpentBudget | undefined {
+  if (who === undefined) return undefined;
+  const untilMs = buckets.emptyUntilMs(who);
+  return untilMs === undefined ? undefined : { who, perHour: buckets.perHour, untilMs };
 }

@@ -51,6 +51,11 @@ export class TokenBuckets {
     return bucket.atMs + Math.ceil(((1 - bucket.tokens) * hourMs) / this.perHour);
   }
 
+  /** Whose bucket is empty now, those that have waited longest first. */
+  get empty(): readonly string[] {
+    return [...this.#buckets.keys()].filter((name) => this.emptyUntilMs(name) !== undefined);
+  }
+
   /** As it is now; undefined where it is full. */
   #filled(name: string): Bucket | undefined {
     const bucket = this.#buckets.get(name);

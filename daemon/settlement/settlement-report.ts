@@ -72,6 +72,8 @@ export interface PositionReport {
   readonly receivable: string;
   readonly inFlight: string;
   readonly unclaimed: TotalReport;
+  /** What `receivable` and `inFlight` are kept within. */
+  readonly limit: string;
   /** Windows that are not paid yet. */
   readonly windows: readonly WindowReport[];
 }
@@ -79,6 +81,7 @@ export interface PositionReport {
 export function positionReport(
   { peer, payable, receivable, inFlight, unclaimed }: Position,
   windows: readonly SettlementWindow[],
+  limit: bigint,
 ): PositionReport {
   return {
     peer,
@@ -86,6 +89,7 @@ export function positionReport(
     receivable: `${receivable}`,
     inFlight: `${inFlight}`,
     unclaimed: totalReport(unclaimed),
+    limit: `${limit}`,
     windows: windows.filter(({ state }) => state !== 'paid').map(windowReport),
   };
 }

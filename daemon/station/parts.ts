@@ -40,6 +40,7 @@ export interface Parts {
   readonly desk: Desk;
   readonly settlement: Settlement;
   readonly positions: Positions;
+  readonly failures: FailureBudgets;
 }
 
 export function joinParts(config: StationConfig, seams: StationSeams, given: Given): Parts {
@@ -86,7 +87,7 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     tollRoad: () => tollRoad,
   });
   const desk: Desk = new Desk(deskContextOf(config, seams, { ...given, mint, tollRoad }));
-  return { announcer, tollRoad, desk, settlement, positions };
+  return { announcer, tollRoad, desk, settlement, positions, failures };
 }
 
 function faultOf({ log }: StationSeams): (error: unknown) => void {

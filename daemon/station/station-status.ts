@@ -8,7 +8,18 @@ import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
 import type { Position } from '../store/settlement-store.ts';
 import type { Trust } from '../network/trust.ts';
+import type { FailureBudgets } from '../relay/failure-budgets.ts';
 import type { StationConfig } from './config.ts';
+
+/** Names that a status tells; there may be thousands. */
+const refusedMost = 100;
+
+/** Of whom no payment is taken before a time: too many were not delivered. */
+export interface RefusedStatus {
+  readonly who: string;
+  readonly perHour: number;
+  readonly until: string;
+}
 
 export interface StationStatus {
   readonly station: string;
@@ -33,6 +44,7 @@ export interface StationStatus {
     readonly spentBits: string;
     readonly lostBits: string;
   }[];
+  readonly refused: readonly RefusedStatus[];
   readonly stations: readonly {
     readonly station: string;
     readonly fee: string;
@@ -81,8 +93,9 @@ export function stationStatus(parts: {
   readonly directory: Directory;
   readonly desk: Desk;
   readonly trust: Trust;
+  readonly failures: FailureBudgets;
 }): StationStatus {
-  const { config, clock, startedMs, links, directory, desk, trust } = parts;
+  const { config, clock, startedMs, links, directory, desk, trust, failures } = parts;
   const { crl } = trust;
   return {
     station: config.name,
@@ -111,6 +124,11 @@ export function stationStatus(parts: {
         },
       ];
     }),
+    refused: failures.allSpent.slice(0, refusedMost).map(({ who, perHour, untilMs }) => ({
+      who,
+      perHour,
+      until: isoTime(untilMs),
+    })),
     stations: directory.entries.map(({ station, announcement: { body } }) => ({
       station,
       fee: String(body.fee),

@@ -125,7 +125,7 @@ async function start(
     name: config.name,
     deskPort,
     linksPort,
-    status: () => stationStatus({ config, clock, startedMs, links, directory, desk, trust }),
+    status: () => stationStatus({ ...parts, config, clock, startedMs, links, directory, trust }),
     positions: async () =>
       (await store.positions()).map((one) =>
         positionStatus(one, parts.positions.limitOf(one.peer)),

@@ -35,6 +35,7 @@ it(
       /payments of bob@q3 were not delivered: 3 an hour .* at \d{4}-.*Z\. No coin was used: wait/,
     );
     expect(await untouched(road)).toEqual(before);
+    expect(alice.station.running.status().refused).toMatchObject([{ who: bob.name, perHour: 3 }]);
     expect(road.device('q2', 'q3').fetched).toBe(burned);
     road.clock.moveOn(301);
     for (const paymentId of paid) await road.payment('q1', paymentId, 'undelivered');

@@ -186,7 +186,12 @@ describe('keytolld positions and settle --paid', () => {
     const before = await keytolld('positions', '--json');
     expect(JSON.parse(before.text)).toMatchObject({
       positions: [
-        { peer: 'q2', payable: '4', windows: [{ window: '1', state: 'agreed', net: '-4' }] },
+        {
+          peer: 'q2',
+          payable: '4',
+          limit: '10000000',
+          windows: [{ window: '1', state: 'agreed', net: '-4' }],
+        },
         { peer: 'q3', payable: '3', windows: [{ window: '1', state: 'agreed', net: '-3' }] },
       ],
     });
@@ -197,6 +202,7 @@ describe('keytolld positions and settle --paid', () => {
     expect((await keytolld(...paid)).text).toContain('was booked before, as "bank 17"');
     const after = await keytolld('positions');
     expect(after.text).toContain('q2: we owe EUR 0.00, are owed EUR 0.00');
+    expect(after.text).toContain('in flight EUR 0.00; trusted with EUR 100000.00');
     const formula = ['settle', '--paid', 'q3', '--window', '1', '--reference', '=1+1, "a"'];
     expect((await keytolld(...formula)).exitCode).toBe(0);
     expect((await keytolld('positions', '--csv')).text.split('\r\n')).toEqual([

@@ -23,6 +23,7 @@ const status: AdminStatus = {
   crl: undefined,
   links: [link],
   stations: [],
+  refused: [{ who: 'bob@q3', perHour: 3, until: '2026-07-01T00:20:00.000Z' }],
   positions: [{ peer: 'q2', open: '4', unpaid: '1230', limit: '5000' }],
 };
 
@@ -35,6 +36,8 @@ describe('keytolld status', () => {
       'link to q2: up since 2026-07-01T00:00:00.000Z, otp-secret, 4096 bits in stock',
       '  QKD bits: 4096 available, 512 reserved, 256 being used, 7168 spent, 64 lost',
       'position of q2: EUR 0.04 open, EUR 12.30 earned and unpaid, limit EUR 50.00',
+      'no payment of bob@q3 before 2026-07-01T00:20:00.000Z: ' +
+        'more than 3 an hour were not delivered',
     ]);
   });
 

@@ -80,6 +80,7 @@ describe('what counts', () => {
     expect(payer()).toBeUndefined();
     budgets.begun({ role: 'issuer', payment });
     expect(payer()).toMatchObject({ who: alice, perHour: 2 });
+    expect(budgets.allSpent).toEqual([payer()]);
     budgets.ended({ role: 'issuer', payment }, { verdict: 'delivered' });
     expect(payer()).toBeUndefined();
     expect(budgets.spent({ payer: carol, payee: dan, stations: [] })).toBeUndefined();

@@ -20,6 +20,7 @@ const station: Administered = {
     usersAtDesk: [],
     crl: undefined,
     links: [],
+    refused: [],
     stations: [],
   }),
   positions: () => Promise.resolve([{ peer: 'q2', open: '2', unpaid: '3', limit: '9' }]),
