@@ -121,6 +121,7 @@ export const conformanceCases = {
   'LIFE-11': entry(enrolment, 'expendable', 'limits may change later, the owner may not'),
   'LIFE-12': entry(enrolment, 'expendable', 'a handle takes the serial number’s place'),
   'LIFE-13': entry(commands, 'expendable', 'host and station derive the same host-link keys'),
+  'LIFE-14': entry(attest, 'expendable', 'the maker’s root certifies the device key'),
   'POOL-1': entry(pool, 'expendable', 'coins are loaded once, all or none'),
   'POOL-2': entry(channel, 'expendable', 'a changed command executes nothing'),
   'POOL-3': entry(pool, 'expendable', 'coins retire as authorised, and for their order alone'),

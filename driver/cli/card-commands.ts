@@ -89,7 +89,10 @@ async function showInfo(setting: CommandSetting): Promise<undefined> {
 }
 
 async function initialise(setting: CommandSetting, options: InitOptions): Promise<undefined> {
-  const rootCertificate = pemToDer(readBytesFile(options.ca, "the CA's root certificate"));
+  const rootCertificate = pemToDer(
+    readBytesFile(options.ca, "the CA's root certificate"),
+    'the CA file',
+  );
   const newPin =
     options.newPin ??
     setting.givenPin() ??

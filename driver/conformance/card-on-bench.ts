@@ -3,6 +3,7 @@ import { decodeResponse, type CommandApdu, type ResponseApdu } from '../../apple
 import { concatBytes, equalBytes, fromHex, toUtf8 } from '../../applet-spec/bytes.ts';
 import type { CardDelivery } from '../../applet-spec/card-delivery.ts';
 import { applicationInfo, type ApplicationInfo } from '../../applet-spec/card-objects.ts';
+import type { Certificate } from '../../applet-spec/certificate.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import {
   appletId,
@@ -31,6 +32,8 @@ export interface BenchOptions {
   readonly primitives: Primitives;
   readonly pin?: string;
   readonly delivery?: CardDelivery;
+  /** The root of the card's maker, as a station would trust it. */
+  readonly makerRoot?: Certificate;
 }
 
 /** For a card to be put in, and for a reader to see it. */
@@ -42,6 +45,7 @@ export class CardOnBench {
   readonly primitives: Primitives;
   readonly entropy: Entropy;
   readonly delivery: CardDelivery | undefined;
+  readonly #makerRoot: Certificate | undefined;
   /** The PIN, where it is known: the caller's, or the one that an expendable card was given. */
   pin: string | undefined;
   /** The keys in force, where they are known. */
@@ -59,6 +63,7 @@ export class CardOnBench {
     this.entropy = options.entropy;
     this.primitives = options.primitives;
     this.delivery = options.delivery;
+    this.#makerRoot = options.makerRoot;
     this.pin = options.pin;
   }
 
@@ -128,6 +133,16 @@ export class CardOnBench {
   get requireDelivery(): CardDelivery {
     if (this.delivery === undefined) throw new NotApplicable('there is no delivery file');
     return this.delivery;
+  }
+
+  /** Throws NotApplicable where it was not given. */
+  get requireMakerRoot(): Certificate {
+    if (this.#makerRoot !== undefined) return this.#makerRoot;
+    throw new NotApplicable('needs the root certificate of the card’s maker: --maker-root');
+  }
+
+  get nowSeconds(): bigint {
+    return BigInt(Math.floor(this.#clock.nowMs() / 1_000));
   }
 
   get requireKeys(): CardKeys {

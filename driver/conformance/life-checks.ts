@@ -1,6 +1,12 @@
 /** LIFE: an expendable card from blank to enrolled, with keys and papers made here. */
 import { concatBytes, equalBytes, toHex, toUtf8 } from '../../applet-spec/bytes.ts';
-import { attestAnswer, attestation, cardKeyPolicy } from '../../applet-spec/attestation.ts';
+import {
+  attestAnswer,
+  attestation,
+  cardKeyPolicy,
+  judgeAttestation,
+  type AttestAnswer,
+} from '../../applet-spec/attestation.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { generatedKey, hostLinkAnswer, profile } from '../../applet-spec/card-objects.ts';
 import { changeReference, pinReference, pukReference } from '../../applet-spec/commands.ts';
@@ -12,7 +18,14 @@ import { decodeElement } from '../../applet-spec/tlv.ts';
 import { hostLinkKeys } from '../../applet-spec/traffic-keys.ts';
 import { toUserName } from '../../applet-spec/names.ts';
 import type { CardOnBench } from './card-on-bench.ts';
-import { expectBytes, expectNumber, expectStatus, expectThat, expectWord } from './expectation.ts';
+import {
+  expectBytes,
+  expectNumber,
+  expectStatus,
+  expectThat,
+  expectWord,
+  NotConforming,
+} from './expectation.ts';
 import { otherThan } from './host-checks.ts';
 import { certificateFor, coinOf, loadOf, profileOf, quoteOf, strangerKey } from './specimens.ts';
 import type { StationHand } from './station-hand.ts';
@@ -100,11 +113,7 @@ export const lifeChecks = {
   'LIFE-7': async (card: CardOnBench): Promise<void> => {
     const station = await card.enterWithStation();
     const nonce = card.entropy.randomBytes(32);
-    const answer = decodeElement(
-      attestAnswer,
-      await station.expect('done', 'attest', nonce),
-      'answer to ATTEST',
-    );
+    const answer = await attested(station, nonce);
     const device = parseCertificate(answer.deviceCertificate);
     const { body } = answer.attestation;
     const deviceKey = card.primitives.verifyingKey(device.publicKey);
@@ -197,7 +206,28 @@ export const lifeChecks = {
     expectStatus('15 bytes', (await card.send('deriveHostLink', hostNonce.subarray(1))).sw, 0x6700);
     await card.done('deriveHostLink', hostNonce);
   },
+
+  'LIFE-14': async (card: CardOnBench): Promise<void> => {
+    const root = card.requireMakerRoot;
+    const nonce = card.entropy.randomBytes(32);
+    const answer = await attested(await card.enterWithStation(), nonce);
+    const verdict = judgeAttestation(card.primitives, {
+      answer,
+      makers: [root],
+      nowSeconds: card.nowSeconds,
+      serial: card.requireDelivery.serial,
+      nonce,
+      publicKey: card.life.publicKey,
+    });
+    if (!verdict.ok) throw new NotConforming(`${verdict.reason}: ${verdict.detail}`);
+  },
 } as const;
+
+/** ATTEST. */
+async function attested(station: StationHand, nonce: Uint8Array): Promise<AttestAnswer> {
+  const payload = await station.expect('done', 'attest', nonce);
+  return decodeElement(attestAnswer, payload, 'answer to ATTEST');
+}
 
 /** GENERATE KEY PAIR, with its proof. */
 async function newKey(card: CardOnBench, station: StationHand): Promise<Uint8Array> {

@@ -50,7 +50,9 @@ function soundCard(): SoftwareCard {
 
 describe('keytoll card conformance', () => {
   it('prints a report for programs, and ends with 0 where nothing failed', async () => {
-    const wholeLife = ['--delivery', join(folder, 'delivery.json'), '--expendable', '--json'];
+    writeFileSync(join(folder, 'maker.der'), testMaker.root);
+    const given = ['--delivery', join(folder, 'delivery.json'), '--expendable', '--json'];
+    const wholeLife = [...given, '--maker-root', join(folder, 'maker.der')];
     const { exitCode, out } = await conformance(wholeLife, soundCard());
     expect(exitCode).toBe(0);
     const report: unknown = JSON.parse(out);
@@ -80,6 +82,22 @@ describe('keytoll card conformance', () => {
       /^failed {3}TRANSMISSION-8 .*\n {25}card\.md, Status words: a0ca0101: 6D00 where 6E00 is/m,
     );
     expect(out).toMatch(/ 1 failed, /);
+  });
+
+  it('skips the maker’s case without its root, and says so', async () => {
+    const given = ['--delivery', join(folder, 'delivery.json'), '--expendable'];
+    const { exitCode, out } = await conformance(given, soundCard());
+    expect(exitCode).toBe(0);
+    expect(out).toMatch(/^skipped {2}LIFE-14 .*\n.*needs the root certificate.*--maker-root$/m);
+    expect(out).toMatch(/ 0 failed, 1 skipped\.$/);
+  });
+
+  it('says of a file that it is no root of a card maker', async () => {
+    const { certificate } = testMaker.equip(new Uint8Array(16));
+    writeFileSync(join(folder, 'device.der'), certificate);
+    const { exitCode, notes } = await conformance(['--maker-root', join(folder, 'device.der')]);
+    expect(exitCode).toBe(2);
+    expect(notes.join()).toMatch(/device\.der is not the root of a card maker/);
   });
 
   it('wants the delivery file of a card that it may use up', async () => {

@@ -7,6 +7,7 @@ import {
   toHex,
   uintToBytes,
 } from '../../../applet-spec/bytes.ts';
+import { parseCertificate } from '../../../applet-spec/certificate.ts';
 import { appletId } from '../../../applet-spec/commands.ts';
 import type { ConformanceCaseId } from '../../../applet-spec/conformance.ts';
 import { labels } from '../../../applet-spec/labels.ts';
@@ -17,6 +18,7 @@ import { strangerKey } from '../../../driver/conformance/specimens.ts';
 import { InProcessReader } from '../../../driver/reader/in-process-reader.ts';
 import { makeCard, type CardEquipper } from '../../../emulator/card/card-maker.ts';
 import type { StoredCoin, StoredPeerKey } from '../../../emulator/card/card-state.ts';
+import { DeviceMaker } from '../../../emulator/card/device-maker.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
 import { testMaker } from '../../contract/test-maker.ts';
@@ -74,9 +76,15 @@ describe('a card that', () => {
     expect(await failures(defect)).toContain(found);
   });
 
-  it('shows the device certificate of another card fails LIFE-7', async () => {
+  it('shows the device certificate of another card fails LIFE-7 and LIFE-14', async () => {
     const stolen = testMaker.equip(new Uint8Array(16));
-    expect(await failures({}, { equip: () => stolen })).toEqual(['LIFE-7']);
+    expect(await failures({}, { equip: () => stolen })).toEqual(['LIFE-7', 'LIFE-14']);
+  });
+
+  it('was certified by another maker of the same name fails LIFE-14', async () => {
+    const key = new Uint8Array(32).fill(0x45);
+    const other = DeviceMaker.found(key, 'A maker of test cards', seededEntropy('other maker'));
+    expect(await failures({}, other)).toEqual(['LIFE-14']);
   });
 });
 
@@ -90,7 +98,12 @@ async function failures(
   reader.insert(defectiveCard(image, 't1-short', entropy, defect));
   const clock = new VirtualClock();
   const given = { reader, clock, entropy: seededEntropy('host'), primitives };
-  const { cases } = await checkConformance({ ...given, delivery, expendable: true });
+  const { cases } = await checkConformance({
+    ...given,
+    delivery,
+    expendable: true,
+    makerRoot: parseCertificate(testMaker.root),
+  });
   return cases.filter(({ result }) => result === 'failed').map(({ id }) => id);
 }
 
