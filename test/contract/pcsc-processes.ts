@@ -26,11 +26,16 @@ export function footprintOf(pid: number): Footprint {
   };
 }
 
+export interface OwnFootprint extends Footprint {
+  /** Of JavaScript's objects. */
+  readonly heapBytes: number;
+}
+
 /** This process without what its garbage collector would have taken away anyway. */
-export function ownFootprint(): Footprint {
+export function ownFootprint(): OwnFootprint {
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('gc');
   if (typeof collect !== 'function') throw new Error('this Node has no gc');
   Reflect.apply(collect, undefined, []);
-  return footprintOf(process.pid);
+  return { ...footprintOf(process.pid), heapBytes: process.memoryUsage().heapUsed };
 }
