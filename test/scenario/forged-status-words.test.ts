@@ -11,6 +11,7 @@ import { unspent } from './holdings.ts';
 import type { RoadUser } from './road-user.ts';
 import { Road } from './road.ts';
 import type { ForgedMoment } from './tapped-card.ts';
+import { maker, trustMaker } from './trusted-maker.ts';
 
 /** Refusals, and a success that has no MAC. */
 const words = [0x6985, 0x6a80, 0x6d00, 0x6982, 0x6f00, 0x9000] as const;
@@ -78,6 +79,33 @@ describe('while a card is enrolled', () => {
       await road.atDesk(user);
       const { certificateHash } = (await recordOf(user)) ?? {};
       expect(certificateHash).toEqual(noblePrimitives.sha256(user.cardState.certificate ?? none));
+    },
+  );
+});
+
+describe('while a card attests its key', () => {
+  let wary: Road;
+
+  beforeAll(async () => {
+    wary = await Road.open({ stations: 2, users: ['bob@q2'] });
+    // A card without a device key would be enrolled here: that is what a forger might feign.
+    await trustMaker(wary, 'optional');
+  });
+  afterAll(() => wary.close());
+
+  it.each(moments.flatMap((moment) => words.map((sw) => ({ moment, sw }))))(
+    '$sw $moment: nothing is certified until the station has heard the card itself',
+    async ({ moment, sw }) => {
+      users += 1;
+      const user = await wary.join(`user${users}@q1`, maker);
+      user.card.forgeNext('attest', sw, moment);
+      await expect(user.enrol(wary.ca.root)).rejects.toMatchObject({ code: 'outcome-unknown' });
+      expect(user.card.forged).toBe(true);
+      expect(user.cardState.certificate).toBeUndefined();
+      await user.enrol(wary.ca.root);
+      await wary.atDesk(user);
+      const words = wary.station('q1').log.lines.filter(({ user: of }) => of === user.name);
+      expect(words.map(({ msg }) => msg)).toContain('the card has attested its key');
     },
   );
 });
