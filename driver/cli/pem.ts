@@ -1,8 +1,8 @@
 import { UsageError } from './usage-error.ts';
 
 /**
- * The first certificate of a PEM file (RFC 7468), or the file itself where it is DER already. `what`
- * names the file in the UsageError that says that there is none.
+ * The first certificate of a PEM file (RFC 7468), or the file itself where it is DER already.
+ * `what` names the file in the UsageError that says that there is none.
  */
 export function pemToDer(file: Uint8Array, what: string): Uint8Array {
   if (file[0] === 0x30) return file;
