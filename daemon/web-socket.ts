@@ -1,6 +1,7 @@
 /**
  * The one importer of ws among the station's files: sockets as the rest of the daemon sees them.
  */
+import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import type { Clock } from '../applet-spec/clock.ts';
 import type { Socket, SocketFactory, SocketListener, SocketServer } from './socket.ts';
@@ -55,7 +56,7 @@ async function listen(
   });
   server.on('connection', (webSocket, request) => {
     if (server.clients.size > connectionsMost) webSocket.terminate();
-    else accept(wrap(webSocket, request.socket.remoteAddress ?? 'unknown', clock));
+    else accept(wrap(webSocket, request.socket, request.socket.remoteAddress ?? 'unknown', clock));
   });
   const address = server.address();
   return {
@@ -92,10 +93,12 @@ function connect(
     signal?.addEventListener('abort', giveUp, { once: true });
     if (signal?.aborted === true) giveUp();
     webSocket.once('close', () => signal?.removeEventListener('abort', giveUp));
-    webSocket.once('open', () => {
-      signal?.removeEventListener('abort', giveUp);
-      webSocket.off('error', reject);
-      resolve(wrap(webSocket, url, clock));
+    webSocket.once('upgrade', ({ socket }) => {
+      webSocket.once('open', () => {
+        signal?.removeEventListener('abort', giveUp);
+        webSocket.off('error', reject);
+        resolve(wrap(webSocket, socket, url, clock));
+      });
     });
   });
 }
@@ -106,7 +109,7 @@ const closeWords: Readonly<Record<number, string>> = {
   1009: 'the other end takes no message of that length',
 };
 
-function wrap(webSocket: WebSocket, remote: string, clock: Clock): Socket {
+function wrap(webSocket: WebSocket, stream: Duplex, remote: string, clock: Clock): Socket {
   let listener: SocketListener | undefined;
   let waiting: Uint8Array[] = [];
   let ended: string | undefined;
@@ -127,13 +130,16 @@ function wrap(webSocket: WebSocket, remote: string, clock: Clock): Socket {
     listener?.closed(ended);
   });
   const stopHeartbeat = keepAlive(webSocket, clock);
+  const holdBack = together(stream);
   return {
     remote,
     get bufferedBytes() {
       return webSocket.bufferedAmount;
     },
     send(bytes) {
-      if (webSocket.readyState === WebSocket.OPEN) webSocket.send(bytes);
+      if (webSocket.readyState !== WebSocket.OPEN) return;
+      holdBack();
+      webSocket.send(bytes);
     },
     close(reason) {
       endSoon(webSocket, 1000, reason.slice(0, 40), clock);
@@ -147,6 +153,20 @@ function wrap(webSocket: WebSocket, remote: string, clock: Clock): Socket {
       waiting = [];
       if (ended !== undefined) now.closed(ended);
     },
+  };
+}
+
+/** What is sent in one turn of the event loop is handed to the system in one call, at its end. */
+function together(stream: Duplex): () => void {
+  let held = false;
+  return () => {
+    if (held) return;
+    held = true;
+    stream.cork();
+    setImmediate(() => {
+      held = false;
+      stream.uncork();
+    });
   };
 }
 

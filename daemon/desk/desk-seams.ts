@@ -30,7 +30,11 @@ export interface Quoted {
 
 /** `pay` came to a stored payment: admitted, or refused before admission with a signed refusal. */
 export type Paid =
-  | { readonly outcome: 'paid'; readonly record: PaymentRecord }
+  | {
+      readonly outcome: 'paid';
+      readonly paymentId: Uint8Array;
+      readonly record: PaymentRecord;
+    }
   /** It was stored before. */
   | { readonly outcome: 'paid-before'; readonly row: PaymentRow };
 

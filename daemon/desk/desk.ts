@@ -131,6 +131,7 @@ export class Desk implements Counter {
       },
       closed: () => {
         this.#hosts.delete(host);
+        visitor.left();
         if (this.#visitors.get(visitor.user)?.host === host) this.#visitors.delete(visitor.user);
         this.#context.log.info({ user: visitor.user }, 'a user left the desk');
       },

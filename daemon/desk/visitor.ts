@@ -1,5 +1,4 @@
 /** A user at the desk: what happens on arrival, each request and its reply, each notice. */
-import type { CardResult } from '../../applet-spec/commands.ts';
 import type {
   DeskMessage,
   DeskRefusalCode,
@@ -12,6 +11,8 @@ import { limits } from '../../applet-spec/limits.ts';
 import { suiteCodes, type Suite, type UserName } from '../../applet-spec/names.ts';
 import { quote as quoteKind } from '../../applet-spec/quote.ts';
 import type { CoinRecord } from '../store/store.ts';
+import { AwaitedVerdicts } from './awaited-verdicts.ts';
+import { cardRefusal } from './card-refusals.ts';
 import { CardVisit } from './card-visit.ts';
 import type { DeskContext } from './desk-context.ts';
 import { DeskError, fitting } from './desk-error.ts';
@@ -34,6 +35,7 @@ export class Visitor {
   readonly #context: DeskContext;
   readonly #host: HostConnection;
   readonly #orders: Orders;
+  readonly #awaited: AwaitedVerdicts;
   #underWay = 0;
   #arrival: Promise<void> = Promise.resolve();
   #certificate: Uint8Array | undefined;
@@ -45,6 +47,9 @@ export class Visitor {
     this.card = new CardVisit(context, host.channel);
     this.#orders = new Orders(context, this.user, this.card, (orderId, loaded, of, coins) => {
       this.#tellLoaded(orderId, loaded, of, coins);
+    });
+    this.#awaited = new AwaitedVerdicts(context.clock, (requestId, record) => {
+      host.send({ kind: 'paid', content: { requestId, record } });
     });
   }
 
@@ -111,18 +116,21 @@ export class Visitor {
   async #conclude({ paymentId, role, record }: Conclusion): Promise<void> {
     await this.card.inTurn(() => this.card.conclude(record));
     const replacement = role === 'payer' ? await this.#replace(record) : undefined;
+    // Told first and marked then: a stop between them tells it again at the next visit.
+    const answered = role === 'payer' && this.#awaited.answer(paymentId, record);
+    if (!answered || replacement !== undefined) {
+      const coin = replacement && { replacement: coinKind.decode(replacement.coin) };
+      this.#host.send({ kind: 'concluded', content: { record, role, ...coin } });
+    }
     await this.#context.concluding.add(paymentId);
-    this.#host.send({
-      kind: 'concluded',
-      content: {
-        record,
-        role,
-        ...(replacement && { replacement: coinKind.decode(replacement.coin) }),
-      },
-    });
   }
 
-  /** Answers a request exactly once. */
+  /** The connection is over. */
+  left(): void {
+    this.#awaited.close();
+  }
+
+  /** Answers a request exactly once; `pay` perhaps later than this. */
   async answer(request: Request): Promise<void> {
     const { requestId } = request.content;
     if (this.#underWay >= requestsMost) {
@@ -134,6 +142,7 @@ export class Visitor {
       // What the last visit left open comes first: it may be about the same coins.
       if (changing.has(request.kind)) await this.#arrival;
       const reply = await this.#reply(request);
+      if (reply === 'later') return;
       if ('outcome' in reply) this.#refuse(requestId, reply);
       else this.#host.send(reply);
     } catch (error) {
@@ -149,7 +158,7 @@ export class Visitor {
     }
   }
 
-  async #reply(request: Request): Promise<DeskMessage | DeskRefusal> {
+  async #reply(request: Request): Promise<DeskMessage | DeskRefusal | 'later'> {
     switch (request.kind) {
       case 'station':
         return this.#station(request.content.requestId);
@@ -219,7 +228,7 @@ export class Visitor {
 
   async #pay(
     asked: Extract<Request, { kind: 'pay' }>['content'],
-  ): Promise<DeskMessage | DeskRefusal> {
+  ): Promise<DeskMessage | DeskRefusal | 'later'> {
     const { toll } = this.#context;
     const { requestId, quoteDigest } = asked;
     const payable = await toll.payable(this.user, quoteDigest);
@@ -239,7 +248,7 @@ export class Visitor {
     requestId: bigint,
     quoteDigest: Uint8Array,
     { quote, keys }: Payable,
-  ): Promise<DeskMessage | DeskRefusal> {
+  ): Promise<DeskMessage | DeskRefusal | 'later'> {
     const { toll, store } = this.#context;
     const kept = await this.#keptCertificate();
     const signed = await this.card.inTurn(async () => {
@@ -251,6 +260,10 @@ export class Visitor {
     if (signed.outcome === 'refused') return cardRefusal(signed.result);
     const paid = await toll.pay(this.user, quote, { certificate: kept, keys, ...signed.answer });
     if (paid.outcome === 'refused') return paid;
+    if (paid.outcome === 'paid' && paid.record.standing === 'admitted') {
+      this.#awaited.wait(requestId, paid.paymentId, paid.record);
+      return 'later';
+    }
     return { kind: 'paid', content: { requestId, record: recordOf(paid) } };
   }
 
@@ -368,26 +381,8 @@ export class Visitor {
   }
 }
 
-const cardWords: Partial<Record<CardResult, DeskRefusal>> = {
-  'not-authorised': refused('not-authorised', 'The card was not asked to pay this quote.'),
-  'no-matching-coin': refused(
-    'no-matching-coin',
-    'The card holds no unspent coin of exactly this sum; buy one or exchange coins first.',
-  ),
-  'payment-limit-exceeded': refused(
-    'limit-exceeded',
-    'The sum is above what the card may spend at once.',
-  ),
-  'day-limit-exceeded': refused('limit-exceeded', 'The card has spent its limit for today.'),
-  'peer-keys-full': refused('peer-keys-full', 'The card has no room for a key; erase an old one.'),
-};
-
 function recordOf(paid: Paid): PaymentRecord {
   return paid.outcome === 'paid' ? paid.record : paymentRecord(paid.row);
-}
-
-function cardRefusal(result: CardResult): DeskRefusal {
-  return cardWords[result] ?? refused('card-fault', `The card refused the payment: ${result}.`);
 }
 
 function refused(code: DeskRefusalCode, message: string): DeskRefusal {

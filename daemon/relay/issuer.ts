@@ -147,7 +147,8 @@ export class Issuer {
       case 'created': {
         log.payment('info', built.paymentId, 'admitted', { payer, next });
         const payment = withoutCertificate(built.payment);
-        return { outcome: 'paid', record: { payment, admission, standing: 'admitted' } };
+        const record = { payment, admission, standing: 'admitted' } as const;
+        return { outcome: 'paid', paymentId: built.paymentId, record };
       }
       case 'coin-used':
       case 'coin-not-unspent':
@@ -337,7 +338,7 @@ export class Issuer {
     const record = { payment, refusal: signed, standing: 'refused' } as const;
     const { paymentId } = built;
     counter().concluded(payment.quote.payer, { paymentId, role: 'payer', record });
-    return { outcome: 'paid', record };
+    return { outcome: 'paid', paymentId, record };
   }
 
   #unwatch(paymentId: Uint8Array): void {

@@ -47,17 +47,12 @@ export class LastStation {
   readonly #verdicts: Verdicts;
   readonly #open = new Map<string, Open>();
   readonly #signing: Batch<Deciding, Receipt>;
-  readonly #offering: Batch<Uint8Array, true>;
   /** By the hash of the certificate; an import costs more than a verification. */
   readonly #payeeKeys = new Map<string, VerifyingKey>();
 
   constructor(context: TollContext, verdicts: Verdicts) {
     this.#context = context;
     this.#verdicts = verdicts;
-    this.#offering = new Batch(async (paymentIds) => {
-      await context.store.markOffered(paymentIds);
-      return paymentIds.map(() => true);
-    });
     this.#signing = new Batch((items) => {
       const { primitives, documentKey } = context;
       const proofs = signBatch(
@@ -86,7 +81,6 @@ export class LastStation {
 
   async idle(): Promise<void> {
     await this.#signing.idle();
-    await this.#offering.idle();
   }
 
   /** A payment was stored just now; `coinSecret` is wiped once the card has it, or is not here. */
@@ -170,7 +164,7 @@ export class LastStation {
     if (!counter().isHere(payee)) return;
     const secret = coinSecret ?? (await store.heldSecret(payment.paymentId));
     if (secret === undefined) return;
-    await this.#offering.add(payment.paymentId);
+    // In memory only: after a stop it is held, and offered again.
     open.state = 'offered';
     const outcome = await counter().offer(payee, payment.payment, secret, () => this.#isOpen(open));
     secret.fill(0);

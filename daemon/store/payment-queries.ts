@@ -15,7 +15,6 @@ export class PaymentQueries implements Pick<
   | 'openPayments'
   | 'unconcluded'
   | 'markConcluded'
-  | 'markOffered'
   | 'paymentsOf'
   | 'eachPayment'
 > {
@@ -69,18 +68,6 @@ export class PaymentQueries implements Pick<
         if (this.#payments.row(number).decidedMs === undefined) {
           throw new StoreError('wrong-state', 'a card concludes what is decided');
         }
-      }
-    });
-
-  readonly markOffered: PaymentStore['markOffered'] = (paymentIds) =>
-    this.#parts.database.write(() => {
-      for (const paymentId of paymentIds) {
-        const number = this.#payments.find(paymentId);
-        if (number === undefined) throw new StoreError('unknown', 'no such payment');
-        if (this.#payments.head(number).role !== 'last') {
-          throw new StoreError('wrong-state', 'only the last station offers');
-        }
-        this.#payments.advance(number, 'held', 'offered');
       }
     });
 

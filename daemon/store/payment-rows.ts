@@ -141,11 +141,6 @@ export class PaymentRows {
     return number;
   }
 
-  /** To a state on the way; leaves payments alone that are elsewhere by now. */
-  advance(number: bigint, from: PaymentState, to: PaymentState): void {
-    this.#sql.advance.run(to, this.#nextChange(), number, from);
-  }
-
   /** The neighbour holds it: admitted → relayed, held → forwarded. */
   confirm(number: bigint, rowId: bigint): void {
     this.#sql.confirm.run(this.#nextChange(), number, rowId);
@@ -279,9 +274,6 @@ function preparePayments(database: SqliteDatabase) {
       [bigint, Uint8Array, Uint8Array | null, Uint8Array, string]
     >(`INSERT INTO payment_body (number, payment, admission, certificate_hash, bill)
        VALUES (?, ?, ?, ?, ?)`),
-    advance: database.prepare<[string, bigint, bigint, string]>(
-      'UPDATE payment SET state = ?, change = ? WHERE number = ? AND state = ?',
-    ),
     confirm: database.prepare<[bigint, bigint, bigint]>(
       `UPDATE payment SET change = ?, outbox_row = NULL,
          state = CASE state

@@ -314,8 +314,6 @@ export interface PaymentStore {
       readonly replacement: NewCoin | undefined;
     }[],
   ): Promise<readonly AcceptOutcome[]>;
-  /** held → offered at the last station, before the card is told. */
-  markOffered(paymentIds: readonly Uint8Array[]): Promise<void>;
   /**
    * The verdict, for every role: at the last station it is the decision itself; elsewhere it was
    * learnt from a verified receipt. Ledger rows, coin state, replacement, erasure of the secret and

@@ -96,7 +96,7 @@ export class PaymentLoad {
           content: { requestId, quoteDigest: payment.quoteDigest },
         }))
         .then((reply) => {
-          if (reply.kind === 'paid-unread') return;
+          if (reply.kind === 'paid-ended') return;
           const why = reply.kind === 'refused' ? reply.content.message : reply.kind;
           reject(new Error(`a payment was not taken: ${why}`));
         }, reject);

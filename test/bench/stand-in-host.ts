@@ -22,8 +22,8 @@ import type { Socket } from '../../daemon/socket.ts';
 import { webSockets } from '../../daemon/web-socket.ts';
 import type { StandInCard } from './stand-in-card.ts';
 
-/** `paid-unread`: a payment's record, which nobody looks at. */
-export type Reply = DeskMessage | { readonly kind: 'paid-unread' };
+/** A payment's record with its end, read as little as possible. */
+export type Reply = DeskMessage | { readonly kind: 'paid-ended' };
 
 /** A payment has ended for this user: its ID in hexadecimal, and where it stands. */
 export type OnConcluded = (paymentId: string, delivered: boolean) => void;
@@ -107,11 +107,12 @@ export class StandInHost {
         return;
       case tags.paid: {
         const requestId = readTlv(message.content, 0);
-        this.#resolve(uintOf(requestId), { kind: 'paid-unread' });
+        this.#resolve(uintOf(requestId), { kind: 'paid-ended' });
+        this.#ends(readTlv(message.content, requestId.end));
         return;
       }
       case tags.concluded:
-        this.#concluded(message);
+        this.#ends(readTlv(message.content, 0));
         return;
       case tags.command:
         this.#command(message);
@@ -166,14 +167,15 @@ export class StandInHost {
   /**
    * Read as little as possible: the transaction, whose hash is the payment's ID, and the standing.
    */
-  #concluded(message: Tlv): void {
-    const record = readTlv(message.content, 0);
+  #ends(record: Tlv): void {
     const payment = readTlv(record.content, 0);
     const transaction = readTlv(payment.content, 0);
     let standing: Tlv = payment;
     while (standing.tag !== standingTag) standing = readTlv(record.content, standing.end);
+    const code = standing.content[0] as number;
+    if (code === paymentStandings.admitted || code === paymentStandings.relayed) return;
     const paymentId = paymentIdOf(primitives, transaction.content);
-    this.onConcluded(toHex(paymentId), standing.content[0] === paymentStandings.delivered);
+    this.onConcluded(toHex(paymentId), code === paymentStandings.delivered);
   }
 }
 
