@@ -1,12 +1,13 @@
 /** `keytolld account …` and `keytolld enrol`: users and their cards for the operator. */
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
+import { toHex } from '../../applet-spec/bytes.ts';
 import { decodeDelivery } from '../../applet-spec/card-delivery.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { homeStation, toUserName, type UserName } from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
-import { attestationPolicy } from '../station/card-makers.ts';
+import { attestationPolicy, makerName } from '../station/card-makers.ts';
 import { readStationConfig, type StationConfig } from '../station/config.ts';
 import { StationError } from '../station/station-error.ts';
 import { openStationStore } from '../station/station-store.ts';
@@ -126,6 +127,8 @@ async function show(
   if (record === undefined) throw unknownUser(user);
   const { coins, value } = await store.outstanding(user);
   const enrolled = record.certificateHash !== undefined;
+  const attestedBy = enrolled ? (await store.cardOf(user))?.attestedBy : undefined;
+  const maker = attestedBy && makerName(config, attestedBy);
   const json = {
     user,
     balance: String(record.balance),
@@ -133,12 +136,24 @@ async function show(
     coinsOutstanding: coins,
     valueOutstanding: String(value),
     enrolled,
+    ...(attestedBy && { attestedBy: toHex(attestedBy) }),
+    ...(maker !== undefined && { maker }),
   };
   print(command, options, json, [
     `${user}: ${formatMoney(record.balance, config.currency)} on account, ${coins} coins of ` +
       `${formatMoney(value, config.currency)} outstanding, ` +
-      `card ${enrolled ? 'enrolled' : 'not enrolled'}`,
+      cardWords(enrolled, attestedBy, maker),
   ]);
+}
+
+function cardWords(
+  enrolled: boolean,
+  attestedBy: Uint8Array | undefined,
+  maker: string | undefined,
+): string {
+  if (!enrolled) return 'card not enrolled';
+  if (attestedBy === undefined) return 'card enrolled, its key taken on trust';
+  return `card enrolled, its key attested under ${maker ?? `maker root ${toHex(attestedBy)}`}`;
 }
 
 async function move(

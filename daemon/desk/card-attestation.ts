@@ -7,6 +7,7 @@ import {
   judgeAttestation,
   type AttestAnswer,
 } from '../../applet-spec/attestation.ts';
+import type { Certificate } from '../../applet-spec/certificate.ts';
 import { decodeElement } from '../../applet-spec/tlv.ts';
 import { TlvError } from '../../applet-spec/tlv-error.ts';
 import type { CardRecord } from '../store/store.ts';
@@ -17,6 +18,8 @@ import { DeskError } from './desk-error.ts';
 const nonceBytes = 32;
 
 /**
+ * The root of the maker that vouches for the card, undefined where its key is taken on trust.
+ *
  * Where makers are trusted: a false attestation is refused always, a missing one and one of another
  * maker where attestation is required. Throws DeskError `card-not-attested`, `outcome-unknown`.
  */
@@ -25,10 +28,10 @@ export async function checkAttestation(
   channel: Pick<CardChannel, 'send'>,
   card: Pick<CardRecord, 'user' | 'serial'>,
   publicKey: Uint8Array,
-): Promise<void> {
+): Promise<Certificate | undefined> {
   const { attestation: policy, primitives, clock, entropy, log } = context;
   const { makers, required } = policy;
-  if (makers.length === 0) return;
+  if (makers.length === 0) return undefined;
   const nonce = entropy.randomBytes(nonceBytes);
   const answer = await ask(channel, nonce);
   const nowSeconds = BigInt(Math.floor(clock.nowMs() / 1000));
@@ -40,11 +43,11 @@ export async function checkAttestation(
   const { user } = card;
   if (verdict.ok) {
     log.info({ user }, 'the card has attested its key');
-    return;
+    return verdict.maker;
   }
   const { reason, detail } = verdict;
   log.warn({ user, reason, detail, required }, 'the card has not attested its key');
-  if (!required && (reason === 'missing' || reason === 'unknown-maker')) return;
+  if (!required && (reason === 'missing' || reason === 'unknown-maker')) return undefined;
   throw new DeskError('card-not-attested', `${words[reason]} (${reason})`);
 }
 

@@ -84,16 +84,19 @@ export class CardVisit {
     if (!primitives.verifyingKey(publicKey).verify(proof, possession)) {
       throw new DeskError('card-fault', 'The card cannot prove that it holds its key.');
     }
-    await checkAttestation(this.#context, this.#channel, card, publicKey);
+    const maker = await checkAttestation(this.#context, this.#channel, card, publicKey);
     const certificate = await certifyUser(card.user, publicKey);
     await this.#done('putCertificate', certificate);
     await this.#done('putProfile', this.#profileOf(card));
     const nextKeys = newCardKeys(this.#context);
     const nextKeyVersion = card.keyVersion === 1 ? 2 : 1;
-    await store.putCard({ ...card, nextKeys, nextKeyVersion });
+    // What an enrolment that was cut off knew of another key pair counts no more.
+    const { attestedBy: _former, ...known } = card;
+    const vouched = { ...known, ...(maker && { attestedBy: primitives.sha256(maker.der) }) };
+    await store.putCard({ ...vouched, nextKeys, nextKeyVersion });
     const keyCommand = putKey(primitives, card.keys.dek, card.keyVersion, nextKeyVersion, nextKeys);
     expectDone(await this.#channel.sendCommand(keyCommand));
-    await store.putCard({ ...card, keys: nextKeys, keyVersion: nextKeyVersion });
+    await store.putCard({ ...vouched, keys: nextKeys, keyVersion: nextKeyVersion });
     await store.enrolCard(card.serial, certificate);
   }
 

@@ -1,6 +1,8 @@
 /** The card makers that a station trusts: `[cards]` in its configuration. */
+import { equalBytes } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { CertificateError } from '../../applet-spec/certificate-error.ts';
+import { opensslPrimitives } from '../openssl-primitives.ts';
 import type { AttestationPolicy } from '../desk/desk-context.ts';
 import type { StationConfig } from './config.ts';
 import { readCertificateFile } from './key-files.ts';
@@ -12,6 +14,17 @@ export function attestationPolicy(config: StationConfig): AttestationPolicy {
   const makers = files.map((name) => readMakerRoot(config.path(name)));
   const required = (attestation ?? (makers.length > 0 ? 'required' : 'optional')) === 'required';
   return { makers, required };
+}
+
+/**
+ * The file in `cards.maker-roots` whose certificate has this SHA-256; undefined where the maker is
+ * not trusted any more.
+ */
+export function makerName(config: StationConfig, sha256: Uint8Array): string | undefined {
+  return config.cards['maker-roots'].find((name) => {
+    const { der } = readMakerRoot(config.path(name));
+    return equalBytes(opensslPrimitives.sha256(der), sha256);
+  });
 }
 
 function readMakerRoot(file: string): AttestationPolicy['makers'][number] {

@@ -43,6 +43,7 @@ export class CardRows implements CardStore {
             : null,
         handle: card.handle ?? null,
         nextHandle: card.nextHandle ?? null,
+        attestedBy: card.attestedBy ?? null,
         paymentLimit: card.paymentLimit,
         dayLimit: card.dayLimit,
       });
@@ -84,6 +85,7 @@ export class CardRows implements CardStore {
         }),
       ...present('handle', bytesOrNone(row.handle)),
       ...present('nextHandle', bytesOrNone(row.next_handle)),
+      ...present('attestedBy', bytesOrNone(row.attested_by)),
       paymentLimit: row.payment_limit,
       dayLimit: row.day_limit,
     };
@@ -118,6 +120,7 @@ interface CardRow {
   readonly next_keys: Uint8Array | null;
   readonly handle: Uint8Array | null;
   readonly next_handle: Uint8Array | null;
+  readonly attested_by: Uint8Array | null;
   readonly payment_limit: bigint;
   readonly day_limit: bigint;
 }
@@ -132,6 +135,7 @@ interface CardValues {
   readonly nextKeys: Uint8Array | null;
   readonly handle: Uint8Array | null;
   readonly nextHandle: Uint8Array | null;
+  readonly attestedBy: Uint8Array | null;
   readonly paymentLimit: bigint;
   readonly dayLimit: bigint;
 }
@@ -140,13 +144,14 @@ function prepareCards(database: SqliteDatabase) {
   return {
     put: database.prepare<[CardValues]>(
       `INSERT INTO card (serial, user, state, key_version, keys, next_key_version, next_keys,
-         handle, next_handle, payment_limit, day_limit)
+         handle, next_handle, attested_by, payment_limit, day_limit)
        VALUES (@serial, @user, @state, @keyVersion, @keys, @nextKeyVersion, @nextKeys,
-         @handle, @nextHandle, @paymentLimit, @dayLimit)
+         @handle, @nextHandle, @attestedBy, @paymentLimit, @dayLimit)
        ON CONFLICT (serial) DO UPDATE SET user = excluded.user, state = excluded.state,
          key_version = excluded.key_version, keys = excluded.keys,
          next_key_version = excluded.next_key_version, next_keys = excluded.next_keys,
          handle = excluded.handle, next_handle = excluded.next_handle,
+         attested_by = excluded.attested_by,
          payment_limit = excluded.payment_limit, day_limit = excluded.day_limit`,
     ),
     byIdentifier: database.prepare<[Uint8Array, Uint8Array, Uint8Array], CardRow>(

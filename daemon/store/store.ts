@@ -77,6 +77,11 @@ export interface CardRecord {
   readonly nextKeys?: CardKeys;
   readonly handle?: Uint8Array;
   readonly nextHandle?: Uint8Array;
+  /**
+   * SHA-256 of the root of the maker whose device key attested the card's own key at enrolment;
+   * absent where it was taken on trust.
+   */
+  readonly attestedBy?: Uint8Array;
   readonly paymentLimit: bigint;
   readonly dayLimit: bigint;
 }

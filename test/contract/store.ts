@@ -103,7 +103,13 @@ function describeCards(open: OpenStore): void {
       await store().addUser(alice, euro);
       const first = card('1', 'now');
       const nextHandle = bytesFrom('next').slice(0, 16);
-      const whole = { ...first, nextHandle, nextKeys: card('2').keys, nextKeyVersion: 2 };
+      const whole = {
+        ...first,
+        nextHandle,
+        nextKeys: card('2').keys,
+        nextKeyVersion: 2,
+        attestedBy: bytesFrom('maker'),
+      };
       await store().putCard(whole);
       const again = await reopen();
       for (const identifier of [first.serial, whole.handle, nextHandle]) {
@@ -113,6 +119,7 @@ function describeCards(open: OpenStore): void {
       expect(await again.cardOf(alice)).toEqual(whole);
       await again.putCard(first);
       expect(await again.cardByIdentifier(nextHandle)).toBeUndefined();
+      expect(await again.cardOf(alice)).toEqual(first);
     });
 
     it('are enrolled with their user’s certificate', async () => {

@@ -1,4 +1,8 @@
-/** The driver as a library, from the packed tarball in an empty folder, as README.md shows it. */
+/**
+ * The driver as a library, from the packed tarball in an empty folder, as README.md shows it. What
+ * `npm install` would fetch is linked from what is installed here: a registry may be out of reach
+ * or slow, it compiles native code for minutes, and no run would be like the one before.
+ */
 import { execFile } from 'node:child_process';
 import {
   existsSync,

@@ -1,11 +1,18 @@
 import { expect, it } from 'vitest';
+import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
 import { toUserName } from '../../applet-spec/names.ts';
 import { DeviceMaker } from '../../emulator/card/device-maker.ts';
 import { systemEntropy } from '../../emulator/entropy.ts';
+import type { RoadUser } from './road-user.ts';
 import { onRoad } from './road.ts';
 import { maker, trustMaker } from './trusted-maker.ts';
 
 const other = DeviceMaker.found(new Uint8Array(32).fill(0x62), 'Another maker', systemEntropy);
+
+/** What the station has kept of it. */
+async function attestedBy({ station, name }: RoadUser): Promise<Uint8Array | undefined> {
+  return (await station.withStore((store) => store.cardOf(toUserName(name))))?.attestedBy;
+}
 
 it(
   'a station that trusts a maker enrols its cards, and no others',
@@ -15,6 +22,7 @@ it(
     await alice.enrol(road.ca.root);
     const { user } = await alice.run('connect', {});
     expect(user).toBe('alice@q1');
+    expect(await attestedBy(alice)).toEqual(noblePrimitives.sha256(maker.root));
     const carol = await road.join('carol@q1', other);
     await expect(carol.enrol(road.ca.root)).rejects.toMatchObject({
       code: 'card-not-attested',
@@ -42,6 +50,7 @@ it(
     await trustMaker(road, 'optional');
     const dave = await road.join('dave@q1');
     await dave.enrol(road.ca.root);
+    expect(await attestedBy(dave)).toBeUndefined();
     // Another card's device key and certificate, of the maker that is trusted.
     const stolen = maker.equip(new Uint8Array(16));
     const carol = await road.join('carol@q1', { equip: () => stolen });

@@ -4,10 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { toHex, toUtf8 } from '../../../applet-spec/bytes.ts';
 import { encodeDelivery } from '../../../applet-spec/card-delivery.ts';
-import { toStationName } from '../../../applet-spec/names.ts';
+import { toStationName, toUserName } from '../../../applet-spec/names.ts';
 import { registerAccountCommands } from '../../../daemon/cli/account-command.ts';
+import { opensslPrimitives } from '../../../daemon/openssl-primitives.ts';
+import { readStationConfig } from '../../../daemon/station/config.ts';
 import { initStationFolder } from '../../../daemon/station/station-folder.ts';
+import { openStationStore } from '../../../daemon/station/station-store.ts';
 import { makeCard } from '../../../emulator/card/card-maker.ts';
 import { DeviceMaker } from '../../../emulator/card/device-maker.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
@@ -36,7 +40,11 @@ function cards(...lines: readonly string[]): void {
   writeFileSync(config, toml.replace(/\[cards\][^]*?\[desk\]/, own));
 }
 
-async function enrol(...more: readonly string[]): Promise<{ out: string; error?: string }> {
+function enrol(...more: readonly string[]): Promise<{ out: string; error?: string }> {
+  return keytolld('enrol', 'alice@q1', '--delivery', join(folder, 'card.json'), ...more);
+}
+
+async function keytolld(...words: readonly string[]): Promise<{ out: string; error?: string }> {
   let out = '';
   let error = '';
   const program = new Command('keytolld').exitOverride().configureOutput({
@@ -51,9 +59,8 @@ async function enrol(...more: readonly string[]): Promise<{ out: string; error?:
   for (const command of program.commands) {
     command.exitOverride().copyInheritedSettings(program);
   }
-  const delivery = ['--delivery', join(folder, 'card.json'), '--config', config];
   try {
-    await program.parseAsync(['enrol', 'alice@q1', ...delivery, ...more], { from: 'user' });
+    await program.parseAsync([...words, '--config', config], { from: 'user' });
   } catch {
     return { out, error };
   }
@@ -90,5 +97,43 @@ describe('keytolld enrol', () => {
     const { out, error } = await enrol();
     expect(out).toBe('');
     expect(error).toMatch(words);
+  });
+});
+
+describe('keytolld account show', () => {
+  /** The card's enrolment, as the desk ends it. */
+  async function enrolled(attestedBy?: Uint8Array): Promise<void> {
+    await enrol();
+    const store = await openStationStore(readStationConfig(config), entropy);
+    const card = await store.cardOf(toUserName('alice@q1'));
+    if (card === undefined) throw new Error('there is no card');
+    await store.putCard({ ...card, ...(attestedBy && { attestedBy }) });
+    await store.enrolCard(card.serial, toUtf8('a certificate'));
+    await store.close();
+  }
+  const show = (...more: readonly string[]) => keytolld('account', 'show', 'alice@q1', ...more);
+  const ofMaker = opensslPrimitives.sha256(maker.root);
+
+  it('names the maker under whose root the card attested its key', async () => {
+    cards('maker-roots = ["maker.der"]');
+    await enrolled(ofMaker);
+    expect((await show()).out).toMatch(/card enrolled, its key attested under maker\.der$/m);
+    expect(JSON.parse((await show('--json')).out)).toMatchObject({
+      enrolled: true,
+      attestedBy: toHex(ofMaker),
+      maker: 'maker.der',
+    });
+  });
+
+  it('tells a maker that is not trusted any more by its fingerprint', async () => {
+    await enrolled(ofMaker);
+    expect((await show()).out).toContain(`its key attested under maker root ${toHex(ofMaker)}`);
+  });
+
+  it('says that a key was taken on trust, and that there is no card yet', async () => {
+    await enrol();
+    expect((await show()).out).toMatch(/, card not enrolled$/m);
+    await enrolled();
+    expect((await show()).out).toMatch(/, card enrolled, its key taken on trust$/m);
   });
 });
