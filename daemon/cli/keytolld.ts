@@ -9,6 +9,10 @@ import { registerQkdCommand } from './qkd-command.ts';
 import { registerSettleCommands } from './settle-command.ts';
 import { registerStationCommands } from './station-command.ts';
 
+// Whoever reads may have enough, as `head` does: no fault, and what is under way goes on.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 const program = new Command('keytolld')
   .description('A Keytoll station: carries quantum keys for a toll')
   .showHelpAfterError('(--help says more)');
