@@ -44,8 +44,8 @@ it(
     await alice.buy([road.price(), 3]);
     await aDayPasses(road);
     await road.eventually('the card is empty', () => alice.cardState.coins.length === 0);
-    // A day at once looks like silence to her host, and like a card without an answer to the station:
-    // either may end the connection, and she connects anew.
+    // A day at once looks like silence to her host, and like a card without an answer to the
+    // station: either may end the connection, and she connects anew.
     const balance = await road.eventually('she is at the desk', () =>
       alice.run('balance', {}).catch((error: unknown) => {
         const endings: readonly unknown[] = ['link-lost', 'card-fault'];
