@@ -18,6 +18,7 @@ export class AwaitedVerdicts {
   readonly #clock: Clock;
   readonly #reply: (requestId: bigint, record: PaymentRecord) => void;
   readonly #waiting = new Map<string, Waiting>();
+  #closed = false;
 
   constructor(clock: Clock, reply: (requestId: bigint, record: PaymentRecord) => void) {
     this.#clock = clock;
@@ -26,6 +27,7 @@ export class AwaitedVerdicts {
 
   /** `soFar` is the record without a verdict. */
   wait(requestId: bigint, paymentId: Uint8Array, soFar: PaymentRecord): void {
+    if (this.#closed) return;
     const cancel = this.#clock.after(patienceMs, () => {
       this.answer(paymentId, soFar);
     });
@@ -43,8 +45,9 @@ export class AwaitedVerdicts {
     return true;
   }
 
-  /** The connection is over. */
+  /** The connection is over: nobody is left to be answered, and no timer is left behind. */
   close(): void {
+    this.#closed = true;
     for (const { cancel } of this.#waiting.values()) cancel();
     this.#waiting.clear();
   }
