@@ -24,10 +24,12 @@ export function freshBytes(length: number): Uint8Array {
   return piece;
 }
 
-/** The same bytes in memory from `freshBytes`. */
-export function copyBytes(bytes: Uint8Array): Uint8Array {
-  const copy = freshBytes(bytes.length);
-  copy.set(bytes);
+/** The same bytes, or those from `start` to `end`, in memory from `freshBytes`. */
+export function copyBytes(bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array {
+  const copy = freshBytes(end - start);
+  // A loop over a few costs less than a view on them.
+  if (copy.length > inHeapMost) copy.set(bytes.subarray(start, end));
+  else for (let i = 0; i < copy.length; i++) copy[i] = bytes[start + i] as number;
   return copy;
 }
 
@@ -131,18 +133,22 @@ export function uintToBytes(value: bigint, length: number): Uint8Array {
 }
 
 /** Up to six bytes are exact in a double, and twenty times faster so. */
-const exactMost = 0xffff_ffff_ffffn;
+export const exactMost = 0xffff_ffff_ffffn;
 
-export function bytesToUint(bytes: Uint8Array): bigint {
-  let start = 0;
-  while (start < bytes.length && bytes[start] === 0) start++;
-  if (bytes.length - start <= 6) {
-    let value = 0;
-    for (let i = start; i < bytes.length; i++) value = value * 256 + (bytes[i] as number);
-    return BigInt(value);
-  }
+/** Of all bytes, or of those from `start` to `end`. */
+export function bytesToUint(bytes: Uint8Array, start = 0, end = bytes.length): bigint {
+  let first = start;
+  while (first < end && bytes[first] === 0) first++;
+  if (end - first <= 6) return BigInt(bytesToNumber(bytes, first, end));
   let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  for (let i = first; i < end; i++) value = (value << 8n) | BigInt(bytes[i] as number);
+  return value;
+}
+
+/** The same of six bytes at most. */
+export function bytesToNumber(bytes: Uint8Array, start: number, end: number): number {
+  let value = 0;
+  for (let i = start; i < end; i++) value = value * 256 + (bytes[i] as number);
   return value;
 }
 

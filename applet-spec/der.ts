@@ -40,7 +40,7 @@ export class DerReader {
   /** The next element, of whatever tag. */
   any(): Tlv {
     const tlv = readTlv(this.#bytes, this.#offset);
-    this.#offset += tlv.whole.length;
+    this.#offset = tlv.end;
     return tlv;
   }
 

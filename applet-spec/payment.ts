@@ -15,6 +15,7 @@ import {
   octets,
   optional,
   struct,
+  writePart,
   type RequiredElement,
   type Static,
 } from './tlv.ts';
@@ -64,30 +65,34 @@ export interface Payment {
   readonly payerCertificate?: Uint8Array;
 }
 
+function partsOf(value: Payment): Static<typeof paymentBody> {
+  return {
+    transaction: value.transactionBytes,
+    payerSignature: value.payerSignature,
+    quote: value.quoteBytes,
+    coin: value.coin,
+    ...(value.payerCertificate && { payerCertificate: value.payerCertificate }),
+  };
+}
+
 /** The payment's element. Decoding reads the inner bodies too. Throws TlvError. */
 export const payment: RequiredElement<Payment> & { decode(bytes: Uint8Array): Payment } = {
   tag: 0xe5,
   optional: false,
-  encode: (value) =>
-    paymentElement.encode({
-      transaction: value.transactionBytes,
-      payerSignature: value.payerSignature,
-      quote: value.quoteBytes,
-      coin: value.coin,
-      ...(value.payerCertificate && { payerCertificate: value.payerCertificate }),
-    }),
+  encode: (value) => paymentElement.encode(partsOf(value)),
+  write: (value, to) => {
+    writePart(paymentElement, partsOf(value), to);
+  },
   decodeTlv(tlv) {
-    const {
-      transaction: transactionBytes,
-      quote: quoteBytes,
-      ...rest
-    } = paymentElement.decodeTlv(tlv);
+    const found = paymentElement.decodeTlv(tlv);
     return {
-      ...rest,
-      transaction: decodeElement(transaction, transactionBytes, 'transaction'),
-      transactionBytes,
-      quote: decodeElement(quote.body, quoteBytes, 'quote'),
-      quoteBytes,
+      transaction: decodeElement(transaction, found.transaction, 'transaction'),
+      transactionBytes: found.transaction,
+      payerSignature: found.payerSignature,
+      quote: decodeElement(quote.body, found.quote, 'quote'),
+      quoteBytes: found.quote,
+      coin: found.coin,
+      ...(found.payerCertificate && { payerCertificate: found.payerCertificate }),
     };
   },
   decode: (bytes) => decodeElement(payment, bytes, 'payment'),

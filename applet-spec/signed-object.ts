@@ -57,8 +57,9 @@ const wholeBody: RequiredElement<Tlv> = {
   optional: false,
   encode: (tlv) => tlv.whole,
   decodeTlv(tlv) {
-    if (tlv.content.length <= bodyBytesMost) return tlv;
-    const detail = `${tlv.content.length} bytes where 0 to ${bodyBytesMost} are allowed`;
+    const length = tlv.end - tlv.contentStart;
+    if (length <= bodyBytesMost) return tlv;
+    const detail = `${length} bytes where 0 to ${bodyBytesMost} are allowed`;
     throw new TlvError('out-of-bounds', '', detail);
   },
 };
@@ -75,7 +76,7 @@ export function signedKind<T>(
   const bodyElement = element(bodyTag, body);
   /** Takes bytes that nobody else will change. */
   const decodeOwn = (bytes: Uint8Array, contentLength: number): Signed<T> => {
-    const parts = signedContent.decode(bytes.subarray(bytes.length - contentLength));
+    const parts = signedContent.read(bytes, bytes.length - contentLength, bytes.length);
     return {
       body: bodyElement.decodeTlv(parts.body),
       bodyBytes: parts.body.whole,
@@ -90,7 +91,7 @@ export function signedKind<T>(
     body: bodyElement,
     optional: false,
     encode: (signed) => signed.bytes,
-    decodeTlv: (tlv) => decodeOwn(copyBytes(tlv.whole), tlv.content.length),
+    decodeTlv: (tlv) => decodeOwn(copyBytes(tlv.whole), tlv.end - tlv.contentStart),
     decode: (bytes) => decodeElement(kind, bytes, name),
     digest: (primitives, bodyBytes) => primitives.sha256(label, bodyBytes),
     join(bodyBytes, signatureBytes) {
@@ -176,7 +177,8 @@ export function statementKind<T>(
     encode: (statement) => statement.bytes,
     decodeTlv(tlv) {
       const bytes = copyBytes(tlv.whole);
-      const parts = statementContent.decode(bytes.subarray(bytes.length - tlv.content.length));
+      const contentStart = bytes.length - (tlv.end - tlv.contentStart);
+      const parts = statementContent.read(bytes, contentStart, bytes.length);
       return {
         body: bodyElement.decodeTlv(parts.body),
         bodyBytes: parts.body.whole,

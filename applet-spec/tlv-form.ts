@@ -1,78 +1,43 @@
 /** One TLV in its DER form: tag, length, content (ISO/IEC 7816-4 §5.2.2; ISO/IEC 8825-1 §10.1). */
-import { concatBytes, freshBytes } from './bytes.ts';
+import { freshBytes } from './bytes.ts';
 import { TlvError } from './tlv-error.ts';
 
-/** One TLV found in a byte string; `content` and `whole` are views on it. */
+/** One TLV found in a byte string; `content` and `whole` are views, made where they are asked for. */
 export interface Tlv {
   readonly tag: number;
   readonly content: Uint8Array;
   readonly whole: Uint8Array;
-  /** Where the next one begins. */
+  /** Where it was found. */
+  readonly bytes: Uint8Array;
+  readonly contentStart: number;
+  /** Where the content ends and the next one begins. */
   readonly end: number;
 }
 
-/** Most TLVs are only read for their content: a view on the whole is made where it is asked for. */
+/** A view costs more than all else of an element, and numbers or texts are read without one. */
 class FoundTlv implements Tlv {
   readonly tag: number;
-  readonly content: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly contentStart: number;
   readonly end: number;
-  readonly #bytes: Uint8Array;
-  readonly #start: number;
 
   constructor(tag: number, bytes: Uint8Array, start: number, contentStart: number, end: number) {
     this.tag = tag;
-    this.content = bytes.subarray(contentStart, end);
+    this.bytes = bytes;
+    this.start = start;
+    this.contentStart = contentStart;
     this.end = end;
-    this.#bytes = bytes;
-    this.#start = start;
+  }
+
+  get content(): Uint8Array {
+    return this.bytes.subarray(this.contentStart, this.end);
   }
 
   get whole(): Uint8Array {
-    return this.#bytes.subarray(this.#start, this.end);
+    return this.bytes.subarray(this.start, this.end);
   }
 }
-
-/** The content of an element, without tag and length. */
-export interface Value<T> {
-  encode(value: T): Uint8Array;
-  /** The same without joining the parts, for what is itself a part. */
-  collect?(value: T, pieces: TlvPieces): void;
-  decode(content: Uint8Array): T;
-}
-
-/**
- * An encoding under way: pieces that are joined once, at the end. An element's length is known only
- * behind its content, so its head is put in where it was opened.
- */
-export class TlvPieces {
-  readonly #pieces: Uint8Array[] = [];
-  #length = 0;
-
-  add(bytes: Uint8Array): void {
-    this.#pieces.push(bytes);
-    this.#length += bytes.length;
-  }
-
-  /** What `content` adds, under a tag. */
-  addElement(tag: number, content: (pieces: TlvPieces) => void): void {
-    const place = this.#pieces.push(noBytes) - 1;
-    const before = this.#length;
-    content(this);
-    const length = this.#length - before;
-    const head = new Uint8Array(tlvHeadBytes(tag, length));
-    putTlvHead(head, 0, tag, length);
-    this.#pieces[place] = head;
-    this.#length += head.length;
-  }
-
-  static join(collect: (pieces: TlvPieces) => void): Uint8Array {
-    const pieces = new TlvPieces();
-    collect(pieces);
-    return concatBytes(...pieces.#pieces);
-  }
-}
-
-const noBytes = new Uint8Array(0);
 
 export function encodeTlv(tag: number, content: Uint8Array): Uint8Array {
   const whole = freshBytes(tlvHeadBytes(tag, content.length) + content.length);
@@ -99,45 +64,47 @@ export function putTlvHead(bytes: Uint8Array, at: number, tag: number, length: n
   return offset;
 }
 
-/** The TLV that starts at `offset`. Throws TlvError. */
-export function readTlv(bytes: Uint8Array, offset: number): Tlv {
+/** The TLV that starts at `offset` and ends at `limit` or before. Throws TlvError. */
+export function readTlv(bytes: Uint8Array, offset: number, limit = bytes.length): Tlv {
   let position = offset;
-  let tag = byteAt(bytes, position++);
+  let tag = byteAt(bytes, position++, limit);
   if ((tag & 0x1f) === 0x1f) {
-    const second = byteAt(bytes, position++);
+    const second = byteAt(bytes, position++, limit);
     // ISO/IEC 7816-4 §5.2.2.1: below 1F one byte serves; from 80 on a third one follows.
     if (second < 0x1f || second > 0x7f) {
       throw new TlvError('unexpected-tag', '', 'no tag of one or two bytes');
     }
     tag = (tag << 8) | second;
   }
-  let length = byteAt(bytes, position++);
+  let length = byteAt(bytes, position++, limit);
   if (length >= 0x80) {
     const count = length - 0x80;
-    length = readLongLength(bytes, position, count);
+    length = readLongLength(bytes, position, count, limit);
     position += count;
   }
   const end = position + length;
-  if (end > bytes.length) {
-    throw new TlvError('truncated', '', `${end - bytes.length} bytes are missing`);
+  if (end > limit) {
+    throw new TlvError('truncated', '', `${end - limit} bytes are missing`);
   }
   return new FoundTlv(tag, bytes, offset, position, end);
 }
 
-function readLongLength(bytes: Uint8Array, position: number, count: number): number {
+function readLongLength(bytes: Uint8Array, position: number, count: number, limit: number): number {
   if (count === 0) throw new TlvError('non-minimal-length', '', 'indefinite length');
   if (count > 3) throw outOfBounds('a length of more than three bytes');
   let length = 0;
-  for (let i = 0; i < count; i++) length = length * 256 + byteAt(bytes, position + i);
+  for (let i = 0; i < count; i++) length = length * 256 + byteAt(bytes, position + i, limit);
   if (lengthBytes(length) !== count + 1) {
     throw new TlvError('non-minimal-length', '', 'a length that is not in its shortest form');
   }
   return length;
 }
 
-function byteAt(bytes: Uint8Array, position: number): number {
+function byteAt(bytes: Uint8Array, position: number, limit: number): number {
   const byte = bytes[position];
-  if (byte === undefined) throw new TlvError('truncated', '', 'the bytes end inside it');
+  if (byte === undefined || position >= limit) {
+    throw new TlvError('truncated', '', 'the bytes end inside it');
+  }
   return byte;
 }
 

@@ -1,90 +1,130 @@
 /** What stands inside an element: numbers, bytes, texts, words of a list, or nothing. */
-import { bytesToUint, copyBytes, fromUtf8, toLatin1, toUtf8, uintToBytes } from './bytes.ts';
-import { TlvError } from './tlv-error.ts';
 import {
-  badValue,
-  hexTag,
-  outOfBounds,
-  requireDistinct,
-  trailing,
-  type Value,
-} from './tlv-form.ts';
+  bytesToNumber,
+  bytesToUint,
+  copyBytes,
+  exactMost,
+  fromUtf8,
+  toLatin1,
+  toUtf8,
+  uintToBytes,
+} from './bytes.ts';
+import { TlvError } from './tlv-error.ts';
+import { badValue, hexTag, outOfBounds, requireDistinct, trailing } from './tlv-form.ts';
+import { valueInPlace, type TlvWriter, type ValueInPlace } from './tlv-in-place.ts';
 
 /** Unsigned, big-endian, as few bytes as it takes (zero is one byte); at most `maxBytes`. */
-export function uint(maxBytes: number): Value<bigint> {
+export function uint(maxBytes: number): ValueInPlace<bigint> {
   const beyond = 1n << BigInt(8 * maxBytes);
-  return {
-    encode(value) {
+  return valueInPlace(
+    (value, to) => {
       if (value < 0n || value >= beyond) {
         throw outOfBounds(`${value} where 0 to ${beyond - 1n} is allowed`);
       }
-      let length = 1;
+      if (value <= exactMost) {
+        to.number(Number(value));
+        return;
+      }
+      let length = 7;
       while (length < maxBytes && value >> BigInt(8 * length) > 0n) length++;
-      return uintToBytes(value, length);
+      to.bytes(uintToBytes(value, length));
     },
-    decode(content) {
-      if (content.length === 0 || content.length > maxBytes) {
-        throw outOfBounds(`${content.length} bytes where 1 to ${maxBytes} are allowed`);
-      }
-      if (content.length > 1 && content[0] === 0) {
-        throw new TlvError('non-minimal-length', '', 'a number with a leading zero byte');
-      }
-      return bytesToUint(content);
+    (bytes, start, end) => {
+      requireShortest(bytes, start, end, maxBytes);
+      return bytesToUint(bytes, start, end);
     },
-  };
+  );
 }
 
 /** A small unsigned number, `least` to `most`. */
-export function small(most: number, least = 0): Value<number> {
-  const wide = uint(4);
+export function small(most: number, least = 0): ValueInPlace<number> {
   const inBounds = (value: number): number => {
     if (Number.isInteger(value) && value >= least && value <= most) return value;
     const allowed = least === most ? `${most}` : `${least} to ${most}`;
     throw outOfBounds(`${value} where ${allowed} is allowed`);
   };
-  return {
-    encode: (value) => wide.encode(BigInt(inBounds(value))),
-    decode: (content) => inBounds(Number(wide.decode(content))),
-  };
+  return valueInPlace(
+    (value, to) => {
+      to.number(inBounds(value));
+    },
+    (bytes, start, end) => {
+      requireShortest(bytes, start, end, 4);
+      return inBounds(bytesToNumber(bytes, start, end));
+    },
+  );
 }
 
-/** `least` to `most` bytes; exactly `least` where `most` is left out. Decoded bytes are a copy. */
-export function octets(least: number, most: number = least): Value<Uint8Array> {
-  const inBounds = (bytes: Uint8Array): Uint8Array => {
-    if (bytes.length < least || bytes.length > most) {
-      const allowed = least === most ? `${least}` : `${least} to ${most}`;
-      throw outOfBounds(`${bytes.length} bytes where ${allowed} are allowed`);
-    }
-    return bytes;
-  };
-  // A socket's and a database's bytes are Buffers, whose `slice` is a view on a pool that is
-  // reused.
-  return { encode: inBounds, decode: (content) => copyBytes(inBounds(content)) };
+function requireShortest(bytes: Uint8Array, start: number, end: number, most: number): void {
+  if (start === end || end - start > most) {
+    throw outOfBounds(`${end - start} bytes where 1 to ${most} are allowed`);
+  }
+  if (end - start > 1 && bytes[start] === 0) {
+    throw new TlvError('non-minimal-length', '', 'a number with a leading zero byte');
+  }
+}
+
+/** Byte strings, `least` to `most` long. Decoded bytes are copies. */
+export function octets(least: number, most: number = least): ValueInPlace<Uint8Array> {
+  const inBounds = bounds(least, most);
+  return octetsRead(inBounds, (bytes, start, end) => {
+    inBounds(end - start);
+    return copyBytes(bytes, start, end);
+  });
 }
 
 /** The same, and decoded bytes are a view: for who keeps what they were decoded from. */
-export function octetsInPlace(least: number, most: number = least): Value<Uint8Array> {
-  const copied = octets(least, most);
-  const checkedOnly = (bytes: Uint8Array): Uint8Array => copied.encode(bytes);
-  return { encode: checkedOnly, decode: checkedOnly };
+export function octetsInPlace(least: number, most: number = least): ValueInPlace<Uint8Array> {
+  const inBounds = bounds(least, most);
+  return octetsRead(inBounds, (bytes, start, end) => {
+    inBounds(end - start);
+    return bytes.subarray(start, end);
+  });
+}
+
+function octetsRead(
+  inBounds: (length: number) => void,
+  read: (bytes: Uint8Array, start: number, end: number) => Uint8Array,
+): ValueInPlace<Uint8Array> {
+  const write = (bytes: Uint8Array, to: TlvWriter): void => {
+    inBounds(bytes.length);
+    to.bytes(bytes);
+  };
+  const encode = (bytes: Uint8Array): Uint8Array => {
+    inBounds(bytes.length);
+    return bytes;
+  };
+  return { ...valueInPlace(write, read), encode };
+}
+
+function bounds(least: number, most: number): (length: number) => void {
+  return (length) => {
+    if (length >= least && length <= most) return;
+    const allowed = least === most ? `${least}` : `${least} to ${most}`;
+    throw outOfBounds(`${length} bytes where ${allowed} are allowed`);
+  };
 }
 
 /** UTF-8, 1 to `maxBytes` bytes, no control characters (Unicode category Cc). */
-export function text(maxBytes: number): Value<string> {
-  const bytes = octets(1, maxBytes);
-  return {
-    encode: (value) => bytes.encode(toUtf8(printable(value))),
-    decode(content) {
-      const copy = bytes.decode(content);
-      if (copy.every(isPrintableAscii)) return toLatin1(copy);
+export function text(maxBytes: number): ValueInPlace<string> {
+  const inBounds = bounds(1, maxBytes);
+  return valueInPlace(
+    (value, to) => {
+      const bytes = toUtf8(printable(value));
+      inBounds(bytes.length);
+      to.bytes(bytes);
+    },
+    (bytes, start, end) => {
+      inBounds(end - start);
+      const content = bytes.subarray(start, end);
+      if (content.every(isPrintableAscii)) return toLatin1(content);
       try {
-        return printable(fromUtf8(copy));
+        return printable(fromUtf8(content));
       } catch (error) {
         if (error instanceof TlvError) throw error;
         throw new TlvError('bad-value', '', 'not UTF-8', error);
       }
     },
-  };
+  );
 }
 
 /** What names and most messages are made of, without a decoder's start. */
@@ -100,33 +140,35 @@ function printable(value: string): string {
 }
 
 /** One byte that stands for one of a few words. */
-export function oneOf<const C extends Readonly<Record<string, number>>>(codes: C): Value<keyof C> {
+export function oneOf<const C extends Readonly<Record<string, number>>>(
+  codes: C,
+): ValueInPlace<keyof C> {
   const byWord = new Map<PropertyKey, number>(Object.entries(codes));
   const words = new Map(Object.entries(codes).map(([word, code]) => [code, word as keyof C]));
   requireDistinct([...byWord.values()]);
-  return {
-    encode(word) {
+  return valueInPlace(
+    (word, to) => {
       const code = byWord.get(word);
       if (code === undefined) throw badValue(`"${String(word)}" has no code`);
-      return Uint8Array.of(code);
+      to.byte(code);
     },
-    decode(content) {
-      const [code] = content;
-      if (content.length !== 1 || code === undefined) {
-        throw outOfBounds(`${content.length} bytes where 1 is allowed`);
+    (bytes, start, end) => {
+      const code = bytes[start];
+      if (end - start !== 1 || code === undefined) {
+        throw outOfBounds(`${end - start} bytes where 1 is allowed`);
       }
       const word = words.get(code);
       if (word === undefined) throw badValue(`${hexTag(code)} is the code of no word`);
       return word;
     },
-  };
+  );
 }
 
 /** No content: the tag says it all. */
-export const nothing: Value<Readonly<Record<string, never>>> = {
-  encode: () => new Uint8Array(0),
-  decode(content) {
-    if (content.length > 0) throw trailing(content.length);
+export const nothing: ValueInPlace<Readonly<Record<string, never>>> = valueInPlace(
+  () => undefined,
+  (_bytes, start, end) => {
+    if (end > start) throw trailing(end - start);
     return {};
   },
-};
+);

@@ -15,14 +15,21 @@ import {
   outOfBounds,
   readTlv,
   requireDistinct,
-  TlvPieces,
   trailing,
   unexpectedTag,
   type Tlv,
-  type Value,
 } from './tlv-form.ts';
+import {
+  readValue,
+  TlvWriter,
+  valueInPlace,
+  writePart,
+  type Value,
+  type ValueInPlace,
+} from './tlv-in-place.ts';
 
-export { encodeTlv, putTlvHead, readTlv, tlvHeadBytes, type Tlv, type Value } from './tlv-form.ts';
+export { encodeTlv, putTlvHead, readTlv, tlvHeadBytes, type Tlv } from './tlv-form.ts';
+export { writePart, type TlvWriter, type Value } from './tlv-in-place.ts';
 export { nothing, octets, octetsInPlace, oneOf, small, text, uint } from './tlv-values.ts';
 
 /** A value under its tag: what a struct or a list is made of, and what stands alone on a wire. */
@@ -31,8 +38,8 @@ export interface Element<T> {
   readonly optional: boolean;
   /** Tag, length and content. Throws TlvError for a value out of bounds. */
   encode(value: T): Uint8Array;
-  /** The same without joining the parts. */
-  collect?(value: T, pieces: TlvPieces): void;
+  /** The same as a part of something larger. */
+  write?(value: T, to: TlvWriter): void;
   decodeTlv(tlv: Tlv): T;
 }
 
@@ -48,7 +55,7 @@ interface AnyElement {
   readonly tag: number;
   readonly optional: boolean;
   encode(value: never): Uint8Array;
-  collect?(value: never, pieces: TlvPieces): void;
+  write?(value: never, to: TlvWriter): void;
   decodeTlv(tlv: Tlv): unknown;
 }
 
@@ -70,26 +77,16 @@ export type Static<C> = C extends { decodeTlv(tlv: Tlv): infer T }
     : never;
 
 export function element<T>(tag: number, value: Value<T>): RequiredElement<T> {
+  const write = (content: T, to: TlvWriter): void => {
+    to.element(tag, value, content);
+  };
   return {
     tag,
     optional: false,
-    encode: (content) => TlvPieces.join((pieces) => collectElement(tag, value, content, pieces)),
-    collect: (content, pieces) => collectElement(tag, value, content, pieces),
-    decodeTlv: (tlv) => value.decode(tlv.content),
+    encode: (content) => TlvWriter.encode(write, content),
+    write,
+    decodeTlv: (tlv) => readValue(value, tlv.bytes, tlv.contentStart, tlv.end),
   };
-}
-
-function collectElement<T>(tag: number, value: Value<T>, content: T, pieces: TlvPieces): void {
-  pieces.addElement(tag, () => collect(value, content, pieces));
-}
-
-function collect<T>(
-  of: { encode(value: T): Uint8Array; collect?(value: T, pieces: TlvPieces): void },
-  value: T,
-  pieces: TlvPieces,
-): void {
-  if (of.collect === undefined) pieces.add(of.encode(value));
-  else of.collect(value, pieces);
 }
 
 /** An element that a struct may leave out; the property is then absent. */
@@ -98,7 +95,9 @@ export function optional<T>(of: Element<T>): OptionalElement<T> {
     tag: of.tag,
     optional: true,
     encode: (content) => of.encode(content),
-    collect: (content, pieces) => collect(of, content, pieces),
+    write: (content, to) => {
+      writePart(of, content, to);
+    },
     decodeTlv: (tlv) => of.decodeTlv(tlv),
   };
 }
@@ -116,83 +115,101 @@ export function decodeElement<T>(of: Element<T>, bytes: Uint8Array, name: string
 }
 
 /** Elements in the order of the statement; every one, but for the optional. */
-export function struct<const F extends Fields>(fields: F): Value<StructOf<F>> {
+export function struct<const F extends Fields>(fields: F): ValueInPlace<StructOf<F>> {
   const entries = Object.entries<AnyElement>(fields);
   requireDistinct(entries.map(([, field]) => field.tag));
-  const collectFields = (value: StructOf<F>, pieces: TlvPieces): void => {
-    const given: Readonly<Record<string, unknown>> = value;
-    for (const [name, field] of entries) {
-      const content = given[name];
-      if (content === undefined) {
-        if (field.optional) continue;
-        throw new TlvError('bad-value', name, 'missing');
-      }
-      try {
-        collect(field, content as never, pieces);
-      } catch (error) {
-        throw placed(error, name);
-      }
-    }
-  };
-  return {
-    encode: (value) => TlvPieces.join((pieces) => collectFields(value, pieces)),
-    collect: collectFields,
-    decode: (content) => decodeFields(entries, content) as StructOf<F>,
-  };
+  const firstOptional = entries.findIndex(([, field]) => field.optional);
+  const always = firstOptional < 0 ? entries : entries.slice(0, firstOptional);
+  // Objects that begin as copies of one have its shape at once, not a new one with every field.
+  const blank = Object.fromEntries(always.map(([name]) => [name, undefined]));
+  return valueInPlace(
+    (value, to) => {
+      writeFields(entries, value, to);
+    },
+    (bytes, start, end) => readFields(entries, { ...blank }, bytes, start, end) as StructOf<F>,
+  );
 }
 
-function decodeFields(
-  entries: readonly (readonly [string, AnyElement])[],
-  content: Uint8Array,
+type Entries = readonly (readonly [string, AnyElement])[];
+
+function writeFields(
+  entries: Entries,
+  given: Readonly<Record<string, unknown>>,
+  to: TlvWriter,
+): void {
+  let underWay = '';
+  try {
+    for (const [name, field] of entries) {
+      underWay = name;
+      const content = given[name];
+      if (content !== undefined) writePart(field, content as never, to);
+      else if (!field.optional) throw badValue('missing');
+    }
+  } catch (error) {
+    throw placed(error, underWay);
+  }
+}
+
+function readFields(
+  entries: Entries,
+  found: Record<string, unknown>,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
 ): Record<string, unknown> {
-  const found: Record<string, unknown> = {};
-  let offset = 0;
-  let next: Tlv | undefined;
-  for (const [name, field] of entries) {
-    try {
-      if (next === undefined && offset < content.length) next = readTlv(content, offset);
+  let offset = start;
+  let underWay = '';
+  try {
+    let next: Tlv | undefined;
+    for (const [name, field] of entries) {
+      underWay = name;
+      if (next === undefined && offset < end) next = readTlv(bytes, offset, end);
       if (next?.tag !== field.tag) {
         if (field.optional) continue;
         if (next === undefined) throw new TlvError('truncated', '', 'missing');
         throw unexpectedTag(next.tag, field.tag);
       }
       found[name] = field.decodeTlv(next);
-    } catch (error) {
-      throw placed(error, name);
+      offset = next.end;
+      next = undefined;
     }
-    offset = next.end;
-    next = undefined;
+  } catch (error) {
+    throw placed(error, underWay);
   }
-  if (offset !== content.length) throw trailing(content.length - offset);
+  if (offset !== end) throw trailing(end - offset);
   return found;
 }
 
 /** `least` to `most` elements of one kind, one behind the other. */
-export function listOf<T>(item: Element<T>, least: number, most: number): Value<readonly T[]> {
+export function listOf<T>(
+  item: Element<T>,
+  least: number,
+  most: number,
+): ValueInPlace<readonly T[]> {
   const inBounds = (count: number): void => {
     if (count < least || count > most) {
       throw outOfBounds(`${count} items where ${least} to ${most} are allowed`);
     }
   };
-  const collectItems = (items: readonly T[], pieces: TlvPieces): void => {
-    inBounds(items.length);
-    items.forEach((value, i) => {
+  return valueInPlace(
+    (items, to) => {
+      inBounds(items.length);
+      let underWay = 0;
       try {
-        collect(item, value, pieces);
+        for (const value of items) {
+          writePart(item, value, to);
+          underWay++;
+        }
       } catch (error) {
-        throw placed(error, `[${i}]`);
+        throw placed(error, `[${underWay}]`);
       }
-    });
-  };
-  return {
-    encode: (items) => TlvPieces.join((pieces) => collectItems(items, pieces)),
-    collect: collectItems,
-    decode(content) {
+    },
+    (bytes, start, end) => {
       const items: T[] = [];
-      for (let offset = 0; offset < content.length;) {
+      for (let offset = start; offset < end;) {
         if (items.length === most) throw outOfBounds(`more than ${most} items`);
         try {
-          const tlv = readTlv(content, offset);
+          const tlv = readTlv(bytes, offset, end);
           if (tlv.tag !== item.tag) throw unexpectedTag(tlv.tag, item.tag);
           items.push(item.decodeTlv(tlv));
           offset = tlv.end;
@@ -203,7 +220,7 @@ export function listOf<T>(item: Element<T>, least: number, most: number): Value<
       inBounds(items.length);
       return items;
     },
-  };
+  );
 }
 
 /** Exactly one of several elements, told apart by tag: the form of a message. */
@@ -256,7 +273,10 @@ export interface ChoiceCodec<F extends Fields> extends Value<ChoiceOf<F>> {
 }
 
 /** A value with a rule beyond its form; `objection` says in words what breaks it. */
-export function checked<T>(value: Value<T>, objection: (value: T) => string | undefined): Value<T> {
+export function checked<T>(
+  value: ValueInPlace<T>,
+  objection: (value: T) => string | undefined,
+): ValueInPlace<T> {
   const keeps = (found: T): T => {
     const detail = objection(found);
     if (detail !== undefined) throw badValue(detail);
@@ -264,8 +284,11 @@ export function checked<T>(value: Value<T>, objection: (value: T) => string | un
   };
   return {
     encode: (given) => value.encode(keeps(given)),
-    collect: (given, pieces) => collect(value, keeps(given), pieces),
     decode: (content) => keeps(value.decode(content)),
+    write: (given, to) => {
+      value.write(keeps(given), to);
+    },
+    read: (bytes, start, end) => keeps(value.read(bytes, start, end)),
   };
 }
 

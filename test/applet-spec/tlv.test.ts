@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
-import { fromHex, toHex } from '../../applet-spec/bytes.ts';
+import { concatBytes, equalBytes, fromHex, toHex } from '../../applet-spec/bytes.ts';
 import {
   checked,
   choice,
@@ -16,6 +16,7 @@ import {
   struct,
   text,
   uint,
+  type Value,
 } from '../../applet-spec/tlv.ts';
 import { TlvError } from '../../applet-spec/tlv-error.ts';
 import vectors from '../../applet-spec/vectors/tlv.json' with { type: 'json' };
@@ -143,6 +144,33 @@ describe('an encoder', () => {
   it('refuses a field that is missing, and names it', () => {
     const loose = struct(looseFields());
     expect(refusalOf(() => loose.encode({}))).toEqual({ code: 'bad-value', path: 'first' });
+  });
+
+  it('writes what is far larger than anything before it', () => {
+    const blob = element(0x80, octets(0, 300_000));
+    const blobs = element(0xa0, listOf(blob, 1, 3));
+    const content = Uint8Array.from({ length: 200_000 }, (_, i) => i);
+    const joined = concatBytes(...[0, 1, 2].map(() => encodeTlv(0x80, content)));
+    const whole = blobs.encode([content, content, content]);
+    expect(equalBytes(whole, encodeTlv(0xa0, joined))).toBe(true);
+    expect(toHex(record.encode({ first: 1n, last: 2n }))).toBe('a006800101820102');
+  });
+
+  it('writes a part that makes encodings of its own', () => {
+    const inner: Value<bigint> = {
+      encode: (value) => record.encode({ first: value, last: value }),
+      decode: (content) => decodeElement(record, content, 'inner').first,
+    };
+    const outer = element(
+      0xa0,
+      struct({ before: element(0x80, uint(8)), inside: element(0xa1, inner) }),
+    );
+    expect(toHex(outer.encode({ before: 5n, inside: 9n }))).toBe('a00d800105a108a006800109820109');
+  });
+
+  it('leaves nothing of what it refused half-way in what it writes next', () => {
+    expect(() => record.encode({ first: 1n, last: -1n })).toThrow(TlvError);
+    expect(toHex(record.encode({ first: 3n, last: 4n }))).toBe('a006800103820104');
   });
 
   it('names the place of a fault as a path', () => {
