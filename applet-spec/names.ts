@@ -1,7 +1,9 @@
 /** Names of stations and users, and the small values that many objects share. */
 import { limits } from './limits.ts';
-import { element, octets, oneOf, small, text, uint, type Value } from './tlv.ts';
+import { recurring } from './recurring-text.ts';
+import { element, octets, oneOf, small, text, uint } from './tlv.ts';
 import { TlvError } from './tlv-error.ts';
+import { valueInPlace, type ValueInPlace } from './tlv-in-place.ts';
 
 /** A card's serial number, 16 bytes, in lower-case hexadecimal. */
 export type CardSerial = string & { readonly brand: 'CardSerial' };
@@ -57,10 +59,17 @@ export function homeStation(user: UserName): StationName {
   return user.slice(user.indexOf('@') + 1) as StationName;
 }
 
-export const stationName = restrict(text(limits.stationNameBytes), isStationName, 'station name');
-export const userName = restrict(text(limits.userNameBytes), isUserName, 'user name');
-export const currency = restrict(text(3), isCurrency, 'currency');
-export const networkName = text(limits.networkNameBytes);
+export const stationName = recurring(
+  restrict(text(limits.stationNameBytes), isStationName, 'station name'),
+  512,
+);
+/** A busy station carries the payments of thousands. */
+export const userName = recurring(
+  restrict(text(limits.userNameBytes), isUserName, 'user name'),
+  4_096,
+);
+export const currency = recurring(restrict(text(3), isCurrency, 'currency'), 16);
+export const networkName = recurring(text(limits.networkNameBytes), 16);
 /** Minor units of the currency. */
 export const money = uint(8);
 /** Unix time in whole seconds. */
@@ -94,16 +103,18 @@ export const signedHead = {
 export const headNow = { version: 1, algorithm: 'ecdsa-p256-sha256' } as const;
 
 function restrict<T extends string>(
-  value: Value<string>,
+  value: ValueInPlace<string>,
   allowed: (name: string) => name is T,
   what: string,
-): Value<T> {
+): ValueInPlace<T> {
   const narrowed = (name: string): T => {
     if (allowed(name)) return name;
     throw new TlvError('bad-value', '', `"${name}" is no ${what}`);
   };
-  return {
-    encode: (name) => value.encode(narrowed(name)),
-    decode: (content) => narrowed(value.decode(content)),
-  };
+  return valueInPlace(
+    (name, to) => {
+      value.write(narrowed(name), to);
+    },
+    (bytes, start, end) => narrowed(value.read(bytes, start, end)),
+  );
 }

@@ -82,6 +82,12 @@ export class TlvWriter {
     else for (let i = 0; i < bytes.length; i++) this.#room[at + i] = bytes[i] as number;
   }
 
+  /** Characters of one byte each. */
+  ascii(text: string): void {
+    const at = this.#extend(text.length);
+    for (let i = 0; i < text.length; i++) this.#room[at + i] = text.charCodeAt(i);
+  }
+
   /** Big-endian, as few bytes as it takes; a whole number that a double holds exactly. */
   number(value: number): void {
     let length = 1;
