@@ -26,10 +26,10 @@ export function freshBytes(length: number): Uint8Array {
 
 /** The same bytes, or those from `start` to `end`, in memory from `freshBytes`. */
 export function copyBytes(bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array {
+  // Of a Buffer, `slice` is a view.
+  if (end - start <= inHeapMost && bytes.constructor === Uint8Array) return bytes.slice(start, end);
   const copy = freshBytes(end - start);
-  // A loop over a few costs less than a view on them.
-  if (copy.length > inHeapMost) copy.set(bytes.subarray(start, end));
-  else for (let i = 0; i < copy.length; i++) copy[i] = bytes[start + i] as number;
+  copy.set(bytes.subarray(start, end));
   return copy;
 }
 

@@ -16,10 +16,10 @@ import {
   encodeTlv,
   listOf,
   octets,
+  readTlv,
   small,
   struct,
   type RequiredElement,
-  type Tlv,
   type Value,
 } from './tlv.ts';
 import { TlvError } from './tlv-error.ts';
@@ -52,13 +52,13 @@ const bodyTag = 0xa0;
 const bodyBytesMost = 0xffff;
 
 /** The body as it stands in the object, to be read once its surroundings have been. */
-const wholeBody: RequiredElement<Tlv> = {
+const wholeBody: RequiredElement<Uint8Array> = {
   tag: bodyTag,
   optional: false,
-  encode: (tlv) => tlv.whole,
+  encode: (whole) => whole,
   decodeTlv(tlv) {
     const length = tlv.end - tlv.contentStart;
-    if (length <= bodyBytesMost) return tlv;
+    if (length <= bodyBytesMost) return tlv.whole;
     const detail = `${length} bytes where 0 to ${bodyBytesMost} are allowed`;
     throw new TlvError('out-of-bounds', '', detail);
   },
@@ -78,8 +78,8 @@ export function signedKind<T>(
   const decodeOwn = (bytes: Uint8Array, contentLength: number): Signed<T> => {
     const parts = signedContent.read(bytes, bytes.length - contentLength, bytes.length);
     return {
-      body: bodyElement.decodeTlv(parts.body),
-      bodyBytes: parts.body.whole,
+      body: bodyElement.decodeTlv(readTlv(parts.body, 0)),
+      bodyBytes: parts.body,
       signature: parts.signature,
       bytes,
     };
@@ -180,8 +180,8 @@ export function statementKind<T>(
       const contentStart = bytes.length - (tlv.end - tlv.contentStart);
       const parts = statementContent.read(bytes, contentStart, bytes.length);
       return {
-        body: bodyElement.decodeTlv(parts.body),
-        bodyBytes: parts.body.whole,
+        body: bodyElement.decodeTlv(readTlv(parts.body, 0)),
+        bodyBytes: parts.body,
         proof: parts.proof,
         bytes,
       };

@@ -2,7 +2,9 @@
 import { freshBytes } from './bytes.ts';
 import { TlvError } from './tlv-error.ts';
 
-/** One TLV found in a byte string; `content` and `whole` are views, made where they are asked for. */
+/**
+ * One TLV found in a byte string; `content` and `whole` are views, made where they are asked for.
+ */
 export interface Tlv {
   readonly tag: number;
   readonly content: Uint8Array;
@@ -14,20 +16,19 @@ export interface Tlv {
   readonly end: number;
 }
 
-/** A view costs more than all else of an element, and numbers or texts are read without one. */
-class FoundTlv implements Tlv {
-  readonly tag: number;
+/**
+ * Goes from one TLV to the next of a byte string, and is the one it has come to. A view costs more
+ * than all else of an element, and numbers or texts are read without one.
+ */
+export class TlvCursor implements Tlv {
   readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly contentStart: number;
-  readonly end: number;
+  tag = 0;
+  #start = 0;
+  contentStart = 0;
+  end = 0;
 
-  constructor(tag: number, bytes: Uint8Array, start: number, contentStart: number, end: number) {
-    this.tag = tag;
+  constructor(bytes: Uint8Array) {
     this.bytes = bytes;
-    this.start = start;
-    this.contentStart = contentStart;
-    this.end = end;
   }
 
   get content(): Uint8Array {
@@ -35,7 +36,36 @@ class FoundTlv implements Tlv {
   }
 
   get whole(): Uint8Array {
-    return this.bytes.subarray(this.start, this.end);
+    return this.bytes.subarray(this.#start, this.end);
+  }
+
+  /** To the TLV that starts at `offset` and ends at `limit` or before. Throws TlvError. */
+  moveTo(offset: number, limit: number): void {
+    const { bytes } = this;
+    let position = offset;
+    let tag = byteAt(bytes, position++, limit);
+    if ((tag & 0x1f) === 0x1f) {
+      const second = byteAt(bytes, position++, limit);
+      // ISO/IEC 7816-4 §5.2.2.1: below 1F one byte serves; from 80 on a third one follows.
+      if (second < 0x1f || second > 0x7f) {
+        throw new TlvError('unexpected-tag', '', 'no tag of one or two bytes');
+      }
+      tag = (tag << 8) | second;
+    }
+    let length = byteAt(bytes, position++, limit);
+    if (length >= 0x80) {
+      const count = length - 0x80;
+      length = readLongLength(bytes, position, count, limit);
+      position += count;
+    }
+    const end = position + length;
+    if (end > limit) {
+      throw new TlvError('truncated', '', `${end - limit} bytes are missing`);
+    }
+    this.tag = tag;
+    this.#start = offset;
+    this.contentStart = position;
+    this.end = end;
   }
 }
 
@@ -64,29 +94,11 @@ export function putTlvHead(bytes: Uint8Array, at: number, tag: number, length: n
   return offset;
 }
 
-/** The TLV that starts at `offset` and ends at `limit` or before. Throws TlvError. */
-export function readTlv(bytes: Uint8Array, offset: number, limit = bytes.length): Tlv {
-  let position = offset;
-  let tag = byteAt(bytes, position++, limit);
-  if ((tag & 0x1f) === 0x1f) {
-    const second = byteAt(bytes, position++, limit);
-    // ISO/IEC 7816-4 §5.2.2.1: below 1F one byte serves; from 80 on a third one follows.
-    if (second < 0x1f || second > 0x7f) {
-      throw new TlvError('unexpected-tag', '', 'no tag of one or two bytes');
-    }
-    tag = (tag << 8) | second;
-  }
-  let length = byteAt(bytes, position++, limit);
-  if (length >= 0x80) {
-    const count = length - 0x80;
-    length = readLongLength(bytes, position, count, limit);
-    position += count;
-  }
-  const end = position + length;
-  if (end > limit) {
-    throw new TlvError('truncated', '', `${end - limit} bytes are missing`);
-  }
-  return new FoundTlv(tag, bytes, offset, position, end);
+/** The TLV that starts at `offset`. Throws TlvError. */
+export function readTlv(bytes: Uint8Array, offset: number): Tlv {
+  const cursor = new TlvCursor(bytes);
+  cursor.moveTo(offset, bytes.length);
+  return cursor;
 }
 
 function readLongLength(bytes: Uint8Array, position: number, count: number, limit: number): number {

@@ -15,6 +15,7 @@ import {
   outOfBounds,
   readTlv,
   requireDistinct,
+  TlvCursor,
   trailing,
   unexpectedTag,
   type Tlv,
@@ -40,6 +41,7 @@ export interface Element<T> {
   encode(value: T): Uint8Array;
   /** The same as a part of something larger. */
   write?(value: T, to: TlvWriter): void;
+  /** Keeps no `tlv`: where it comes from, the next may take its place. */
   decodeTlv(tlv: Tlv): T;
 }
 
@@ -157,21 +159,25 @@ function readFields(
   start: number,
   end: number,
 ): Record<string, unknown> {
+  const at = new TlvCursor(bytes);
   let offset = start;
+  let isNext = false;
   let underWay = '';
   try {
-    let next: Tlv | undefined;
     for (const [name, field] of entries) {
       underWay = name;
-      if (next === undefined && offset < end) next = readTlv(bytes, offset, end);
-      if (next?.tag !== field.tag) {
-        if (field.optional) continue;
-        if (next === undefined) throw new TlvError('truncated', '', 'missing');
-        throw unexpectedTag(next.tag, field.tag);
+      if (!isNext && offset < end) {
+        at.moveTo(offset, end);
+        isNext = true;
       }
-      found[name] = field.decodeTlv(next);
-      offset = next.end;
-      next = undefined;
+      if (!isNext || at.tag !== field.tag) {
+        if (field.optional) continue;
+        if (!isNext) throw new TlvError('truncated', '', 'missing');
+        throw unexpectedTag(at.tag, field.tag);
+      }
+      found[name] = field.decodeTlv(at);
+      offset = at.end;
+      isNext = false;
     }
   } catch (error) {
     throw placed(error, underWay);
@@ -206,13 +212,13 @@ export function listOf<T>(
     },
     (bytes, start, end) => {
       const items: T[] = [];
-      for (let offset = start; offset < end;) {
+      const at = new TlvCursor(bytes);
+      for (let offset = start; offset < end; offset = at.end) {
         if (items.length === most) throw outOfBounds(`more than ${most} items`);
         try {
-          const tlv = readTlv(bytes, offset, end);
-          if (tlv.tag !== item.tag) throw unexpectedTag(tlv.tag, item.tag);
-          items.push(item.decodeTlv(tlv));
-          offset = tlv.end;
+          at.moveTo(offset, end);
+          if (at.tag !== item.tag) throw unexpectedTag(at.tag, item.tag);
+          items.push(item.decodeTlv(at));
         } catch (error) {
           throw placed(error, `[${items.length}]`);
         }
