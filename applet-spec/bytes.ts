@@ -62,27 +62,46 @@ export function xorBytes(a: Uint8Array, b: Uint8Array): Uint8Array {
 
 /** One character a byte (ISO 8859-1): ASCII as text, and any bytes as the index of a map. */
 export function toLatin1(bytes: Uint8Array): string {
-  if (bytes.length <= latin1BytesMost) return latin1(bytes);
   let text = '';
-  for (let start = 0; start < bytes.length; start += latin1BytesMost) {
-    text += latin1(bytes.subarray(start, start + latin1BytesMost));
+  for (let start = 0; start < bytes.length; start += codesMost) {
+    const codes = codesOf(Math.min(bytes.length - start, codesMost));
+    for (let i = 0; i < codes.length; i++) codes[i] = bytes[start + i] as number;
+    text += textOf(codes);
   }
   return text;
 }
 
-/** Arguments of one call: far below what any engine takes. */
-const latin1BytesMost = 4_096;
-
-/** Several times faster than a spread, which asks the array for its iterator. */
-function latin1(bytes: Uint8Array): string {
-  return String(Reflect.apply(String.fromCharCode, undefined, bytes));
-}
-
-const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const hexDigits = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
 
 export function toHex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += hexOfByte[byte] ?? '';
+  for (let start = 0; start < bytes.length; start += codesMost / 2) {
+    const codes = codesOf(Math.min(2 * (bytes.length - start), codesMost));
+    for (let i = 0; i < codes.length; i += 2) {
+      const byte = bytes[start + i / 2] as number;
+      codes[i] = hexDigits[byte >> 4] as number;
+      codes[i + 1] = hexDigits[byte & 0x0f] as number;
+    }
+    text += textOf(codes);
+  }
+  return text;
+}
+
+/**
+ * Character codes on their way into a text, an array for each length: a text of all at once leaves
+ * no shorter ones behind, and an engine makes it several times faster of a plain array.
+ */
+const codeArrays: number[][] = [];
+const codesMost = 128;
+
+function codesOf(length: number): number[] {
+  return (codeArrays[length] ??= new Array<number>(length).fill(0));
+}
+
+/** Wipes the codes, which may be a secret's. */
+function textOf(codes: number[]): string {
+  const text = String.fromCharCode(...codes);
+  codes.fill(0);
   return text;
 }
 
