@@ -168,7 +168,7 @@ export function statementKind<T>(
 ): StatementKind<T> {
   const bodyElement = element(bodyTag, body);
   const leafHash = (primitives: Primitives, bodyBytes: Uint8Array): Uint8Array =>
-    primitives.sha256(Uint8Array.of(0), label, bodyBytes);
+    primitives.sha256(leafPrefix, label, bodyBytes);
   const kind: StatementKind<T> = {
     name,
     tag,
@@ -202,6 +202,10 @@ export function statementKind<T>(
   };
   return kind;
 }
+
+/** RFC 6962 §2.1: no leaf's hash is a node's. */
+const leafPrefix = Uint8Array.of(0);
+const nodePrefix = Uint8Array.of(1);
 
 /** One signature for up to 64 leaves of any kinds; the proofs come in the order of the leaves. */
 export function signBatch(
@@ -287,7 +291,7 @@ function batchMessage(root: Uint8Array, size: number): Uint8Array {
 }
 
 function nodeHash(primitives: Primitives, left: Uint8Array, right: Uint8Array): Uint8Array {
-  return primitives.sha256(Uint8Array.of(1), left, right);
+  return primitives.sha256(nodePrefix, left, right);
 }
 
 /** The largest power of two below `count`. */

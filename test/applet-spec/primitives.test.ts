@@ -21,6 +21,12 @@ describe.each(implementations)('primitives of %s', (_, primitives) => {
     expect(toHex(primitives.sha256(bytes.subarray(0, 1), bytes.subarray(1)))).toBe(digest);
   });
 
+  it.each([64, 2_047, 2_048, 2_049, 9_000])('SHA-256 of parts of %i bytes together', (length) => {
+    const bytes = Uint8Array.from({ length }, (_, i) => i * 7);
+    const parts = [bytes.subarray(0, 20), bytes.subarray(20, 50), bytes.subarray(50)];
+    expect(primitives.sha256(...parts)).toEqual(primitives.sha256(bytes));
+  });
+
   it.each(vectors.aesCmac)('AES-CMAC: $comment', ({ key, message, mac }) => {
     expect(toHex(primitives.aesCmac(fromHex(key), fromHex(message)))).toBe(mac);
   });
