@@ -7,6 +7,7 @@ export const DERIVED_KEY_BYTES_MOST = 32;
 export const DERIVATION_CONTEXT_BYTES_MOST = 255;
 const labelBytesMost = 64;
 const separator = Uint8Array.of(0);
+const counterAtFirst = Uint8Array.of(1);
 const none = new Uint8Array(0);
 
 /** What a derived key is for. Two purposes that differ in any field give unrelated keys. */
@@ -65,11 +66,13 @@ export function counterModeKdf(
     throw new RangeError(`a derived key has 1 to ${DERIVED_KEY_BYTES_MOST} bytes`);
   }
   const derived = new Uint8Array(Math.ceil(lengthBytes / AES_BLOCK_BYTES) * AES_BLOCK_BYTES);
+  const input = concatBytes(before, counterAtFirst, after);
   for (let i = 1; (i - 1) * AES_BLOCK_BYTES < lengthBytes; i++) {
-    const block = primitives.aesCmac(key, concatBytes(before, Uint8Array.of(i), after));
-    derived.set(block, (i - 1) * AES_BLOCK_BYTES);
+    input[before.length] = i;
+    derived.set(primitives.aesCmac(key, input), (i - 1) * AES_BLOCK_BYTES);
   }
-  return derived.slice(0, lengthBytes);
+  // Most keys are whole blocks, and a slice would be one more copy of them.
+  return lengthBytes === derived.length ? derived : derived.slice(0, lengthBytes);
 }
 
 /**
