@@ -1,4 +1,6 @@
-/** Names come with every message: each is made a string and checked once, then known by its bytes. */
+/**
+ * Names come with every message: each is made a string and checked once, then known by its bytes.
+ */
 import { valueInPlace, type ValueInPlace } from './tlv-in-place.ts';
 
 /**
