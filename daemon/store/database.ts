@@ -301,7 +301,8 @@ function connect(file: string): Database.Database {
     connection.pragma('cache_size = -65536');
     // What a statement that fails would be taken back from: never in a file, and never synced.
     connection.pragma('temp_store = MEMORY');
-    connection.pragma('journal_size_limit = 2097152');
+    // As long as checkpoints let it grow: a log that is written over needs no new blocks.
+    connection.pragma('journal_size_limit = 67108864');
     return connection;
   });
 }
