@@ -9,7 +9,9 @@ import type { ArrivingPayment } from './payment-check.ts';
 /** How long anything waits for the QKD keys of one link. */
 const keysTimeoutMs = 10_000;
 
-type Waiting = Pick<TollContext, 'links' | 'clock' | 'stopping'>;
+type Waiting = Pick<TollContext, 'links' | 'clock' | 'stopping'> & {
+  readonly check: Pick<TollContext['check'], 'suiteTo'>;
+};
 
 /**
  * As `Links.protect`, but undefined where the link had no keys for as long as that: whatever waits
@@ -21,6 +23,8 @@ export function protectInTime(
   peer: StationName,
   items: readonly Unprotected[],
 ): Promise<readonly Uint8Array[] | undefined> {
+  // No keys, no waiting, and no alarm to set and take back for every batch.
+  if (context.check.suiteTo(peer) === 'aes') return context.links.protect(peer, items);
   return inTime(context, (signal) => context.links.protect(peer, items, signal));
 }
 
@@ -30,7 +34,7 @@ export function protectInTime(
  * undefined where it needs none. The caller releases what is left.
  */
 export async function reserveInTime(
-  context: Waiting & Pick<TollContext, 'check'>,
+  context: Waiting,
   next: StationName | undefined,
   messageBytes: number,
 ): Promise<KeyReservation | 'no-keys' | undefined> {
@@ -47,7 +51,7 @@ export async function reserveInTime(
  * of so many bytes draws. What it leaves is released.
  */
 export async function withKeys<T>(
-  context: Waiting & Pick<TollContext, 'check'>,
+  context: Waiting,
   next: StationName | undefined,
   ahead: KeyReservation | number,
   work: (keys: KeyReservation | undefined) => Promise<T>,

@@ -40,7 +40,8 @@ function room() {
     confirm: () => undefined,
     close: () => Promise.resolve(),
   };
-  return { clock, starved, stop, context: { links, clock, stopping: stop.signal } };
+  const check = { suiteTo: () => 'otp' as const };
+  return { clock, starved, stop, context: { links, clock, stopping: stop.signal, check } };
 }
 
 describe('whoever waits for the keys of a link', () => {
