@@ -1,11 +1,26 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import type { Entropy } from '../applet-spec/primitives.ts';
 
-/** The operating system's generator. */
+/** A call of the generator costs as much as this many bytes of it. */
+const drawnBytes = 4_096;
+const drawnPieceMost = 64;
+const drawn = new Uint8Array(drawnBytes);
+let given = drawnBytes;
+
+/**
+ * The operating system's generator. Short pieces, of which a payment takes a dozen, are drawn many
+ * at a time; each is given once, and wiped here as it is given.
+ */
 export const systemEntropy: Entropy = {
-  // No Buffer, whose `slice` would share memory.
   randomBytes(length) {
-    const { buffer, byteOffset } = randomBytes(length);
-    return new Uint8Array(buffer, byteOffset, length);
+    if (length > drawnPieceMost) return randomFillSync(new Uint8Array(length));
+    if (given + length > drawnBytes) {
+      randomFillSync(drawn);
+      given = 0;
+    }
+    const piece = drawn.slice(given, given + length);
+    drawn.fill(0, given, given + length);
+    given += length;
+    return piece;
   },
 };

@@ -23,9 +23,13 @@ const secretNames = [
   'record',
 ];
 
+/** Lines are written many at once, as late as this; what is left at the end is written then. */
+const minLength = 4_096;
+const flushMs = 50;
+
 export function openLog(level: string, name: string): Log {
   // Standard error: standard output is for what was asked for.
-  const destination = pino.destination({ fd: 2, sync: false });
+  const destination = pino.destination({ fd: 2, sync: false, minLength, periodicFlush: flushMs });
   const options: LoggerOptions = {
     level,
     name,
