@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=64
 /** `keytolld`: a station, and the CA's desk. */
 import { Command } from 'commander';
 import { registerAccountCommands } from './account-command.ts';

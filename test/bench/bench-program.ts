@@ -45,7 +45,8 @@ export async function startProgram(
 ): Promise<BenchProgram> {
   const log = openSync(options.logFile, 'a', 0o600);
   const script = scriptOf(program);
-  const child = spawn(process.execPath, [...(options.nodeArguments ?? []), script, ...args], {
+  const nodeArguments = [...ownNodeArguments(script), ...(options.nodeArguments ?? [])];
+  const child = spawn(process.execPath, [...nodeArguments, script, ...args], {
     stdio: ['ignore', 'pipe', log],
   });
   closeSync(log);
@@ -75,6 +76,12 @@ export function killPrograms(): void {
 
 function scriptOf(program: ProgramName): string {
   return fileURLToPath(new URL(`${built}${scripts[program]}`, import.meta.url));
+}
+
+/** What a program's first line gives to Node.js where its users start it by its name. */
+function ownNodeArguments(script: string): readonly string[] {
+  const [firstLine = ''] = readFileSync(script, 'utf8').split('\n', 1);
+  return firstLine.split(' ').filter((word) => word.startsWith('--'));
 }
 
 function ended(child: ChildProcess): Promise<number | string> {

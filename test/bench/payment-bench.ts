@@ -7,7 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { fromHex, toHex } from '../../applet-spec/bytes.ts';
+import { toLatin1 } from '../../applet-spec/bytes.ts';
 import { opensslPrimitives } from '../../daemon/openssl-primitives.ts';
 import { readSigningKey } from '../../daemon/station/key-files.ts';
 import { BenchStations, type BenchStation } from './bench-stations.ts';
@@ -91,7 +91,7 @@ class PaymentBench {
     const trialDone = await trial.closedLoop(inFlight, trialSeconds * 1_000);
     const expected = rateOf(trialDone);
     say(`trial: ${rounded(expected, 0)} payments/s`);
-    const timed = Math.ceil(2.5 * expected * (seconds + warmUpSeconds)) + trialPayments;
+    const timed = Math.ceil(4 * expected * (seconds + warmUpSeconds)) + trialPayments;
     const payments = await prepare(timed, flipOneIn);
     say(`${payments.length} payments prepared`);
     await close();
@@ -211,10 +211,10 @@ async function readStates(store: {
   let after: Uint8Array | undefined;
   for (;;) {
     const page = await store.eachPayment(after, 1_000);
-    for (const { paymentId, state } of page) states.set(toHex(paymentId), state);
+    for (const { paymentId, state } of page) states.set(toLatin1(paymentId), state);
     const last = page.at(-1);
     if (last === undefined) return states;
-    after = fromHex(toHex(last.paymentId));
+    after = last.paymentId.slice();
   }
 }
 

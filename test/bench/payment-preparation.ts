@@ -1,6 +1,6 @@
 /** Before the timing: coins bought, quotes obtained, payments signed by emulated cards. */
 import { decodeResponse, encodeCommand } from '../../applet-spec/apdu.ts';
-import { concatBytes, toHex } from '../../applet-spec/bytes.ts';
+import { concatBytes, toLatin1 } from '../../applet-spec/bytes.ts';
 import {
   authorisation,
   offerAnswer,
@@ -210,7 +210,7 @@ class EmulatedPayer {
       throw new Error(`PAY: ${reply.outcome === 'answered' ? reply.result : reply.outcome}`);
     }
     const answer = decodeElement(payAnswer, reply.payload, 'answer to PAY');
-    const coin = this.#coins.find((one) => toHex(one.coinId) === toHex(answer.coinId));
+    const coin = this.#coins.find((one) => toLatin1(one.coinId) === toLatin1(answer.coinId));
     if (coin === undefined) throw new Error('the emulated card paid with a coin it was not given');
     const transactionBytes = transaction.encode({
       ...headNow,
@@ -237,9 +237,9 @@ function replayable(
   { quoteDigest, answer, paymentId }: Signed,
   isFlipped: boolean,
 ) {
-  const name = toHex(paymentId);
+  const name = toLatin1(paymentId);
   const paid = isFlipped ? { ...answer, signature: flipped(answer.signature) } : answer;
-  payer.user.card.paid.set(toHex(quoteDigest), payAnswer.encode(paid));
+  payer.user.card.paid.set(toLatin1(quoteDigest), payAnswer.encode(paid));
   if (!isFlipped) {
     const body = acknowledgement.body.encode({
       ...headNow,

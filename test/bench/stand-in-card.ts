@@ -3,7 +3,7 @@
  * and answers PAY and OFFER with what was signed beforehand.
  */
 import { decodeCommand, encodeResponse, type CommandApdu } from '../../applet-spec/apdu.ts';
-import { concatBytes, toHex, uintToBytes } from '../../applet-spec/bytes.ts';
+import { concatBytes, toLatin1, uintToBytes } from '../../applet-spec/bytes.ts';
 import {
   applicationInfo,
   coinLoad,
@@ -49,7 +49,7 @@ export class StandInCard {
   readonly keys: CardKeys;
   /** Loaded and not used yet. */
   readonly coins: LoadedCoin[] = [];
-  /** Answers to PAY by the digest of the quote, to OFFER by the payment's ID; in hexadecimal. */
+  /** Answers to PAY by the digest of the quote, to OFFER by the payment's ID; as text. */
   readonly paid = new Map<string, Uint8Array>();
   readonly acknowledged = new Map<string, Uint8Array>();
   session: CardSession | undefined;
@@ -144,7 +144,7 @@ export class StandInCard {
 
   /** Each is asked for once: what was answered is forgotten. */
   #signed(answers: Map<string, Uint8Array>, id: Uint8Array): Answer {
-    const name = toHex(id);
+    const name = toLatin1(id);
     const payload = answers.get(name);
     if (payload === undefined) return { result: 'not-authorised', payload: nothing };
     answers.delete(name);

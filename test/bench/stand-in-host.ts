@@ -1,7 +1,7 @@
 /**
  * A host's side of the desk's protocol, as lean as can be: it stands in for 200 users' machines.
  */
-import { concatBytes, toHex } from '../../applet-spec/bytes.ts';
+import { concatBytes, toLatin1 } from '../../applet-spec/bytes.ts';
 import {
   deskMessage,
   deskVersion,
@@ -25,7 +25,7 @@ import type { StandInCard } from './stand-in-card.ts';
 /** A payment's record with its end, read as little as possible. */
 export type Reply = DeskMessage | { readonly kind: 'paid-ended' };
 
-/** A payment has ended for this user: its ID in hexadecimal, and where it stands. */
+/** A payment has ended for this user: its ID as text (ISO 8859-1), and where it stands. */
 export type OnConcluded = (paymentId: string, delivered: boolean) => void;
 
 const tags = {
@@ -175,7 +175,7 @@ export class StandInHost {
     const code = standing.content[0] as number;
     if (code === paymentStandings.admitted || code === paymentStandings.relayed) return;
     const paymentId = paymentIdOf(primitives, transaction.content);
-    this.onConcluded(toHex(paymentId), code === paymentStandings.delivered);
+    this.onConcluded(toLatin1(paymentId), code === paymentStandings.delivered);
   }
 }
 
