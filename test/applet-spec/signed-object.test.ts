@@ -2,16 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromHex, toHex, uintToBytes } from '../../applet-spec/bytes.ts';
 import { coin } from '../../applet-spec/coin.ts';
+import { hashTree, rootFromPath } from '../../applet-spec/hash-tree.ts';
 import { headNow, toStationName } from '../../applet-spec/names.ts';
 import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
 import type { SigningKey } from '../../applet-spec/primitives.ts';
 import { admission, receipt, refusal, type AdmissionBody } from '../../applet-spec/receipt.ts';
-import {
-  hashTree,
-  rootFromPath,
-  signBatch,
-  type BatchProof,
-} from '../../applet-spec/signed-object.ts';
+import { signBatch, type BatchProof } from '../../applet-spec/signed-object.ts';
 import { TlvError } from '../../applet-spec/tlv-error.ts';
 import vectors from '../../applet-spec/vectors/objects.json' with { type: 'json' };
 import { opensslPrimitives } from '../../daemon/openssl-primitives.ts';
