@@ -14,6 +14,7 @@ import { auditEvidence } from './evidence-audit.ts';
 import type { Finding } from './finding.ts';
 import { ItemisedBill, type Item, type ItemFilter, type ItemisedReport } from './itemised-bill.ts';
 import { LedgerAudit } from './ledger-audit.ts';
+import { LogAudit } from './log-audit.ts';
 import { auditPayment } from './payment-audit.ts';
 import { auditSettlement } from './settlements-audit.ts';
 import { StationKeys } from './station-keys.ts';
@@ -41,6 +42,8 @@ export type AuditedStore = Pick<
   | 'eachEvidence'
   | 'storedBills'
   | 'strayClaims'
+  | 'logLeaves'
+  | 'logTiles'
 >;
 
 export interface AuditOptions {
@@ -76,6 +79,7 @@ class StationAudit {
   readonly #keys: StationKeys;
   readonly #shelf: PaperShelf;
   readonly #ledger: LedgerAudit;
+  readonly #log: LogAudit;
   readonly #transfers: TransferStream;
   readonly #bill: ItemisedBill;
   readonly #findings: Finding[] = [];
@@ -88,6 +92,7 @@ class StationAudit {
     this.#keys = new StationKeys(options);
     this.#shelf = new PaperShelf({ ...options, keys: this.#keys });
     this.#ledger = new LedgerAudit(station);
+    this.#log = new LogAudit(options);
     this.#transfers = new TransferStream(store, (transfer) => {
       this.#ledger.transfer(transfer);
     });
@@ -108,6 +113,7 @@ class StationAudit {
     this.#findings.push(
       ...(await auditSettlement({ ...this.#options, keys: this.#keys }, this.#ledger)),
     );
+    this.#findings.push(...(await this.#log.run(this.#ledger.lastNumber)));
     const trialBalance = this.#ledger.finish(await store.balances());
     this.#findings.push(...this.#ledger.findings);
     return { station, currency, findings: this.#findings, trialBalance, ...this.#bill.report() };
@@ -179,6 +185,7 @@ class StationAudit {
     const coins = await store.coins(rows.map(({ coinId }) => coinId));
     const bills = await store.storedBills(rows.map(({ paymentId }) => paymentId));
     for (const [i, row] of rows.entries()) {
+      this.#log.payment(row);
       let payment: Payment;
       try {
         payment = paymentCodec.decode(row.payment);

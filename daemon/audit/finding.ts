@@ -55,6 +55,11 @@ export type FindingCode =
   | 'claim-invalid'
   | 'claimed-twice'
   | 'position-differs'
+  // The log
+  | 'leaf-missing'
+  | 'leaf-twice'
+  | 'leaf-differs'
+  | 'tile-differs'
   // What the audit needs and the store has not
   | 'station-certificate'
   | 'store-inconsistent';

@@ -153,6 +153,11 @@ export class LedgerAudit {
     return sums;
   }
 
+  /** Of the transfers told so far, the highest. */
+  get lastNumber(): bigint {
+    return this.#lastNumber;
+  }
+
   /** When everything has been told. Returns the trial balance of the accounts' totals. */
   finish(balances: ReadonlyMap<string, bigint>): bigint {
     for (const discrepancy of this.#reconciliation.discrepancies()) this.#report(discrepancy);

@@ -2,8 +2,9 @@
 import type { BookStore, QuoteRow, Transfer } from './book-store.ts';
 import type { UserName } from '../../applet-spec/names.ts';
 import { isGuarded, type AccountName } from '../ledger/chart-of-accounts.ts';
-import { postingsOf, type MoneyEvent } from '../ledger/postings.ts';
+import { postingsOf, type MoneyEvent, type Posting } from '../ledger/postings.ts';
 import type { SqliteDatabase, Statement } from './database.ts';
+import type { EndedPayment, LogRows } from './log-rows.ts';
 import { bucketOf, bytesOf } from './row-values.ts';
 import { StoreError } from './store-error.ts';
 
@@ -13,11 +14,13 @@ interface Movement {
 }
 
 export class LedgerRows {
+  readonly #log: LogRows;
   readonly #sql: ReturnType<typeof prepareLedger>;
   readonly #numbers = new Map<AccountName, bigint>();
   readonly #moved = new Map<bigint, Movement>();
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: SqliteDatabase, log: LogRows) {
+    this.#log = log;
     this.#sql = prepareLedger(database);
     database.beforeEnd(() => {
       this.#moveTotals();
@@ -28,15 +31,32 @@ export class LedgerRows {
     });
   }
 
-  /** Inside a transaction. `reference` is a payment ID, an order ID, or the operator's words. */
-  post(event: MoneyEvent, reference: Uint8Array, timeMs: number): void {
-    for (const { debit, credit, amount, kind } of postingsOf(event)) {
-      const debitNumber = this.#accountNumber(debit);
-      const creditNumber = this.#accountNumber(credit);
-      this.#sql.insertTransfer.run(debitNumber, creditNumber, amount, kind, reference, timeMs);
-      this.#movementOf(debitNumber).debits += amount;
-      this.#movementOf(creditNumber).credits += amount;
-    }
+  /**
+   * Inside a transaction. `reference` is a payment ID, an order ID, or the operator's words. What
+   * moves money, or ends a payment with or without that, is one leaf of the log (I35).
+   */
+  post(
+    event: MoneyEvent | undefined,
+    reference: Uint8Array,
+    timeMs: number,
+    end?: EndedPayment,
+  ): void {
+    const transfers = event === undefined ? [] : postingsOf(event);
+    const numbers = transfers.map((transfer) => this.#transfer(transfer, reference, timeMs));
+    const [first, last] = [numbers[0], numbers.at(-1)];
+    const between =
+      first === undefined || last === undefined ? undefined : ([first, last] as const);
+    if (between === undefined && end === undefined) return;
+    this.#log.append({ reference, timeMs, transfers, between, end });
+  }
+
+  #transfer({ debit, credit, amount, kind }: Posting, reference: Uint8Array, timeMs: number) {
+    const from = this.#accountNumber(debit);
+    const to = this.#accountNumber(credit);
+    const done = this.#sql.insertTransfer.run(from, to, amount, kind, reference, timeMs);
+    this.#movementOf(from).debits += amount;
+    this.#movementOf(to).credits += amount;
+    return BigInt(done.lastInsertRowid);
   }
 
   /** Credits less debits, what an account's owner may use; not yet moved transfers included. */
@@ -54,11 +74,12 @@ export class LedgerRows {
   }
 
   transfers(after: bigint, limit: number): readonly Transfer[] {
-    return this.#sql.transfers.all(after, limit).map(({ time_ms, reference, ...row }) => ({
-      ...row,
-      reference: bytesOf(reference),
-      timeMs: Number(time_ms),
-    }));
+    return this.#sql.transfers.all(after, limit).map(transferOf);
+  }
+
+  /** Of a step: by number, the first and the last named. */
+  between(first: bigint, last: bigint): readonly Transfer[] {
+    return this.#sql.between.all(first, last).map(transferOf);
   }
 
   #accountNumber(name: AccountName): bigint {
@@ -100,6 +121,14 @@ interface TransferRow extends Omit<Transfer, 'timeMs'> {
   readonly time_ms: bigint;
 }
 
+function transferOf({ time_ms, reference, ...row }: TransferRow): Transfer {
+  return { ...row, reference: bytesOf(reference), timeMs: Number(time_ms) };
+}
+
+const allTransfers = `SELECT t.number, d.name AS debit, c.name AS credit, t.amount, t.kind,
+    t.reference, t.time_ms
+  FROM transfer t JOIN account d ON d.number = t.debit JOIN account c ON c.number = t.credit`;
+
 function prepareLedger(database: SqliteDatabase) {
   return {
     insertTransfer: database.prepare<
@@ -119,9 +148,10 @@ function prepareLedger(database: SqliteDatabase) {
       'UPDATE account SET debits = debits + ?, credits = credits + ? WHERE number = ?',
     ),
     transfers: database.prepare<[bigint, number], TransferRow>(
-      `SELECT t.number, d.name AS debit, c.name AS credit, t.amount, t.kind, t.reference, t.time_ms
-       FROM transfer t JOIN account d ON d.number = t.debit JOIN account c ON c.number = t.credit
-       WHERE t.number > ? ORDER BY t.number LIMIT ?`,
+      `${allTransfers} WHERE t.number > ? ORDER BY t.number LIMIT ?`,
+    ),
+    between: database.prepare<[bigint, bigint], TransferRow>(
+      `${allTransfers} WHERE t.number BETWEEN ? AND ? ORDER BY t.number LIMIT 1000`,
     ),
   };
 }

@@ -1,3 +1,4 @@
+import { paymentEnd } from '../witness/log-leaf.ts';
 import type { CoinHead, CoinRows } from './coin-rows.ts';
 import { CertificateRows } from './certificate-rows.ts';
 import type { Statement } from './database.ts';
@@ -63,6 +64,9 @@ export class PaymentAcceptance implements Pick<PaymentStore, 'admit' | 'hold' | 
         }
         const { number } = this.#insert(payment, 'refused');
         this.#payments.putRefusal(number, refusal);
+        const { primitives, ledger } = this.#parts;
+        const end = paymentEnd(primitives, 'refused', payment.payment, refusal);
+        ledger.post(undefined, payment.paymentId, payment.storedMs, { number, ...end });
         return { outcome: 'created' };
       }),
     );

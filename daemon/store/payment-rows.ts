@@ -81,9 +81,21 @@ export class PaymentRows {
   }
 
   row(number: bigint): PaymentRow {
-    const row = this.#sql.whole.get(number);
+    const row = this.rowOrNone(number);
     if (row === undefined) throw new StoreError('corrupt', 'a payment has no content');
-    return paymentRow(row);
+    return row;
+  }
+
+  rowOrNone(number: bigint): PaymentRow | undefined {
+    const row = this.#sql.whole.get(number);
+    return row && paymentRow(row);
+  }
+
+  /** The stored payment itself. */
+  content(number: bigint): Uint8Array {
+    const row = this.#sql.content.get(number);
+    if (row === undefined) throw new StoreError('corrupt', 'a payment has no content');
+    return bytesOf(row.payment);
   }
 
   bill(number: bigint): readonly FeeLine[] {
@@ -258,6 +270,9 @@ function preparePayments(database: SqliteDatabase) {
     whole: database.prepare<[bigint], StoredPayment>(`${wholePayment} WHERE p.number = ?`),
     bill: database.prepare<[bigint], { readonly bill: string }>(
       'SELECT bill FROM payment_body WHERE number = ?',
+    ),
+    content: database.prepare<[bigint], { readonly payment: Uint8Array }>(
+      'SELECT payment FROM payment_body WHERE number = ?',
     ),
     insertBucket: database.prepare<[bigint]>(
       'INSERT INTO payment_bucket (bucket) VALUES (?) ON CONFLICT DO NOTHING',

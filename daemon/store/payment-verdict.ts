@@ -1,3 +1,5 @@
+import { paymentEnd } from '../witness/log-leaf.ts';
+import type { MoneyEvent } from '../ledger/postings.ts';
 import type { CoinHead, CoinRows } from './coin-rows.ts';
 import type { Statement } from './database.ts';
 import type { OutboxRows } from './outbox-rows.ts';
@@ -76,9 +78,17 @@ export class PaymentVerdict implements Pick<
     const head = this.#payments.head(number);
     if (isDecided(head)) return { outcome: 'exists', row: this.#payments.row(number) };
     const atIssuer = head.role === 'issuer';
-    if (atIssuer) this.#settleCoin(head, decision);
-    else if (verdict === 'delivered') this.#earn(head, nowMs);
-    else this.#parts.positions.giveBack(head.issuer, head.fee);
+    if (!atIssuer && verdict === 'undelivered') {
+      this.#parts.positions.giveBack(head.issuer, head.fee);
+    }
+    const event = atIssuer
+      ? this.#settle(head, decision)
+      : verdict === 'delivered'
+        ? ({ event: 'payment-carried', issuer: head.issuer, fee: head.fee } as const)
+        : undefined;
+    const { primitives, ledger } = this.#parts;
+    const end = paymentEnd(primitives, verdict, this.#payments.content(number), receipt);
+    ledger.post(event, paymentId, nowMs, { number, ...end });
     if (head.role === 'last') this.#eraseSecret.run(number);
     // The verdict makes forwarding pointless, and its record holds the secret.
     if (head.outbox_row !== null) this.#outbox.delete(head.outbox_row);
@@ -90,25 +100,16 @@ export class PaymentVerdict implements Pick<
   }
 
   /** At the issuer: the coin's end, and what is owed to whom. */
-  #settleCoin(head: PaymentHead, { verdict, replacement, nowMs }: Decision): void {
+  #settle(head: PaymentHead, { verdict, replacement }: Decision): MoneyEvent {
     const coin = this.#coinOf(head);
     const madeWhole = coin.state === 'burned';
-    const reference = bytesOf(head.payment_id);
     if (verdict === 'delivered') {
       if (!madeWhole) this.#coins.conclude(coin, 'spent');
-      const bill = this.#payments.bill(head.number);
       const { station } = this.#parts;
-      this.#parts.ledger.post({ event: 'payment-delivered', station, bill }, reference, nowMs);
-      return;
+      return { event: 'payment-delivered', station, bill: this.#payments.bill(head.number) };
     }
     if (!madeWhole) this.#coins.conclude(coin, 'burned', replacement);
-    const event = { event: 'payment-undelivered', value: head.value, madeWhole } as const;
-    this.#parts.ledger.post(event, reference, nowMs);
-  }
-
-  #earn(head: PaymentHead, nowMs: number): void {
-    const event = { event: 'payment-carried', issuer: head.issuer, fee: head.fee } as const;
-    this.#parts.ledger.post(event, bytesOf(head.payment_id), nowMs);
+    return { event: 'payment-undelivered', value: head.value, madeWhole };
   }
 
   #coinOf(head: PaymentHead): CoinHead {

@@ -8,6 +8,9 @@ import { CoinRows } from './coin-rows.ts';
 import { SqliteDatabase } from './database.ts';
 import { KeyUseRows } from './key-use-rows.ts';
 import { BookRows, LedgerRows } from './ledger-rows.ts';
+import { LogQueries } from './log-queries.ts';
+import { LogRows } from './log-rows.ts';
+import { logWhatWasBefore } from './log-start.ts';
 import { migrate } from './migrate.ts';
 import { NetworkRows } from './network-rows.ts';
 import { OutboxRows } from './outbox-rows.ts';
@@ -58,9 +61,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     throw fault;
   }
   const { primitives, station, currency } = options;
-  const ledger = new LedgerRows(database);
+  const log = new LogRows(database, station, primitives);
+  const ledger = new LedgerRows(database, log);
   const positions = new PositionRows(database);
-  return storeOf({ database, sealer, ledger, positions, primitives, station, currency });
+  return storeOf({ database, sealer, ledger, log, positions, primitives, station, currency });
 }
 
 /** Every part's methods are fields bound to their part, so that one object can carry them all. */
@@ -68,6 +72,7 @@ function storeOf(parts: StoreParts): Store {
   const { database, sealer, ledger } = parts;
   const coins = new CoinRows(parts);
   const payments = new PaymentRows(database);
+  logWhatWasBefore(parts, payments);
   const outbox = new OutboxRows(parts, payments);
   const people = Object.assign(new UserRows(parts), new CardRows(parts));
   const books = Object.assign(new BookRows(database, ledger), new NetworkRows(database));
@@ -83,7 +88,8 @@ function storeOf(parts: StoreParts): Store {
     await database.close();
     sealer.destroy();
   };
-  const left = Object.assign({ close }, people, books, pool);
+  const log = new LogQueries(parts, payments);
+  const left = Object.assign({ close }, people, books, Object.assign(pool, log));
   return Object.assign(left, paid, settlement, new AuditRows(parts, payments));
 }
 

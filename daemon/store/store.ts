@@ -10,6 +10,7 @@ import type { Reason, Verdict } from '../../applet-spec/receipt.ts';
 import type { KeyLedger } from '../qkd/key-ledger.ts';
 import type { AuditStore } from './audit-store.ts';
 import type { BookStore, NetworkStore } from './book-store.ts';
+import type { LogStore } from './log-store.ts';
 import type { SettlementStore } from './settlement-store.ts';
 
 export type { BookStore, NetworkStore, QuoteRow, Transfer } from './book-store.ts';
@@ -24,6 +25,7 @@ export interface Store
     BookStore,
     NetworkStore,
     SettlementStore,
+    LogStore,
     AuditStore {
   /** How many QKD keys this station has ever used. */
   usedKeys(): Promise<number>;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { trialBalance } from '../../daemon/ledger/trial-balance.ts';
 import { describeStoreCoins } from './store-coins.ts';
 import { addUser, alice, bytesFrom, carol, euro, q1, q2, startMs } from './store-fixture.ts';
+import { describeStoreLog } from './store-log.ts';
 import { describeStorePayments } from './store-payments.ts';
 import { describeStorePositions } from './store-positions.ts';
 import { describeStoreSettlement } from './store-settlement.ts';
@@ -21,6 +22,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeStoreVerdicts(open);
     describeStoreSettlement(open);
     describeStorePositions(open);
+    describeStoreLog(open);
   });
 }
 

@@ -2,7 +2,7 @@
  * A history in which everything happened once: what an audit must understand, and what can be
  * tampered with.
  */
-import { headNow } from '../../../applet-spec/names.ts';
+import { headNow, toUserName } from '../../../applet-spec/names.ts';
 import { refusal } from '../../../applet-spec/receipt.ts';
 import { SettlementRoom } from '../settlement/settlement-room.ts';
 import type { PaidPayment } from './toll-papers.ts';
@@ -43,6 +43,7 @@ export async function eventfulHistory(): Promise<History> {
   for (const { name } of room.stations) await room.hear(room.station(name), lateReceipt);
   await room.hear(room.station('q1'), lateRefusal);
   await expireOne(room);
+  await fillTile(room);
   return {
     room,
     settled,
@@ -92,6 +93,14 @@ async function expireOne(room: TollRoom): Promise<void> {
   const coins = await store.coinsOf(alice, ['reserved', 'unspent'], undefined, 100);
   const first = coins.reduce((a, b) => (a.expirySeconds <= b.expirySeconds ? a : b));
   await store.expireCoins(first.expirySeconds, 1);
+}
+
+/** So many top-ups at q2 that its log has a whole tile. */
+async function fillTile(room: TollRoom): Promise<void> {
+  const { store } = room.station('q2');
+  const slips = Array.from({ length: 256 }, (_, i) => `tile slip ${i}`);
+  const nowMs = room.nowMs;
+  await Promise.all(slips.map((slip) => store.topUp(toUserName('alice@q2'), 1n, slip, nowMs)));
 }
 
 /** Signed by the card and never admitted. */

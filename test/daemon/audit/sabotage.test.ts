@@ -5,6 +5,7 @@ import { eventfulHistory, type History } from './eventful-history.ts';
 import { auditAfter } from './sabotage.ts';
 import { forgeries, thefts } from './tampered-by-thieves.ts';
 import { tamperedBooks, tamperedCoins, tamperedSettlement } from './tampered-books.ts';
+import { tamperedHistory, tamperedLog } from './tampered-log.ts';
 import { tamperedPayments, tamperedWords } from './tampered-payments.ts';
 
 let history: History;
@@ -21,6 +22,8 @@ describe.each([
   ['settlement', tamperedSettlement],
   ['books that fit', thefts],
   ['papers', forgeries],
+  ['logs', tamperedLog],
+  ['history', tamperedHistory],
 ] as const)('in tampered %s an audit finds', (_kind, cases) => {
   it.each(cases)('%s (at %s: %s)', async (_what, station, code, subject, change) => {
     const report = await auditAfter(history.room, station, (sabotage) => {
@@ -37,6 +40,15 @@ describe.each([
           : toHex(paymentId) === toHex(paid.paymentId),
       ),
     ).toBe(true);
+  });
+});
+
+describe('an audit of a database that is older than logs', () => {
+  it.each(['q1', 'q2', 'q3'])('finds a leaf for everything that was before at %s', async (name) => {
+    const { findings } = await auditAfter(history.room, name, (sabotage) => {
+      sabotage.execute('DROP TABLE log_leaf; DROP TABLE log_tile; PRAGMA user_version = 10');
+    });
+    expect(findings).toEqual([]);
   });
 });
 
