@@ -28,7 +28,7 @@ afterEach(async () => {
 /** Where coins, money and what is under way to others are; a refused payment is kept apart. */
 const refusalTables = [
   ...['coin', 'payment', 'payment_body', 'payment_verdict', 'payment_bucket', 'certificate'],
-  ...['counter', 'sqlite_sequence'],
+  ...['counter', 'sqlite_sequence', 'log_leaf'],
 ];
 
 async function expectRefused(
@@ -39,6 +39,7 @@ async function expectRefused(
 ): Promise<void> {
   const worth = await q1.store.outstanding(alice);
   const before = q1.durable(refusalTables);
+  const logged = await q1.store.logSize();
   const paid = await q1.pays(payment);
   if (paid.outcome !== 'paid') throw new Error(paid.outcome);
   const { refusal, standing } = paid.record;
@@ -47,6 +48,7 @@ async function expectRefused(
   expect(refusalKind.verify(refusal, room.stations.q1.documentKey)).toBe(true);
   if (words !== undefined) expect(q1.complaints.at(-1)).toMatch(words);
   expect(q1.durable(refusalTables)).toEqual(before);
+  expect(await q1.store.logSize()).toBe(logged + 1n);
   expect(await q1.store.outstanding(alice)).toEqual(worth);
   expect({ said: q1.said, keysDrawn: q1.keysDrawn }).toEqual({ said: [], keysDrawn: 0 });
   const [coin] = await q1.store.coins([payment.payment.coin.body.coinId]);
