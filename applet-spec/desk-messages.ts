@@ -85,6 +85,7 @@ export const deskRefusalCodes = {
   'no-coin-secrets': 27,
   'position-limit': 28,
   'too-many-failures': 29,
+  'rolled-back': 30,
 } as const;
 export type DeskRefusalCode = keyof typeof deskRefusalCodes;
 const refusalWords = {

@@ -24,6 +24,7 @@ export const labels = {
   settlement: label('keytoll settlement 1'),
   redemption: label('keytoll redemption 1'),
   checkpoint: label('keytoll checkpoint 1'),
+  cosignature: label('keytoll cosignature 1'),
   logLeaf: label('keytoll log leaf 1'),
   inquiry: label('keytoll inquiry 1'),
 } as const;

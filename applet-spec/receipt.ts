@@ -59,6 +59,7 @@ export const reasonCodes = {
   'resolution-deadline-passed': 18,
   'position-limit': 19,
   'too-many-failures': 20,
+  'rolled-back': 21,
 } as const;
 export type Reason = keyof typeof reasonCodes;
 export const reason = oneOf(reasonCodes);

@@ -1,7 +1,7 @@
 """Vectors of a station's log: leaves, roots and consistency proofs (RFC 6962 §2.1)."""
 
 from stable_bytes import stable_bytes, write_vectors
-from tlv_writer import leaf_hash, sha256, tlv, tree_root, uint
+from tlv_writer import Signer, leaf_hash, sha256, tlv, tree_root, uint
 
 LABEL = b"keytoll log leaf 1\0"
 STATES = {"delivered": 1, "undelivered": 2, "refused": 3}
@@ -78,6 +78,32 @@ def leaves():
     ]
 
 
+def signed(kind, tag, fields, signer):
+    body = tlv(0xA0, tlv(0x80, uint(1)) + tlv(0x81, b"\1") + b"".join(tlv(*one) for one in fields))
+    label = f"keytoll {kind} 1\0".encode()
+    whole = tlv(tag, body + tlv(0x9E, signer.sign(label + body)))
+    return whole, sha256(label, body)
+
+
+def witnessed():
+    q1, q2 = Signer("q1, documents"), Signer("q2, documents")
+    root = sha256(b"a root")
+    checkpoint, digest = signed("checkpoint", 0xED, [
+        (0x82, b"road"), (0x83, b"q1"), (0x84, uint(600)), (0x85, root),
+        (0x86, uint(1_790_000_000))], q1)
+    cosignature, _ = signed("cosignature", 0xEE, [
+        (0x82, b"road"), (0x83, b"q2"), (0x84, b"q1"), (0x85, digest),
+        (0x86, uint(1_790_000_001))], q2)
+    return {
+        "comment": "q1's checkpoint over 600 leaves, cosigned by q2",
+        "tags": ["checkpoint"],
+        "checkpoint": {"hex": checkpoint.hex(), "digest": digest.hex(), "size": 600,
+                       "root": root.hex(), "time": 1_790_000_000, "signer": q1.public.hex()},
+        "cosignature": {"hex": cosignature.hex(), "time": 1_790_000_001,
+                        "signer": q2.public.hex()},
+    }
+
+
 def main():
     published = [leaf_hash(bytes.fromhex(data)) for data in PUBLISHED]
     for size, root in enumerate(PUBLISHED_ROOTS, 1):
@@ -89,6 +115,7 @@ def main():
     write_vectors("log.json", "A station's log: leaves, roots, consistency proofs. Leaf i of the "
                   "trees is the hash of i in 4 bytes, or of Certificate Transparency's test data.", {
         "leaves": leaves(),
+        "witnessed": witnessed(),
         "published": {"data": PUBLISHED, "roots": PUBLISHED_ROOTS},
         "publishedProofs": [proof(f"from {m} to {n} of the published", m, n, published)
                             for n in range(1, 9) for m in range(1, n + 1)],

@@ -9,6 +9,7 @@ import type { Currency, StationName } from '../../applet-spec/names.ts';
 import { payment as paymentCodec, type Payment } from '../../applet-spec/payment.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { CoinRecord, PaymentRow, Store } from '../store/store.ts';
+import { CheckpointAudit } from './checkpoint-audit.ts';
 import { CoinsAudit } from './coins-audit.ts';
 import { auditEvidence } from './evidence-audit.ts';
 import type { Finding } from './finding.ts';
@@ -44,6 +45,10 @@ export type AuditedStore = Pick<
   | 'strayClaims'
   | 'logLeaves'
   | 'logTiles'
+  | 'checkpoints'
+  | 'cosigned'
+  | 'witnessed'
+  | 'twoLogs'
 >;
 
 export interface AuditOptions {
@@ -92,7 +97,10 @@ class StationAudit {
     this.#keys = new StationKeys(options);
     this.#shelf = new PaperShelf({ ...options, keys: this.#keys });
     this.#ledger = new LedgerAudit(station);
-    this.#log = new LogAudit(options);
+    this.#log = new LogAudit({
+      ...options,
+      checkpoints: new CheckpointAudit({ ...options, keys: this.#keys }),
+    });
     this.#transfers = new TransferStream(store, (transfer) => {
       this.#ledger.transfer(transfer);
     });

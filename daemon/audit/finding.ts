@@ -60,6 +60,10 @@ export type FindingCode =
   | 'leaf-twice'
   | 'leaf-differs'
   | 'tile-differs'
+  | 'checkpoint-invalid'
+  | 'checkpoint-differs'
+  | 'log-cut-short'
+  | 'two-logs'
   // What the audit needs and the store has not
   | 'station-certificate'
   | 'store-inconsistent';

@@ -9,6 +9,7 @@ import type { LogStore, StoredLeaf, StoredTile } from '../store/log-store.ts';
 import type { PaymentRow } from '../store/store.ts';
 import { logLeafHash, paymentEnd, type LogLeaf } from '../witness/log-leaf.ts';
 import { LogPeaks } from '../witness/log-tree.ts';
+import type { CheckpointAudit } from './checkpoint-audit.ts';
 import type { Finding } from './finding.ts';
 
 const pageRows = 500;
@@ -17,6 +18,7 @@ export interface LogAuditOptions {
   readonly station: StationName;
   readonly primitives: Primitives;
   readonly store: Pick<LogStore, 'logLeaves' | 'logTiles'>;
+  readonly checkpoints: CheckpointAudit;
 }
 
 export class LogAudit {
@@ -45,9 +47,12 @@ export class LogAudit {
 
   /** `lastTransfer`: the highest number among the transfers. */
   async run(lastTransfer: bigint): Promise<readonly Finding[]> {
-    const { store } = this.#options;
+    const { store, checkpoints } = this.#options;
+    await checkpoints.start();
     for (let after = 0n; ;) {
       const page = await store.logLeaves(after, pageRows);
+      const upTo = this.#peaks.size + BigInt(page.length);
+      await checkpoints.expect(this.#peaks.size, upTo);
       for (const leaf of page) this.#leaf(leaf);
       await this.#compareTiles();
       const last = page.at(-1);
@@ -64,7 +69,8 @@ export class LogAudit {
       if (count < 0) this.#find('leaf-twice', `its end is in ${1 - count} leaves`, paymentId);
     }
     await this.#surplusTiles();
-    return this.#findings;
+    await checkpoints.finish(this.#peaks.size);
+    return [...this.#findings, ...checkpoints.findings];
   }
 
   #leaf(leaf: StoredLeaf): void {
@@ -85,6 +91,7 @@ export class LogAudit {
       this.#find('leaf-differs', `leaf ${number} of the log: ${why}`, payment?.paymentId);
     }
     this.#peaks.add(typeof recomputed === 'string' ? hash : recomputed);
+    this.#options.checkpoints.at(this.#peaks.size, () => this.#peaks.root());
   }
 
   /** Steps are logged as they are booked: each transfer is in one leaf, in the order of both. */

@@ -6,17 +6,31 @@ import type { PositionStatus, StationStatus } from '../station/station-status.ts
 type LinkStatus = StationStatus['links'][number];
 
 export function statusLines(status: AdminStatus): string[] {
-  const { station, network, currency, uptimeSeconds, usersAtDesk, crl, links, positions, refused } =
-    status;
+  const { station, network, currency, uptimeSeconds, usersAtDesk, crl } = status;
+  const { links, positions, refused, log } = status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
     crl === undefined ? 'CRL: none' : `CRL: number ${crl.number}, next due ${crl.nextUpdate}`,
     ...links.flatMap(linkLines),
     ...positions.map((position) => positionLine(position, currency)),
+    ...logLines(log),
     ...refused.map(
       ({ who, perHour, until }) =>
         `no payment of ${who} before ${until}: more than ${perHour} an hour were not delivered`,
+    ),
+  ];
+}
+
+function logLines({ signed, cosigned, contradicting, rolledBack }: StationStatus['log']): string[] {
+  const words = cosigned.map(({ witness, leaves }) => `${leaves} cosigned by ${witness}`);
+  return [
+    `log: ${[`${signed} leaves signed`, ...words].join(', ')}`,
+    ...(rolledBack === undefined
+      ? []
+      : [`NO PAYMENTS: ${rolledBack.advice} (witnessed by ${rolledBack.witness})`]),
+    ...contradicting.map(
+      (peer) => `log of ${peer}: it signed two that do not go together; the evidence is kept`,
     ),
   ];
 }

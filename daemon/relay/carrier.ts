@@ -34,6 +34,7 @@ interface Holding {
 
 /** What is not stored is not carried, and the issuer is told why. */
 type Held = HoldOutcome | 'no-keys';
+type NotCarried = 'no-keys' | 'position-limit' | 'too-many-failures' | 'rolled-back';
 
 /** Records of one neighbour at once: several times what its outbox sends before it hears of any. */
 const underWayMost = 8_192;
@@ -180,8 +181,9 @@ export class Carrier {
   async #hold(
     arriving: ArrivingPayment,
     { place, next }: Extract<PaymentCheck, { ok: true }>,
-  ): Promise<AcceptOutcome | 'no-keys' | 'position-limit' | 'too-many-failures'> {
-    const { positions, failures } = this.#context;
+  ): Promise<AcceptOutcome | NotCarried> {
+    const { positions, failures, standing } = this.#context;
+    if (standing.rolledBack !== undefined) return 'rolled-back';
     const { issuer } = arriving.payment.coin.body;
     const fee = arriving.payment.quote.bill[place]?.fee ?? 0n;
     const last = arriving.payment.quote.bill.at(-1)?.station;

@@ -20,6 +20,7 @@ import type { Route } from '../network/routes.ts';
 import type { Trust } from '../network/trust.ts';
 import type { BookStore } from '../store/store.ts';
 import type { Answer, Question } from '../wire/wire-message.ts';
+import type { LogStanding } from '../witness/log-standing.ts';
 import { spentWords, type FailureBudgets } from './failure-budgets.ts';
 import type { Positions } from './positions.ts';
 
@@ -51,6 +52,7 @@ export interface QuotingOptions {
   readonly picture: Picture;
   readonly positions: Positions;
   readonly failures: FailureBudgets;
+  readonly standing: LogStanding;
   readonly trust: Trust;
   readonly questions: () => Questions;
   readonly counter: () => Counter;
@@ -90,6 +92,8 @@ export class Quoting {
     if (crl === undefined) {
       return refused('certificate-not-valid', `${station} has no CRL; its operator must load one`);
     }
+    const rolledBack = this.#options.standing.refusal;
+    if (rolledBack !== undefined) return refused('rolled-back', `${rolledBack} No coin was used.`);
     const stations = [homeStation(wish.payee)];
     const spent = this.#options.failures.spent({ payer, payee: wish.payee, stations });
     if (spent !== undefined) return refused('too-many-failures', spentWords(spent));
@@ -176,7 +180,11 @@ export class Quoting {
     { payee }: Pick<AcceptanceAsked, 'payee'>,
     route: readonly StationName[],
   ): Promise<Answer | undefined> {
-    const { station, directory, positions, failures } = this.#options;
+    const { station, directory, positions, failures, standing } = this.#options;
+    const message = standing.refusal;
+    if (message !== undefined) {
+      return { kind: 'declined', content: { reason: 'rolled-back', message, station } };
+    }
     const [issuer] = route;
     const spent = failures.spent({ payee, stations: [issuer, route.at(-1)] });
     if (spent !== undefined) {
@@ -185,8 +193,9 @@ export class Quoting {
     }
     const fee = directory.entry(station)?.announcement.body.fee ?? 0n;
     if (issuer === undefined || (await positions.trusts(issuer, fee))) return undefined;
-    const message = `${station} carries nothing more for ${issuer} until that has paid it.`;
-    return { kind: 'declined', content: { reason: 'position-limit', message, station } };
+    const words = `${station} carries nothing more for ${issuer} until that has paid it.`;
+    const content = { reason: 'position-limit', message: words, station } as const;
+    return { kind: 'declined', content };
   }
 
   /** Qn's side of S21: is the payee here, with room for a key? */
@@ -291,7 +300,7 @@ function notAccepted(payee: UserName, asked: Asked): DeskRefusal {
   switch (asked.kind) {
     case 'declined': {
       const { reason, message } = asked.content;
-      if (reason === 'position-limit' || reason === 'too-many-failures') {
+      if (isTold(reason)) {
         return refused(reason, `${message} No coin was used.`);
       }
       return refused(reason === 'payee-refused' ? 'payee-unknown' : 'payee-absent', message);
@@ -309,10 +318,16 @@ function notAccepted(payee: UserName, asked: Asked): DeskRefusal {
   }
 }
 
-function declined(
-  reason: Extract<Answer, { kind: 'declined' }>['content']['reason'],
-  message: string,
-): Answer {
+type TollReason = Extract<Answer, { kind: 'declined' }>['content']['reason'];
+
+/** Said by a station of the route, in words of its own. */
+function isTold(
+  reason: TollReason,
+): reason is 'position-limit' | 'too-many-failures' | 'rolled-back' {
+  return reason === 'position-limit' || reason === 'too-many-failures' || reason === 'rolled-back';
+}
+
+function declined(reason: TollReason, message: string): Answer {
   return { kind: 'declined', content: { reason, message } };
 }
 

@@ -14,6 +14,7 @@ import type { Picture } from '../network/picture.ts';
 import type { Questions } from '../network/questions.ts';
 import type { NewPayment, PaymentRole, PaymentRow, Store } from '../store/store.ts';
 import { wireMessage } from '../wire/wire-message.ts';
+import type { LogStanding } from '../witness/log-standing.ts';
 import type { OpenPayments } from './open-payments.ts';
 import type { Outbox } from './outbox.ts';
 import type { ArrivingPayment, PaymentContext } from './payment-check.ts';
@@ -48,6 +49,7 @@ export interface TollContext {
   readonly picture: Picture;
   readonly positions: Positions;
   readonly failures: FailureBudgets;
+  readonly standing: LogStanding;
   readonly check: PaymentContext;
   readonly questions: () => Questions;
   readonly counter: () => Counter;

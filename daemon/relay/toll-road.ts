@@ -14,6 +14,7 @@ import type { DeskRefusal, PaySigned, Toll } from '../desk/desk-seams.ts';
 import type { InboundRecord, LinkListener } from '../link/links.ts';
 import type { Announcer } from '../network/announcer.ts';
 import type { Trust } from '../network/trust.ts';
+import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import type { Answer, Question, WireMessage } from '../wire/wire-message.ts';
 import type { AnnouncedFees } from './announced-fees.ts';
 import { Carrier } from './carrier.ts';
@@ -57,10 +58,17 @@ export interface SettlementDesk {
   answer(question: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
+/** What links bring and take besides payments. */
+export interface TollTidings {
+  readonly announcer: Announcer;
+  readonly witnessedLog: WitnessedLog;
+}
+
 export class TollRoad implements Toll, LinkListener {
   readonly #context: TollContext;
   readonly #quoting: Quoting;
   readonly #announcer: Announcer;
+  readonly #witnessedLog: WitnessedLog;
   readonly #verdicts: Verdicts;
   readonly #lastStation: LastStation;
   readonly #issuer: Issuer;
@@ -71,7 +79,7 @@ export class TollRoad implements Toll, LinkListener {
   constructor(
     parts: Omit<TollContext, 'stopping'>,
     quoting: Quoting,
-    announcer: Announcer,
+    { announcer, witnessedLog }: TollTidings,
     settlement: () => SettlementDesk,
   ) {
     const context = { ...parts, stopping: this.#stopping.signal };
@@ -79,6 +87,7 @@ export class TollRoad implements Toll, LinkListener {
     this.#settlement = settlement;
     this.#quoting = quoting;
     this.#announcer = announcer;
+    this.#witnessedLog = witnessedLog;
     this.#verdicts = new Verdicts(context);
     this.#verdicts.onDecided((open, receipt) => {
       context.failures.ended(open, receipt.body);
@@ -131,6 +140,8 @@ export class TollRoad implements Toll, LinkListener {
   }
 
   async payable(payer: UserName, quoteDigest: Uint8Array) {
+    const rolledBack = this.#context.standing.refusal;
+    if (rolledBack !== undefined) return refused('rolled-back', `${rolledBack} No coin was used.`);
     const payable = await this.#issuer.payable(payer, quoteDigest);
     if (payable.outcome !== 'payable') return payable;
     const { payee } = payable.quote.body;
@@ -150,6 +161,8 @@ export class TollRoad implements Toll, LinkListener {
   }
 
   linkUp(peer: StationName): void {
+    // Before any payment: a neighbour whose books were rolled back must not take one more.
+    this.#witnessedLog.linkUp(peer);
     this.#announcer.linkUp(peer);
     this.#context.outbox.linkUp(peer);
   }
@@ -168,11 +181,20 @@ export class TollRoad implements Toll, LinkListener {
   }
 
   told(peer: StationName, message: WireMessage): void {
-    const handled =
-      message.kind === 'question' || message.kind === 'answer'
-        ? this.#context.questions().told(peer, message)
-        : this.#announcer.told(peer, message);
-    handled.catch(this.#context.log.fault);
+    this.#told(peer, message).catch(this.#context.log.fault);
+  }
+
+  #told(peer: StationName, message: WireMessage): Promise<void> {
+    switch (message.kind) {
+      case 'question':
+      case 'answer':
+        return this.#context.questions().told(peer, message);
+      case 'checkpoint':
+      case 'cosigned':
+        return this.#witnessedLog.told(peer, message);
+      default:
+        return this.#announcer.told(peer, message);
+    }
   }
 
   /** Of questions on their way to another station. */

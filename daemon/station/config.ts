@@ -146,6 +146,13 @@ const schema = z.strictObject({
       stations: perHour.default(defaultFailureLimits.stations),
     })
     .prefault({}),
+  /** How the log of this station is witnessed by its neighbours. */
+  witness: z
+    .strictObject({
+      /** How often a checkpoint is signed and shown to them, where the log has grown. */
+      'checkpoint-seconds': z.int().min(1).max(86_400).default(60),
+    })
+    .prefault({}),
   entropy: z
     .strictObject({
       /** A quantum random number generator: a character device or file. */

@@ -19,12 +19,14 @@ import type { TollContext } from '../relay/toll-context.ts';
 import { tollContextOf, TollRoad } from '../relay/toll-road.ts';
 import type { Settlement } from '../settlement/settlement.ts';
 import type { Store } from '../store/store.ts';
+import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import { attestationPolicy } from './card-makers.ts';
 import { positionLimits, type StationConfig } from './config.ts';
 import type { Identity } from './identity.ts';
 import { tollLog } from './log.ts';
 import { settlementOf } from './settlement-part.ts';
 import type { StationSeams } from './station.ts';
+import { witnessedLogOf } from './witness-part.ts';
 
 interface Given {
   readonly trust: Trust;
@@ -41,6 +43,7 @@ export interface Parts {
   readonly settlement: Settlement;
   readonly positions: Positions;
   readonly failures: FailureBudgets;
+  readonly witnessedLog: WitnessedLog;
 }
 
 export function joinParts(config: StationConfig, seams: StationSeams, given: Given): Parts {
@@ -62,7 +65,8 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
   const later = { questions: () => questions, desk: () => desk };
   const positions = new Positions(store, positionLimits(config));
   const failures = new FailureBudgets(config.name, config.failures, clock);
-  const noted = { picture, positions, failures };
+  const witnessedLog = witnessedLogOf(config, seams, given);
+  const noted = { picture, positions, failures, standing: witnessedLog.standing };
   const quoting = quotingOf(config, seams, { ...given, ...noted }, later);
   const context = tollContextOf({
     ...shared,
@@ -81,13 +85,18 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     counter: () => desk,
     log: tollLog(log),
   });
-  const tollRoad: TollRoad = new TollRoad(context, quoting, announcer, () => settlement);
+  const tollRoad: TollRoad = new TollRoad(
+    context,
+    quoting,
+    { announcer, witnessedLog },
+    () => settlement,
+  );
   const settlement: Settlement = settlementOf(config, seams, given, {
     questions: () => questions,
     tollRoad: () => tollRoad,
   });
   const desk: Desk = new Desk(deskContextOf(config, seams, { ...given, mint, tollRoad }));
-  return { announcer, tollRoad, desk, settlement, positions, failures };
+  return { announcer, tollRoad, desk, settlement, positions, failures, witnessedLog };
 }
 
 function faultOf({ log }: StationSeams): (error: unknown) => void {
@@ -131,11 +140,11 @@ function announcerOf(config: StationConfig, seams: StationSeams, given: Given): 
 function quotingOf(
   config: StationConfig,
   seams: StationSeams,
-  given: Given & Pick<TollContext, 'picture' | 'positions' | 'failures'>,
+  given: Given & Pick<TollContext, 'picture' | 'positions' | 'failures' | 'standing'>,
   later: { readonly questions: () => Questions; readonly desk: () => Desk },
 ): Quoting {
   const { quotes } = config;
-  const { identity, directory, picture, positions, failures, trust, store } = given;
+  const { identity, directory, picture, positions, failures, standing, trust, store } = given;
   return new Quoting({
     station: config.name,
     network: config.network,
@@ -153,6 +162,7 @@ function quotingOf(
     picture,
     positions,
     failures,
+    standing,
     trust,
     questions: later.questions,
     counter: later.desk,

@@ -75,6 +75,9 @@ payers = ${borne.payers}                # of each user who pays
 payees = ${borne.payees}               # to each user who is paid for
 stations = ${borne.stations}            # of each other station's users
 
+[witness]                   # neighbours cosign how far the log of this station has grown
+checkpoint-seconds = 60
+
 # One of these for each neighbour. The authentication key is 32 bytes in hexadecimal, the same at
 # both ends (openssl rand -hex 32), mode 0600.
 #

@@ -9,7 +9,9 @@ import type { Directory } from '../network/directory.ts';
 import type { Position } from '../store/settlement-store.ts';
 import type { Trust } from '../network/trust.ts';
 import type { FailureBudgets } from '../relay/failure-budgets.ts';
+import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import type { StationConfig } from './config.ts';
+import { logStatus, type LogStatus } from './witness-part.ts';
 
 /** Names that a status tells; there may be thousands. */
 const refusedMost = 100;
@@ -45,6 +47,7 @@ export interface StationStatus {
     readonly lostBits: string;
   }[];
   readonly refused: readonly RefusedStatus[];
+  readonly log: LogStatus;
   readonly stations: readonly {
     readonly station: string;
     readonly fee: string;
@@ -94,6 +97,7 @@ export function stationStatus(parts: {
   readonly desk: Desk;
   readonly trust: Trust;
   readonly failures: FailureBudgets;
+  readonly witnessedLog: WitnessedLog;
 }): StationStatus {
   const { config, clock, startedMs, links, directory, desk, trust, failures } = parts;
   const { crl } = trust;
@@ -129,6 +133,7 @@ export function stationStatus(parts: {
       perHour,
       until: isoTime(untilMs),
     })),
+    log: logStatus(parts.witnessedLog),
     stations: directory.entries.map(({ station, announcement: { body } }) => ({
       station,
       fee: String(body.fee),

@@ -94,10 +94,12 @@ async function start(
   const { links, linksPort } = await startLinks(config, seams, given);
   const directory = new Directory({ ...seams, trust, network: config.network });
   const parts = joinParts(config, seams, { trust, identity, store, links, directory });
-  const { announcer, tollRoad, desk, settlement } = parts;
+  const { announcer, tollRoad, desk, settlement, witnessedLog } = parts;
   joined.announcer = announcer;
   await announcer.start();
   closers.push(() => announcer.close());
+  await witnessedLog.start();
+  closers.push(() => witnessedLog.close());
   await tollRoad.start();
   closers.push(() => tollRoad.close());
   await settlement.start();

@@ -27,6 +27,7 @@ import { StoreError } from './store-error.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { Store } from './store.ts';
 import { UserRows } from './user-rows.ts';
+import { WitnessRows } from './witness-rows.ts';
 
 export interface SqliteStoreOptions {
   /** The database's path, or `:memory:`. */
@@ -88,7 +89,7 @@ function storeOf(parts: StoreParts): Store {
     await database.close();
     sealer.destroy();
   };
-  const log = new LogQueries(parts, payments);
+  const log = Object.assign(new LogQueries(parts, payments), new WitnessRows(parts));
   const left = Object.assign({ close }, people, books, Object.assign(pool, log));
   return Object.assign(left, paid, settlement, new AuditRows(parts, payments));
 }

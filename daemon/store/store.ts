@@ -12,6 +12,7 @@ import type { AuditStore } from './audit-store.ts';
 import type { BookStore, NetworkStore } from './book-store.ts';
 import type { LogStore } from './log-store.ts';
 import type { SettlementStore } from './settlement-store.ts';
+import type { WitnessStore } from './witness-store.ts';
 
 export type { BookStore, NetworkStore, QuoteRow, Transfer } from './book-store.ts';
 
@@ -26,6 +27,7 @@ export interface Store
     NetworkStore,
     SettlementStore,
     LogStore,
+    WitnessStore,
     AuditStore {
   /** How many QKD keys this station has ever used. */
   usedKeys(): Promise<number>;

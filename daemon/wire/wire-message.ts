@@ -22,6 +22,7 @@ import {
   type Static,
 } from '../../applet-spec/tlv.ts';
 import { announcement } from './announcement.ts';
+import { cosignedCheckpoint, shownCheckpoint } from './checkpoint.ts';
 import { inquiry } from './inquiry.ts';
 
 /** Stations from the asking to the asked one; `position` is the index of the receiver. */
@@ -103,5 +104,9 @@ export const wireMessage = choice({
       ),
     }),
   ),
+  /** S6: the sender's log has grown; the neighbour checks it against what it cosigned before. */
+  checkpoint: element(0x69, shownCheckpoint),
+  /** The answer; and on a new link the last that was cosigned of the receiver's log. */
+  cosigned: element(0x6a, cosignedCheckpoint),
 });
 export type WireMessage = Static<typeof wireMessage>;

@@ -21,6 +21,7 @@ const advice: Readonly<Record<string, string>> = {
   'no-keys': 'the network is short of quantum keys: try again later',
   'position-limit': 'the stations have to settle first: tell the operator of yours, and try later',
   'too-many-failures': 'wait until then, and find out first why the payments before failed',
+  'rolled-back': 'tell its operator, and leave that station out with --avoid where you can',
   'no-coin-secrets': 'tell its operator, and try again later',
   'quote-unknown': '`keytoll quote PAYEE` asks for a new one',
   'quote-expired': '`keytoll quote PAYEE` asks for a new one',

@@ -8,6 +8,7 @@ import { describeStorePositions } from './store-positions.ts';
 import { describeStoreSettlement } from './store-settlement.ts';
 import { benchPerTest, type OpenStore } from './store-subject.ts';
 import { describeStoreVerdicts } from './store-verdicts.ts';
+import { describeStoreWitness } from './store-witness.ts';
 
 /** What every engine must do alike (design §9). */
 export function describeStore(name: string, open: OpenStore): void {
@@ -23,6 +24,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeStoreSettlement(open);
     describeStorePositions(open);
     describeStoreLog(open);
+    describeStoreWitness(open);
   });
 }
 

@@ -23,6 +23,7 @@ const status: AdminStatus = {
   crl: undefined,
   links: [link],
   stations: [],
+  log: { signed: '7', cosigned: [{ witness: 'q2', leaves: '5' }], contradicting: [] },
   refused: [{ who: 'bob@q3', perHour: 3, until: '2026-07-01T00:20:00.000Z' }],
   positions: [{ peer: 'q2', open: '4', unpaid: '1230', limit: '5000' }],
 };
@@ -36,9 +37,20 @@ describe('keytolld status', () => {
       'link to q2: up since 2026-07-01T00:00:00.000Z, otp-secret, 4096 bits in stock',
       '  QKD bits: 4096 available, 512 reserved, 256 being used, 7168 spent, 64 lost',
       'position of q2: EUR 0.04 open, EUR 12.30 earned and unpaid, limit EUR 50.00',
+      'log: 7 leaves signed, 5 cosigned by q2',
       'no payment of bob@q3 before 2026-07-01T00:20:00.000Z: ' +
         'more than 3 an hour were not delivered',
     ]);
+  });
+
+  it('tells what to do where records were lost, and whose log contradicts itself', () => {
+    const rolledBack = { witness: 'q2', advice: 'put the newest copy in its place' };
+    const log = { ...status.log, contradicting: ['q3'], rolledBack };
+    const lines = statusLines({ ...status, log });
+    expect(lines).toContain('NO PAYMENTS: put the newest copy in its place (witnessed by q2)');
+    expect(lines).toContain(
+      'log of q3: it signed two that do not go together; the evidence is kept',
+    );
   });
 
   it('tells who is there, and why a link waits and for how many bits', () => {

@@ -10,6 +10,7 @@ import { quote as quoteKind } from '../../../applet-spec/quote.ts';
 import type { Reason } from '../../../applet-spec/receipt.ts';
 import { CoinMint } from '../../../daemon/coin-mint.ts';
 import type { DeskRefusal, OfferOutcome, Paid } from '../../../daemon/desk/desk-seams.ts';
+import { WitnessedLog } from '../../../daemon/witness/witnessed-log.ts';
 import type { Links } from '../../../daemon/link/links.ts';
 import { Announcer } from '../../../daemon/network/announcer.ts';
 import { Picture } from '../../../daemon/network/picture.ts';
@@ -195,7 +196,18 @@ export class TollStation {
     const positions = new Positions(store, { limit: this.#borne.position, peers: new Map() });
     const { name, documentKey } = station;
     const failures = new FailureBudgets(station.name, this.#borne.failures, clock);
-    const own = { ...shared, picture, positions, failures, station: name, documentKey, entropy };
+    const witnessedLog = new WitnessedLog({
+      ...shared,
+      station: name,
+      documentKey,
+      everySeconds: 60,
+      onRefused: () => undefined,
+      onRolledBack: () => undefined,
+      onFault,
+    });
+    const { standing } = witnessedLog;
+    const noted = { picture, positions, failures, standing };
+    const own = { ...shared, ...noted, station: name, documentKey, entropy };
     const mint = new CoinMint({
       ...own,
       issuer: station.name,
@@ -240,7 +252,7 @@ export class TollStation {
         fault: onFault,
       },
     });
-    const toll = new TollRoad(context, quoting, announcer, () => ({
+    const toll = new TollRoad(context, quoting, { announcer, witnessedLog }, () => ({
       answer: () => Promise.resolve(undefined),
     }));
     return toll;

@@ -20,6 +20,7 @@ const station: Administered = {
     usersAtDesk: [],
     crl: undefined,
     links: [],
+    log: { signed: '0', cosigned: [], contradicting: [] },
     refused: [],
     stations: [],
   }),

@@ -1,0 +1,74 @@
+/** The witnessed log of a station, and what its operator reads of it. */
+import type { Links } from '../link/links.ts';
+import type { Directory } from '../network/directory.ts';
+import type { Store } from '../store/store.ts';
+import { WitnessedLog } from '../witness/witnessed-log.ts';
+import type { StationConfig } from './config.ts';
+import type { Identity } from './identity.ts';
+import type { StationSeams } from './station.ts';
+
+/** What an operator can do about it. */
+export const rolledBackAdvice =
+  'the database is older than what neighbours witnessed: put the newest copy of it in its place. ' +
+  'Until then no payment is taken';
+
+export function witnessedLogOf(
+  config: StationConfig,
+  { primitives, clock, log }: StationSeams,
+  given: {
+    readonly identity: Identity;
+    readonly store: Store;
+    readonly links: Links;
+    readonly directory: Directory;
+  },
+): WitnessedLog {
+  const { identity, store, links, directory } = given;
+  const witnessedLog: WitnessedLog = new WitnessedLog({
+    station: config.name,
+    network: config.network,
+    documentKey: identity.documentKey,
+    primitives,
+    clock,
+    links,
+    directory,
+    store,
+    everySeconds: config.witness['checkpoint-seconds'],
+    onRefused: (peer, detail) => {
+      log.warn({ peer, detail }, 'what a neighbour told was refused');
+    },
+    onRolledBack: () => {
+      const { witness, cosigned, present } = witnessedLog.standing.rolledBack ?? {};
+      const sizes = { cosigned: String(cosigned), present: String(present) };
+      log.error({ witness, ...sizes }, rolledBackAdvice);
+    },
+    onFault: (error) => {
+      log.error({ err: error }, 'a fault; no checkpoint was signed');
+    },
+  });
+  return witnessedLog;
+}
+
+/** How far this station's log is witnessed; numbers of leaves. */
+export interface LogStatus {
+  /** In the last checkpoint that was signed. */
+  readonly signed: string;
+  /** In what each neighbour cosigned last. */
+  readonly cosigned: readonly { readonly witness: string; readonly leaves: string }[];
+  /** Neighbours that signed checkpoints which do not go together. */
+  readonly contradicting: readonly string[];
+  /** This station has lost records; what to do. */
+  readonly rolledBack?: { readonly witness: string; readonly advice: string };
+}
+
+export function logStatus({ sequencer, witness, standing }: WitnessedLog): LogStatus {
+  const { rolledBack } = standing;
+  return {
+    signed: String(sequencer.lastSize),
+    cosigned: [...sequencer.cosigned].map(([name, leaves]) => ({
+      witness: name,
+      leaves: String(leaves),
+    })),
+    contradicting: witness.contradicting,
+    ...(rolledBack && { rolledBack: { witness: rolledBack.witness, advice: rolledBackAdvice } }),
+  };
+}

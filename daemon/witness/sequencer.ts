@@ -1,0 +1,201 @@
+/**
+ * Signs how far this station's log has grown, now and then, and has its neighbours cosign it (S6).
+ * What they show to have cosigned is held against the log: a station whose database was rolled back
+ * hears so on its first link.
+ */
+import type { Clock } from '../../applet-spec/clock.ts';
+import { equalBytes } from '../../applet-spec/bytes.ts';
+import { headNow, type StationName } from '../../applet-spec/names.ts';
+import type { Primitives, SigningKey } from '../../applet-spec/primitives.ts';
+import type { Links } from '../link/links.ts';
+import type { Directory } from '../network/directory.ts';
+import { TokenBuckets } from '../relay/token-buckets.ts';
+import type { LogStore } from '../store/log-store.ts';
+import type { WitnessStore } from '../store/witness-store.ts';
+import {
+  checkpoint as checkpointKind,
+  cosignature as cosignatureKind,
+  type Checkpoint,
+  type Cosignature,
+  type CosignedCheckpoint,
+} from '../wire/checkpoint.ts';
+import type { LogStanding } from './log-standing.ts';
+
+export interface SequencerOptions {
+  readonly station: StationName;
+  readonly network: string;
+  readonly documentKey: SigningKey;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly everySeconds: number;
+  readonly links: Pick<Links, 'peers' | 'status' | 'tell'>;
+  readonly directory: Pick<Directory, 'entry'>;
+  readonly store: LogStore & WitnessStore;
+  readonly standing: LogStanding;
+  readonly onRefused: (peer: StationName, detail: string) => void;
+  /** The log is not what a neighbour cosigned: the operator must know. */
+  readonly onRolledBack: () => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Of one neighbour; each checkpoint brings one answer or two. */
+const answersPerHour = 2_400;
+
+export class Sequencer {
+  readonly #options: SequencerOptions;
+  /** How much of this log each neighbour cosigned last. */
+  readonly #sizes = new Map<StationName, bigint>();
+  /** From and to which size each neighbour was last shown a proof. */
+  readonly #shown = new Map<StationName, string>();
+  readonly #answers: TokenBuckets;
+  #last: Checkpoint | undefined;
+  #cancelTimer: () => void = () => undefined;
+  #working: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: SequencerOptions) {
+    this.#options = options;
+    this.#answers = new TokenBuckets(answersPerHour, options.clock);
+  }
+
+  /** Call before the links listen. */
+  async start(): Promise<void> {
+    const { store, standing } = this.#options;
+    await standing.start();
+    const last = await store.lastCheckpoint();
+    this.#last = last && checkpointKind.decode(last.bytes);
+    for (const { peer, size } of await store.cosigned()) this.#sizes.set(peer, size);
+    if (standing.rolledBack !== undefined) this.#options.onRolledBack();
+    this.#schedule();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelTimer();
+    await this.idle();
+  }
+
+  async idle(): Promise<void> {
+    await this.#working;
+  }
+
+  get lastSize(): bigint {
+    return this.#last?.body.size ?? 0n;
+  }
+
+  /** Of each neighbour, how much of this log it cosigned last. */
+  get cosigned(): ReadonlyMap<StationName, bigint> {
+    return this.#sizes;
+  }
+
+  /** A neighbour's answer, or what it shows on a new link. */
+  told(peer: StationName, cosigned: CosignedCheckpoint): Promise<void> {
+    return this.#inTurn(() => this.#take(peer, cosigned));
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#cancelTimer = this.#options.clock.after(this.#options.everySeconds * 1_000, () => {
+      this.#inTurn(() => this.#tick())
+        .catch(this.#options.onFault)
+        .finally(() => {
+          this.#schedule();
+        });
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#working.then(() => (this.#closed ? undefined : work()));
+    this.#working = done.catch(() => undefined);
+    return done;
+  }
+
+  async #tick(): Promise<void> {
+    const { standing, links } = this.#options;
+    // A second log under the same name would only be evidence against us.
+    if (standing.rolledBack !== undefined) return;
+    await this.#sign();
+    this.#shown.clear();
+    for (const peer of links.peers) await this.#show(peer);
+  }
+
+  async #sign(): Promise<void> {
+    const { store, network, station, clock, documentKey } = this.#options;
+    const size = await store.logSize();
+    if (size <= this.lastSize) return;
+    const root = await store.logRoot(size);
+    const time = BigInt(Math.floor(clock.nowMs() / 1_000));
+    const body = { ...headNow, network, station, size, root, time };
+    const signed = checkpointKind.sign(body, documentKey);
+    await store.putCheckpoint({ size, bytes: signed.bytes });
+    this.#last = signed;
+  }
+
+  /** The last checkpoint, to a neighbour that has not cosigned it. */
+  async #show(peer: StationName): Promise<void> {
+    const { links, store } = this.#options;
+    const checkpoint = this.#last;
+    const since = this.#sizes.get(peer) ?? 0n;
+    if (checkpoint === undefined || since >= checkpoint.body.size) return;
+    const way = `${since} ${checkpoint.body.size}`;
+    if (links.status(peer)?.state !== 'up' || this.#shown.get(peer) === way) return;
+    this.#shown.set(peer, way);
+    const proof = await store.logConsistency(since, checkpoint.body.size);
+    links.tell(peer, { kind: 'checkpoint', content: { checkpoint, since, proof } });
+  }
+
+  async #take(peer: StationName, { checkpoint, cosignature }: CosignedCheckpoint): Promise<void> {
+    const { standing, store, onRefused, onRolledBack } = this.#options;
+    if (this.#answers.emptyUntilMs(peer) !== undefined) return;
+    this.#answers.take(peer);
+    const notOurs = this.#notOurs(checkpoint);
+    if (notOurs !== undefined) {
+      onRefused(peer, `cosigned checkpoint: ${notOurs}`);
+      return;
+    }
+    // Our own signature tells of our log, whoever shows it.
+    const { size } = checkpoint.body;
+    const before = standing.rolledBack;
+    const fits = await standing.compare(peer, checkpoint.body);
+    if (!fits && before === undefined) onRolledBack();
+    // What the log does not hold stays: an audit must find it.
+    const isKnown = fits ? this.#sizes.get(peer) === size : before?.witness === peer;
+    const fault = isKnown ? undefined : this.#cosignatureFault(peer, checkpoint, cosignature);
+    if (fault !== undefined) {
+      onRefused(peer, `cosigned checkpoint: ${fault}`);
+      return;
+    }
+    const bytes = { checkpoint: checkpoint.bytes, cosignature: cosignature.bytes };
+    if (!isKnown) await store.putCosigned({ peer, size, ...bytes });
+    this.#sizes.set(peer, size);
+    if (fits) await this.#show(peer);
+  }
+
+  #notOurs(checkpoint: Checkpoint): string | undefined {
+    const { station, network, documentKey } = this.#options;
+    const { body } = checkpoint;
+    if (body.station !== station || body.network !== network) return 'it is not of this station';
+    return checkpointKind.verify(checkpoint, documentKey)
+      ? undefined
+      : 'this station’s key did not sign it';
+  }
+
+  #cosignatureFault(
+    peer: StationName,
+    checkpoint: Checkpoint,
+    cosignature: Cosignature,
+  ): string | undefined {
+    const { station, network, primitives, directory } = this.#options;
+    const { body } = cosignature;
+    const witness = directory.entry(peer);
+    if (body.witness !== peer || body.station !== station || body.network !== network) {
+      return 'its cosignature is another’s';
+    }
+    const digest = checkpointKind.digest(primitives, checkpoint.bodyBytes);
+    if (!equalBytes(body.checkpoint, digest)) return 'its cosignature is of another checkpoint';
+    if (witness === undefined) return 'its signer is not known yet';
+    return cosignatureKind.verify(cosignature, witness.documentKey)
+      ? undefined
+      : 'its cosignature does not verify';
+  }
+}

@@ -1,0 +1,47 @@
+/** This station's log and those of its neighbours, as far as links have to do with them (S6). */
+import type { StationName } from '../../applet-spec/names.ts';
+import type { WireMessage } from '../wire/wire-message.ts';
+import { LogStanding } from './log-standing.ts';
+import { Sequencer, type SequencerOptions } from './sequencer.ts';
+import { Witness, type WitnessOptions } from './witness.ts';
+
+export type WitnessedLogOptions = Omit<SequencerOptions, 'standing'> & WitnessOptions;
+
+export class WitnessedLog {
+  readonly standing: LogStanding;
+  readonly sequencer: Sequencer;
+  readonly witness: Witness;
+
+  constructor(options: WitnessedLogOptions) {
+    this.standing = new LogStanding(options.station, options.store);
+    this.sequencer = new Sequencer({ ...options, standing: this.standing });
+    this.witness = new Witness(options);
+  }
+
+  /** Call before the links listen. */
+  async start(): Promise<void> {
+    await this.witness.start();
+    await this.sequencer.start();
+  }
+
+  async close(): Promise<void> {
+    await this.sequencer.close();
+    await this.witness.close();
+  }
+
+  /** Nothing is being signed, checked or kept. */
+  async idle(): Promise<void> {
+    await this.sequencer.idle();
+    await this.witness.idle();
+  }
+
+  linkUp(peer: StationName): void {
+    this.witness.linkUp(peer);
+  }
+
+  /** `checkpoint` and `cosigned` of a neighbour. */
+  async told(peer: StationName, message: WireMessage): Promise<void> {
+    if (message.kind === 'checkpoint') await this.witness.told(peer, message.content);
+    else if (message.kind === 'cosigned') await this.sequencer.told(peer, message.content);
+  }
+}

@@ -1,0 +1,104 @@
+/** Failure 39: what a station does once a neighbour has shown that its books were rolled back. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { headNow } from '../../../applet-spec/names.ts';
+import {
+  checkpoint as checkpointKind,
+  cosignature as cosignatureKind,
+} from '../../../daemon/wire/checkpoint.ts';
+import { network, primitives } from '../network/network-room.ts';
+import { alice, bob, TollRoom, type Place } from './toll-room.ts';
+import { TollStation } from './toll-station.ts';
+
+let room: TollRoom;
+let station: TollStation;
+
+beforeEach(async () => {
+  room = await TollRoom.open();
+});
+afterEach(async () => {
+  await station.close();
+  room.close();
+});
+
+async function acceptanceAsked() {
+  const { q1, q2, q3 } = room.stations;
+  const content = { payer: alice, payee: bob, time: room.now, minimumSuite: 'aes' } as const;
+  const question = { kind: 'acceptance', content } as const;
+  return station.place === 'q3'
+    ? station.toll.answer(question, [q1.name, q2.name, q3.name])
+    : station.toll.object(question, [q1.name, q2.name, q3.name]);
+}
+
+/** Its own signature on a longer log than it has, shown by a neighbour. */
+async function rollBack(witness: Place): Promise<void> {
+  const { place } = station;
+  const { name, documentKey } = room.stations[place];
+  const by = room.stations[witness];
+  const about = { ...headNow, network, station: name, time: room.now };
+  const root = new Uint8Array(32).fill(1);
+  const checkpoint = checkpointKind.sign({ ...about, size: 9n, root }, documentKey);
+  const digest = checkpointKind.digest(primitives, checkpoint.bodyBytes);
+  const word = { ...about, witness: by.name, checkpoint: digest };
+  const cosignature = cosignatureKind.sign(word, by.documentKey);
+  station.toll.told(by.name, { kind: 'cosigned', content: { checkpoint, cosignature } });
+  for (;;) {
+    const answer = await acceptanceAsked();
+    if (answer?.kind === 'declined' && answer.content.reason === 'rolled-back') return;
+    await new Promise(setImmediate);
+  }
+}
+
+/** Words to others, and what the neighbour showed. */
+const wordTables = ['outbox', 'evidence', 'sqlite_sequence', 'cosigned'];
+
+describe('a station whose books were rolled back', () => {
+  it.each([
+    ['on the way', 'q2', 'q1'],
+    ['at the end', 'q3', 'q2'],
+  ] as const)(
+    '%s carries nothing, with a signed word, and draws no key',
+    async (_at, place, witness) => {
+      station = await TollStation.open(room, place);
+      await rollBack(witness);
+      const before = station.durable(wordTables);
+      const arriving = await room.arriving(station.place);
+      expect(await station.receives(arriving)).toBe('rolled-back');
+      expect(station.complaints.at(-1)).toMatch(/not carried: .*rolled-back/);
+      expect(station.keysDrawn).toBe(0);
+      expect(station.durable(wordTables)).toEqual(before);
+      expect(await acceptanceAsked()).toMatchObject({
+        kind: 'declined',
+        content: {
+          reason: 'rolled-back',
+          message: `${place} has lost records that ${witness} witnessed, and takes no payments.`,
+        },
+      });
+    },
+  );
+
+  it('quotes nothing, and lets no card pay for what it quoted before', async () => {
+    station = await TollStation.open(room, 'q1');
+    await rollBack('q2');
+    const before = station.durable(wordTables);
+    const wish = { payee: bob, minimumSuite: 'aes', avoid: [] } as const;
+    const refusal = {
+      outcome: 'refused',
+      code: 'rolled-back',
+      message: 'q1 has lost records that q2 witnessed, and takes no payments. No coin was used.',
+    };
+    expect(await station.toll.quote(alice, wish)).toEqual(refusal);
+    expect(await station.toll.payable(alice, new Uint8Array(32))).toEqual(refusal);
+    expect(station.durable(wordTables)).toEqual(before);
+  });
+
+  it('still hears how payments of before have ended', async () => {
+    station = await TollStation.open(room, 'q2');
+    const arriving = await room.arriving('q2');
+    expect(await station.receives(arriving)).toBe('carried');
+    await rollBack('q1');
+    const receipt = room.undelivered(arriving.paymentId);
+    await station.hears(room.stations.q3.name, { kind: 'receipt', content: { receipt } });
+    const [row] = await station.store.payments([arriving.paymentId]);
+    expect(row?.state).toBe('undelivered');
+  });
+});

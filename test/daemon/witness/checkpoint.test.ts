@@ -1,0 +1,74 @@
+/** Signed checkpoints and cosignatures, against those of another program. */
+import { describe, expect, it } from 'vitest';
+import { fromHex, toHex } from '../../../applet-spec/bytes.ts';
+import { headNow, toStationName } from '../../../applet-spec/names.ts';
+import { noblePrimitives } from '../../../applet-spec/noble-primitives.ts';
+import vectors from '../../../applet-spec/vectors/log.json' with { type: 'json' };
+import { opensslPrimitives } from '../../../daemon/openssl-primitives.ts';
+import { checkpoint, cosignature } from '../../../daemon/wire/checkpoint.ts';
+import { contradictionOf, judgeCheckpoint } from '../../../daemon/witness/checkpoint-judgement.ts';
+
+const { checkpoint: shown, cosignature: word } = vectors.witnessed;
+const [q1, q2] = [toStationName('q1'), toStationName('q2')];
+const body = {
+  ...headNow,
+  network: 'road',
+  station: q1,
+  size: BigInt(shown.size),
+  root: fromHex(shown.root),
+  time: BigInt(shown.time),
+};
+
+describe.each([noblePrimitives, opensslPrimitives])('of another program', (primitives) => {
+  it('a checkpoint is read, verified and named', () => {
+    const found = checkpoint.decode(fromHex(shown.hex));
+    expect(found.body).toEqual(body);
+    const key = primitives.verifyingKey(fromHex(shown.signer));
+    expect(checkpoint.verify(found, key)).toBe(true);
+    expect(toHex(checkpoint.digest(primitives, found.bodyBytes))).toBe(shown.digest);
+    expect(toHex(checkpoint.body.encode(body))).toBe(toHex(found.bodyBytes));
+  });
+
+  it('a cosignature is read and verified, and names the checkpoint', () => {
+    const found = cosignature.decode(fromHex(word.hex));
+    const named = { witness: q2, station: q1, checkpoint: fromHex(shown.digest) };
+    const time = BigInt(word.time);
+    expect(found.body).toEqual({ ...headNow, network: 'road', ...named, time });
+    const key = primitives.verifyingKey(fromHex(word.signer));
+    expect(cosignature.verify(found, key)).toBe(true);
+    expect(checkpoint.verify(checkpoint.decode(fromHex(shown.hex)), key)).toBe(false);
+  });
+});
+
+describe('two checkpoints', () => {
+  const later = { ...body, time: body.time + 1n };
+  const other = { ...body, root: new Uint8Array(32).fill(1) };
+
+  it.each([
+    ['the same twice', body, later, undefined],
+    ['a longer one later', body, { ...later, size: 601n }, undefined],
+    ['a longer one in the same second', body, { ...body, size: 601n }, undefined],
+    ['two roots over one size', body, other, 'two different logs of 600 leaves'],
+    [
+      'a shorter one later',
+      body,
+      { ...later, size: 599n },
+      'a log of 600 leaves that had 599 later',
+    ],
+  ])('%s', (_what, one, two, expected) => {
+    expect(contradictionOf(one, two)).toBe(expected);
+    expect(contradictionOf(two, one)).toBe(expected);
+  });
+});
+
+describe('the first checkpoint of a neighbour', () => {
+  const found = checkpoint.decode(fromHex(shown.hex));
+  const judged = (since: bigint, proof: readonly Uint8Array[]) =>
+    judgeCheckpoint(noblePrimitives, undefined, { checkpoint: found, since, proof });
+
+  it('is cosigned as it is, and needs no proof from anywhere', () => {
+    expect(judged(0n, [])).toEqual({ outcome: 'cosign' });
+    expect(judged(3n, [])).toEqual({ outcome: 'show-last' });
+    expect(judged(0n, [body.root])).toEqual({ outcome: 'show-last' });
+  });
+});

@@ -1,0 +1,134 @@
+/** Two neighbours with real papers and stores, and between them what a link tells. */
+import { headNow } from '../../../applet-spec/names.ts';
+import type { Checkpoint } from '../../../daemon/wire/checkpoint.ts';
+import { checkpoint as checkpointKind } from '../../../daemon/wire/checkpoint.ts';
+import { wireMessage, type WireMessage } from '../../../daemon/wire/wire-message.ts';
+import { WitnessedLog } from '../../../daemon/witness/witnessed-log.ts';
+import { toUserName } from '../../../applet-spec/names.ts';
+import { network } from '../audit/toll-papers.ts';
+import { primitives, TollRoom, type RoomStation } from '../audit/toll-room.ts';
+
+export const everySeconds = 60;
+
+export interface Told {
+  readonly from: string;
+  readonly to: string;
+  readonly message: WireMessage;
+}
+
+/** One station's part in the witnessing of logs. */
+export class WitnessingStation {
+  readonly complaints: string[] = [];
+  readonly station: RoomStation;
+  readonly log: WitnessedLog;
+
+  constructor(room: WitnessRoom, station: RoomStation) {
+    this.station = station;
+    const up = { state: 'up' } as never;
+    this.log = new WitnessedLog({
+      station: station.name,
+      network,
+      documentKey: station.documentKey,
+      primitives,
+      clock: room.room.clock,
+      everySeconds,
+      store: station.store,
+      links: {
+        peers: room.room.stations.map(({ name }) => name).filter((name) => name !== station.name),
+        status: () => up,
+        tell: (peer, message) => room.tell(station.name, peer, message),
+      },
+      directory: {
+        entry: (name) => {
+          const { documentKey } = room.room.station(name);
+          return room.unknown.has(name) ? undefined : ({ documentKey } as never);
+        },
+      },
+      onRefused: (peer, detail) => this.complaints.push(`${peer}: ${detail}`),
+      onRolledBack: () => this.complaints.push('rolled back'),
+      onFault: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  /** So many more leaves. */
+  async grow(leaves: number): Promise<void> {
+    const { name, store } = this.station;
+    const user = toUserName(`alice@${name}`);
+    const before = await store.logSize();
+    const slips = Array.from({ length: leaves }, (_, i) => `slip ${before} ${i}`);
+    await Promise.all(slips.map((slip) => store.topUp(user, 1n, slip, 0)));
+  }
+}
+
+export class WitnessRoom {
+  readonly room: TollRoom;
+  readonly stations: Readonly<Record<'q1' | 'q2' | 'q3', WitnessingStation>>;
+  /** Whose announcement has not come yet. */
+  readonly unknown = new Set<string>();
+  /** Everything told, also what was lost. */
+  readonly told: Told[] = [];
+  /** Nothing arrives while it is true. */
+  deaf = false;
+  #arriving: Promise<void>[] = [];
+
+  private constructor(room: TollRoom) {
+    this.room = room;
+    const at = (name: string) => new WitnessingStation(this, room.station(name));
+    this.stations = { q1: at('q1'), q2: at('q2'), q3: at('q3') };
+  }
+
+  static async open(): Promise<WitnessRoom> {
+    const witnessRoom = new WitnessRoom(await TollRoom.open([5n, 4n, 3n]));
+    for (const { log } of witnessRoom.all) await log.start();
+    return witnessRoom;
+  }
+
+  get all(): readonly WitnessingStation[] {
+    return Object.values(this.stations);
+  }
+
+  async close(): Promise<void> {
+    for (const { log } of this.all) await log.close();
+    await this.room.close();
+  }
+
+  tell(from: string, to: string, message: WireMessage): boolean {
+    this.told.push({ from, to, message });
+    if (!this.deaf) this.#arriving.push(this.arrive(from, to, message));
+    return true;
+  }
+
+  /** Over the wire, whoever made it. */
+  async arrive(from: string, to: string, message: WireMessage): Promise<void> {
+    const receiver = this.all.find(({ station }) => station.name === to);
+    const sender = this.room.station(from).name;
+    await receiver?.log.told(sender, wireMessage.decode(wireMessage.encode(message)));
+  }
+
+  /** The time for checkpoints comes, and everything that follows has arrived. */
+  async checkpoints(): Promise<void> {
+    this.room.clock.advance(everySeconds * 1_000);
+    await this.settled();
+  }
+
+  async settled(): Promise<void> {
+    for (const { log } of this.all) await log.idle();
+    while (this.#arriving.length > 0) {
+      await Promise.all(this.#arriving.splice(0));
+      for (const { log } of this.all) await log.idle();
+    }
+  }
+
+  /** Signed with the station's own key, whatever its log holds. */
+  signed(name: string, size: bigint, root: Uint8Array, timeSeconds = this.room.nowSeconds) {
+    const { name: station, documentKey } = this.room.station(name);
+    const body = { ...headNow, network, station, size, root, time: timeSeconds };
+    return checkpointKind.sign(body, documentKey);
+  }
+
+  shown(checkpoint: Checkpoint, since: bigint, proof: readonly Uint8Array[]): WireMessage {
+    return { kind: 'checkpoint', content: { checkpoint, since, proof } };
+  }
+}

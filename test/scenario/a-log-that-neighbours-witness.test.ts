@@ -1,0 +1,112 @@
+import { copyFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { copyDatabase } from '../../daemon/store/database.ts';
+import { holdingsOf } from './holdings.ts';
+import { refusalOf } from './refusal.ts';
+import { onRoad, type Road } from './road.ts';
+import type { RoadStation } from './road-station.ts';
+
+const checkpointSeconds = 60;
+
+/** Each neighbour has cosigned all that a station's log holds. */
+async function witnessed(road: Road, name: string): Promise<bigint> {
+  const station = road.station(name);
+  const size = await station.withStore((store) => store.logSize());
+  await road.eventually(`the log of ${name} is witnessed`, () => {
+    const { cosigned } = station.running.status().log;
+    const neighbours = road.edges.filter(({ from, to }) => from === name || to === name).length;
+    return (
+      cosigned.length === neighbours && cosigned.every(({ leaves }) => leaves === String(size))
+    );
+  });
+  return size;
+}
+
+async function paid(road: Road): Promise<void> {
+  const { paymentId } = await road.alice.share(road.bob.name);
+  await road.sharedCheck(paymentId);
+  for (const { name } of road.stations) await road.payment(name, paymentId, 'delivered');
+}
+
+/** The database in one file, as a stopped station leaves it. */
+function database({ config }: RoadStation): string {
+  return join(config.path(config.data), 'station.sqlite');
+}
+
+function putBack(station: RoadStation, copy: string): void {
+  const file = database(station);
+  for (const part of ['-wal', '-shm']) rmSync(`${file}${part}`, { force: true });
+  copyFileSync(copy, file);
+}
+
+it(
+  'neighbours cosign how far a log has grown, and what they cosigned is in it',
+  onRoad({}, async (road) => {
+    await road.alice.station.topUp(road.alice.name, 1_000n);
+    await road.alice.buy([road.price(), 2]);
+    await paid(road);
+    road.clock.moveOn(checkpointSeconds);
+    const first = await witnessed(road, 'q1');
+    for (const { name } of road.stations) await witnessed(road, name);
+    await paid(road);
+    road.clock.moveOn(checkpointSeconds);
+    expect(await witnessed(road, 'q1')).toBe(first + 2n);
+    await road.station('q2').restart();
+    await road.ready();
+    const { log } = road.station('q2').running.status();
+    expect(log.cosigned.map(({ witness }) => witness)).toEqual(['q1', 'q3']);
+    expect(log).toMatchObject({ contradicting: [] });
+    expect(log.rolledBack).toBeUndefined();
+  }),
+);
+
+it.each([
+  ['q1', 'issues'],
+  ['q2', 'carries'],
+  ['q3', 'decides'],
+])(
+  'a database replaced by an older copy: %s says so, and %s nothing until the newest is back',
+  async (name) => {
+    await onRoad({}, async (road) => {
+      const { alice, bob } = road;
+      const station = road.station(name);
+      await alice.station.topUp(alice.name, 1_000n);
+      await alice.buy([road.price(), 3]);
+      await paid(road);
+      const [older, newest] = [join(road.folder, 'older'), join(road.folder, 'newest')];
+      copyDatabase(database(station), older);
+      await paid(road);
+      road.clock.moveOn(checkpointSeconds);
+      await witnessed(road, name);
+      await station.stop();
+      copyFileSync(database(station), newest);
+      putBack(station, older);
+      await station.start();
+      await road.ready();
+      await road.eventually('it has heard what it lost', () => {
+        const { rolledBack } = station.running.status().log;
+        return rolledBack?.advice.includes('put the newest copy of it in its place');
+      });
+      const findings = (await station.audit()).findings.map(({ code }) => code);
+      expect(findings).toContain('log-cut-short');
+      await road.atDesk(bob);
+      await road.atDesk(alice);
+      const before = await holdingsOf(road);
+      const refusal = await refusalOf(alice.quote(bob.name));
+      expect(refusal).toMatchObject({ code: 'rolled-back', outcome: 'refused' });
+      expect(refusal.words).toMatch(
+        new RegExp(`^${name} has lost records that q[123] witnessed, .* No coin was used`),
+      );
+      expect(await holdingsOf(road)).toEqual(before);
+      // Also from the start on, before any neighbour has said so again.
+      await station.stop();
+      await station.start();
+      expect(station.running.status().log.rolledBack).toBeDefined();
+      await station.stop();
+      putBack(station, newest);
+      await station.start();
+      expect(station.running.status().log.rolledBack).toBeUndefined();
+    })();
+  },
+);
