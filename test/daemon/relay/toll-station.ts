@@ -196,17 +196,8 @@ export class TollStation {
     const positions = new Positions(store, { limit: this.#borne.position, peers: new Map() });
     const { name, documentKey } = station;
     const failures = new FailureBudgets(station.name, this.#borne.failures, clock);
-    const witnessedLog = new WitnessedLog({
-      ...shared,
-      station: name,
-      documentKey,
-      everySeconds: 60,
-      onRefused: () => undefined,
-      onRolledBack: () => undefined,
-      onFault,
-    });
-    const { standing } = witnessedLog;
-    const noted = { picture, positions, failures, standing };
+    const witnessedLog = this.#witnessedLog(links);
+    const noted = { picture, positions, failures, standing: witnessedLog.standing };
     const own = { ...shared, ...noted, station: name, documentKey, entropy };
     const mint = new CoinMint({
       ...own,
@@ -256,6 +247,21 @@ export class TollStation {
       answer: () => Promise.resolve(undefined),
     }));
     return toll;
+  }
+
+  #witnessedLog(links: Links): WitnessedLog {
+    const { room, directory } = this.#room;
+    const { name: station, documentKey } = this.#station;
+    return new WitnessedLog({
+      ...{ station, network, documentKey, primitives, links, directory, store: this.store },
+      clock: room.clock,
+      everySeconds: 60,
+      onRefused: () => undefined,
+      onRolledBack: () => undefined,
+      onFault: (error) => {
+        throw error;
+      },
+    });
   }
 
   #links(): Links {
