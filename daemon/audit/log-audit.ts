@@ -210,6 +210,6 @@ function leafContent(
   const word = payment.receipt ?? payment.refusal;
   const ended = state === 'delivered' || state === 'undelivered' || state === 'refused';
   if (!ended || word === undefined) return 'the payment that it names has not ended';
-  const end = paymentEnd(primitives, state, payment.payment, word);
+  const end = paymentEnd(primitives, state, primitives.sha256(payment.payment), word);
   return { station, reference, timeMs: BigInt(timeMs), transfers, end };
 }

@@ -112,5 +112,5 @@ function endOf(
   const word = receipt ?? refusal;
   const ended = state === 'delivered' || state === 'undelivered' || state === 'refused';
   if (!ended || word === undefined) return undefined;
-  return { number, ...paymentEnd(primitives, state, payment, word) };
+  return { number, ...paymentEnd(primitives, state, primitives.sha256(payment), word) };
 }

@@ -62,10 +62,10 @@ export class PaymentAcceptance implements Pick<PaymentStore, 'admit' | 'hold' | 
           const burning = { ...found.coin, payment_id: payment.paymentId };
           this.#coins.conclude(burning, 'burned', replacement);
         }
-        const { number } = this.#insert(payment, 'refused');
+        const { number, content } = this.#insert(payment, 'refused');
         this.#payments.putRefusal(number, refusal);
         const { primitives, ledger } = this.#parts;
-        const end = paymentEnd(primitives, 'refused', payment.payment, refusal);
+        const end = paymentEnd(primitives, 'refused', content, refusal);
         ledger.post(undefined, payment.paymentId, payment.storedMs, { number, ...end });
         return { outcome: 'created' };
       }),
@@ -128,11 +128,16 @@ export class PaymentAcceptance implements Pick<PaymentStore, 'admit' | 'hold' | 
       record !== undefined && peer !== undefined && state !== 'refused'
         ? this.#outbox.insert('payment', { peer, paymentId, record })
         : undefined;
-    const certificateHash = this.#certificates.put(payment.payerCertificate);
-    const number = this.#payments.insert(payment, state, certificateHash, outboxRow);
+    const content = this.#parts.primitives.sha256(payment.payment);
+    const certificate = this.#certificates.put(payment.payerCertificate);
+    const number = this.#payments.insert(payment, state, { certificate, content }, outboxRow);
     if (payment.role === 'issuer') this.#unmarkPaying.run(payment.quoteDigest);
     const created = { outcome: 'created' } as const;
-    return { number, outcome: outboxRow === undefined ? created : { ...created, outboxRow } };
+    return {
+      number,
+      content,
+      outcome: outboxRow === undefined ? created : { ...created, outboxRow },
+    };
   }
 
   #keepSecret(number: bigint, { paymentId, secret }: NewPayment): void {

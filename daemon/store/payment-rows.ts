@@ -22,6 +22,8 @@ export interface PaymentHead {
   readonly value: bigint;
   readonly fee: bigint;
   readonly outbox_row: bigint | null;
+  /** Of the stored payment; null where that was stored before there were logs. */
+  readonly content_hash: Uint8Array | null;
 }
 
 export interface StoredPayment extends PaymentHead {
@@ -112,7 +114,7 @@ export class PaymentRows {
   insert(
     payment: NewPayment,
     state: PaymentState,
-    certificateHash: Uint8Array,
+    hashes: { readonly certificate: Uint8Array; readonly content: Uint8Array },
     outboxRow: bigint | undefined,
   ): bigint {
     const bucket = bucketOf(payment.deliveryDeadline);
@@ -140,13 +142,14 @@ export class PaymentRows {
       storedMs: payment.storedMs,
       decidedMs: state === 'refused' ? payment.storedMs : null,
       outboxRow: outboxRow ?? null,
+      contentHash: hashes.content,
     });
     const number = BigInt(lastInsertRowid);
     this.#sql.insertBody.run(
       number,
       payment.payment,
       payment.admission ?? null,
-      certificateHash,
+      hashes.certificate,
       encodeBill(payment.bill),
     );
     this.#recent.set(payment.paymentId, number);
@@ -249,6 +252,7 @@ interface PaymentValues {
   readonly storedMs: number;
   readonly decidedMs: number | null;
   readonly outboxRow: bigint | null;
+  readonly contentHash: Uint8Array;
 }
 
 function preparePayments(database: SqliteDatabase) {
@@ -264,7 +268,8 @@ function preparePayments(database: SqliteDatabase) {
       "SELECT payment_id FROM payment WHERE issuer = ? AND coin_id = ? AND role <> 'issuer'",
     ),
     head: database.prepare<[bigint], PaymentHead>(
-      `SELECT number, payment_id, role, state, issuer, coin_id, value, fee, outbox_row
+      `SELECT number, payment_id, role, state, issuer, coin_id, value, fee, outbox_row,
+         content_hash
        FROM payment WHERE number = ?`,
     ),
     whole: database.prepare<[bigint], StoredPayment>(`${wholePayment} WHERE p.number = ?`),
@@ -280,10 +285,10 @@ function preparePayments(database: SqliteDatabase) {
     insert: database.prepare<[PaymentValues]>(
       `INSERT INTO payment (bucket, payment_id, role, state, change, payer, payee, issuer, coin_id,
          value, fee, quote_digest, previous, next, delivery_deadline, resolution_deadline,
-         stored_ms, decided_ms, outbox_row)
+         stored_ms, decided_ms, outbox_row, content_hash)
        VALUES (@bucket, @paymentId, @role, @state, @change, @payer, @payee, @issuer, @coinId,
          @value, @fee, @quoteDigest, @previous, @next, @deliveryDeadline, @resolutionDeadline,
-         @storedMs, @decidedMs, @outboxRow)`,
+         @storedMs, @decidedMs, @outboxRow, @contentHash)`,
     ),
     insertBody: database.prepare<
       [bigint, Uint8Array, Uint8Array | null, Uint8Array, string]

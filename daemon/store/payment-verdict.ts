@@ -87,7 +87,11 @@ export class PaymentVerdict implements Pick<
         ? ({ event: 'payment-carried', issuer: head.issuer, fee: head.fee } as const)
         : undefined;
     const { primitives, ledger } = this.#parts;
-    const end = paymentEnd(primitives, verdict, this.#payments.content(number), receipt);
+    const content =
+      head.content_hash === null
+        ? primitives.sha256(this.#payments.content(number))
+        : bytesOf(head.content_hash);
+    const end = paymentEnd(primitives, verdict, content, receipt);
     ledger.post(event, paymentId, nowMs, { number, ...end });
     if (head.role === 'last') this.#eraseSecret.run(number);
     // The verdict makes forwarding pointless, and its record holds the secret.

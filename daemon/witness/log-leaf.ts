@@ -52,14 +52,14 @@ export const logLeaf = struct({
 });
 export type LogLeaf = Static<typeof logLeaf>;
 
-/** `word`: what ended it, receipt or refusal. */
+/** `content`: SHA-256 of the stored payment. `word`: what ended it, receipt or refusal. */
 export function paymentEnd(
   primitives: Primitives,
   state: PaymentEnd['state'],
-  payment: Uint8Array,
+  content: Uint8Array,
   word: Uint8Array,
 ): PaymentEnd {
-  return { state, payment: primitives.sha256(payment), word: primitives.sha256(word) };
+  return { state, payment: content, word: primitives.sha256(word) };
 }
 
 const leafPrefix = Uint8Array.of(0);
