@@ -109,6 +109,11 @@ export function text(maxBytes: number): ValueInPlace<string> {
   const inBounds = bounds(1, maxBytes);
   return valueInPlace(
     (value, to) => {
+      if (isPlain(value)) {
+        inBounds(value.length);
+        to.ascii(value);
+        return;
+      }
       const bytes = toUtf8(printable(value));
       inBounds(bytes.length);
       to.bytes(bytes);
@@ -130,6 +135,12 @@ export function text(maxBytes: number): ValueInPlace<string> {
 /** What names and most messages are made of, without a decoder's start. */
 function isPrintableAscii(byte: number): boolean {
   return byte >= 0x20 && byte < 0x7f;
+}
+
+/** The same of a text, whose bytes are its characters then. */
+function isPlain(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (!isPrintableAscii(text.charCodeAt(i))) return false;
+  return true;
 }
 
 /** A lone surrogate has no UTF-8: it would come back as another character. */

@@ -7,8 +7,12 @@ import { walBytes, type Checkpoints, type SqliteDatabase } from './database.ts';
 import { StoreError } from './store-error.ts';
 
 const restartBytes = 64 * 1024 * 1024;
-/** How often the writer looks, and nudges. */
+/** How often the writer looks. */
 const commitsBetween = 8;
+/**
+ * How often it nudges the thread: pages that change with every commit are copied once for them all.
+ */
+const commitsNudged = 64;
 /** Where the writer itself checkpoints. */
 const inlineBytes = 4 * 1024 * 1024;
 
@@ -16,6 +20,7 @@ const inlineBytes = 4 * 1024 * 1024;
 export function inlineCheckpoints(file: string): Checkpoints {
   let commits = 0;
   return {
+    logBytesMost: inlineBytes,
     committed() {
       commits += 1;
       return commits % commitsBetween === 0 && walBytes(file) > inlineBytes;
@@ -54,14 +59,14 @@ export function workerCheckpoints(file: string): Checkpoints {
     });
   });
   return {
+    logBytesMost: restartBytes,
     committed() {
       commits += 1;
-      if (commits % commitsBetween !== 0) return tooLong;
-      if (!busy && fault === undefined) {
+      if (commits % commitsBetween === 0) tooLong = walBytes(file) > restartBytes;
+      if (commits % commitsNudged === 0 && !busy && fault === undefined) {
         busy = true;
         worker.postMessage('checkpoint');
       }
-      tooLong = walBytes(file) > restartBytes;
       return tooLong;
     },
     restarted() {

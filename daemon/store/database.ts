@@ -24,6 +24,8 @@ const turnsMost = 8;
 
 /** What keeps the write-ahead log short; told after each commit. */
 export interface Checkpoints {
+  /** How long the log may grow. It keeps this length: written over, it needs no new blocks. */
+  readonly logBytesMost: number;
   /** True where the log has grown beyond what reading checkpoints can do. */
   committed(): boolean;
   restarted(): void;
@@ -66,6 +68,7 @@ export class SqliteDatabase {
 
   useCheckpoints(checkpoints: Checkpoints): void {
     this.#checkpoints = checkpoints;
+    this.#connection.pragma(`journal_size_limit = ${checkpoints.logBytesMost}`);
   }
 
   /** Prepared once, by whoever runs it. */
@@ -301,8 +304,6 @@ function connect(file: string): Database.Database {
     connection.pragma('cache_size = -65536');
     // What a statement that fails would be taken back from: never in a file, and never synced.
     connection.pragma('temp_store = MEMORY');
-    // As long as checkpoints let it grow: a log that is written over needs no new blocks.
-    connection.pragma('journal_size_limit = 67108864');
     return connection;
   });
 }
