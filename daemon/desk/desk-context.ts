@@ -7,7 +7,8 @@ import type { Batch } from '../batch.ts';
 import type { CoinMint } from '../coin-mint.ts';
 import type { Log } from '../station/log.ts';
 import type { Store } from '../store/store.ts';
-import type { Toll } from './desk-seams.ts';
+import type { LogStanding } from '../witness/log-standing.ts';
+import type { DeskRefusal, Toll } from './desk-seams.ts';
 
 /** Certifies a user's key at enrolment: the CA's desk, here or elsewhere. */
 export type CertifyUser = (user: UserName, publicKey: Uint8Array) => Promise<Uint8Array>;
@@ -38,8 +39,19 @@ export interface DeskContext {
   /** Payments whose card has the verdict, to be marked so together. */
   readonly concluding: Batch<Uint8Array, true>;
   readonly toll: Toll;
+  readonly standing: Pick<LogStanding, 'refusal'>;
   /** Absent where the CA's desk is not at hand: cards cannot be enrolled then. */
   readonly certifyUser: CertifyUser | undefined;
   readonly attestation: AttestationPolicy;
   readonly log: Log;
+}
+
+/**
+ * What a station answers whose books were rolled back (failure 39): of what it changed at a card
+ * the newest copy of its database would know nothing.
+ */
+export function booksClosed({ standing }: Pick<DeskContext, 'standing'>): DeskRefusal | undefined {
+  const why = standing.refusal;
+  if (why === undefined) return undefined;
+  return { outcome: 'refused', code: 'rolled-back', message: `${why} Nothing was changed.` };
 }

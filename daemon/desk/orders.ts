@@ -8,7 +8,7 @@ import type { UserName } from '../../applet-spec/names.ts';
 import { EntropyError } from '../entropy-error.ts';
 import type { CoinRecord, NewCoin } from '../store/store.ts';
 import type { CardVisit } from './card-visit.ts';
-import type { DeskContext } from './desk-context.ts';
+import { booksClosed, type DeskContext } from './desk-context.ts';
 import type { DeskRefusal } from './desk-seams.ts';
 
 /** Told as coins come to lie on the card: how many of the order, and their public parts. */
@@ -45,6 +45,8 @@ export class Orders {
         `An order is for 1 to ${limits.orderCoins} coins, each worth at least 1.`,
       );
     }
+    const closed = booksClosed(this.#context);
+    if (closed !== undefined) return closed;
     const before = await this.#context.store.coinsOfOrder(orderId);
     const coins = before.length > 0 ? [] : await this.#newCoins(values);
     if ('outcome' in coins) return coins;
@@ -127,6 +129,8 @@ export class Orders {
     }
     const values = lines.flatMap((line) => Array<bigint>(line.count).fill(line.value));
     if (values.includes(0n)) return refused('order-conflict', 'A coin is worth at least 1.');
+    const closed = booksClosed(this.#context);
+    if (closed !== undefined) return closed;
     const given = await store.coins(order.coinIds);
     const isDone = given.every((coin) => coin !== undefined && isRetired(coin));
     const replacements = isDone ? [] : await this.#newCoins(values);

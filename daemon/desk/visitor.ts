@@ -14,7 +14,7 @@ import type { CoinRecord } from '../store/store.ts';
 import { AwaitedVerdicts } from './awaited-verdicts.ts';
 import { cardRefusal } from './card-refusals.ts';
 import { CardVisit } from './card-visit.ts';
-import type { DeskContext } from './desk-context.ts';
+import { booksClosed, type DeskContext } from './desk-context.ts';
 import { DeskError, fitting } from './desk-error.ts';
 import type { Conclusion, DeskRefusal, Paid, Payable } from './desk-seams.ts';
 import type { HostConnection } from './host-connection.ts';
@@ -65,6 +65,11 @@ export class Visitor {
     // After a PUT KEY whose answer was lost the card tells by its version which keys it has.
     const { nextKeys: _keys, nextKeyVersion: _version, ...rest } = card;
     const current = { ...rest, keys: opened.keys, keyVersion: opened.keyVersion };
+    const closed = booksClosed(this.#context);
+    if (closed !== undefined) {
+      if (card.state === 'awaiting-enrolment') throw new DeskError(closed.code, closed.message);
+      return;
+    }
     if (card.state === 'awaiting-enrolment') {
       await this.card.inTurn(() => this.card.enrol(current));
       const { station } = this.#context;
@@ -87,11 +92,13 @@ export class Visitor {
   }
 
   /** Coins that belong on the card, and orders that were left half-way. */
-  loadWaiting(): Promise<void> {
+  async loadWaiting(): Promise<void> {
+    if (booksClosed(this.#context) !== undefined) return;
     return this.#attempt('an order could not be resumed', () => this.#orders.resume());
   }
 
-  eraseExpired(): Promise<void> {
+  async eraseExpired(): Promise<void> {
+    if (booksClosed(this.#context) !== undefined) return;
     return this.#attempt('expired coins could not be erased', () => this.#orders.eraseExpired());
   }
 
@@ -351,7 +358,7 @@ export class Visitor {
 
   /** The coin that took the place of this payment's burned one, put onto the card. */
   async #replace({ standing, payment }: PaymentRecord): Promise<CoinRecord | undefined> {
-    if (standing === 'delivered') return undefined;
+    if (standing === 'delivered' || booksClosed(this.#context) !== undefined) return undefined;
     const { store } = this.#context;
     const [coin] = await store.replacements([payment.coin.body.coinId]);
     if (coin?.state !== 'reserved' && coin?.state !== 'loading') return undefined;

@@ -128,7 +128,10 @@ export class Announcer {
 
   async #learn(peer: StationName, found: Announcement): Promise<void> {
     const { directory, store, station } = this.#options;
-    if (found.body.station === station) return;
+    if (found.body.station === station) {
+      await this.#passOwn(found);
+      return;
+    }
     const learnt = directory.learn(found);
     if (learnt.outcome === 'refused') {
       this.#options.onRefused(peer, `announcement of ${found.body.station}: ${learnt.detail}`);
@@ -136,6 +139,19 @@ export class Announcer {
       await store.putAnnouncement(found.body.station, found.body.sequence, found.bytes);
       this.#flood({ kind: 'announcement', content: { announcement: found } }, peer);
     }
+  }
+
+  /**
+   * One of ours that we do not know, from a time of which our database knows nothing: neighbours
+   * believe only later ones.
+   */
+  async #passOwn(found: Announcement): Promise<void> {
+    const { directory, documentKey, store, station } = this.#options;
+    const { sequence } = found.body;
+    const known = directory.entry(station)?.announcement.body.sequence ?? 0n;
+    if (sequence <= known || !announcement.verify(found, documentKey)) return;
+    while ((await store.nextSequence()) < sequence);
+    this.changed();
   }
 
   #tellNewer(peer: StationName, known: Extract<WireMessage, { kind: 'known' }>['content']): void {

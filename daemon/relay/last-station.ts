@@ -98,11 +98,16 @@ export class LastStation {
 
   /**
    * The issuer asks (`inquiries.ts`): what was decided, or else `undelivered` from now on (failures
-   * 14, 15).
+   * 14, 15). Books that were rolled back only tell what they hold: what the lost ones decided
+   * nobody may decide anew (failure 38).
    */
-  async verdict({ paymentId, reason }: AskedFor): Promise<Receipt> {
-    const { store } = this.#context;
+  async verdict({ paymentId, reason }: AskedFor): Promise<Receipt | undefined> {
+    const { store, standing } = this.#context;
     const [row] = await store.payments([paymentId]);
+    if (standing.refusal !== undefined) {
+      const word = row?.receipt ?? (await store.tombstone(paymentId));
+      return word && receiptKind.decode(word);
+    }
     if (row !== undefined) {
       const decided = await this.#input(paymentOfRow(row), { kind: 'asked', reason });
       if (decided !== undefined) return decided;
@@ -224,6 +229,10 @@ export class LastStation {
     const step = stepPayment('last', state, input);
     if (step.kind === 'refused') log.payment('warn', paymentId, step.why);
     if (step.kind !== 'next' || step.effect?.kind !== 'decide') return undefined;
+    if (this.#context.standing.refusal !== undefined) {
+      log.payment('warn', paymentId, 'not decided: this station’s books were rolled back');
+      return undefined;
+    }
     const { effect } = step;
     const body = this.#body(
       paymentId,

@@ -95,7 +95,9 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     questions: () => questions,
     tollRoad: () => tollRoad,
   });
-  const desk: Desk = new Desk(deskContextOf(config, seams, { ...given, mint, tollRoad }));
+  const { standing } = witnessedLog;
+  const atDesk = { ...given, mint, tollRoad, standing };
+  const desk: Desk = new Desk(deskContextOf(config, seams, atDesk));
   return { announcer, tollRoad, desk, settlement, positions, failures, witnessedLog };
 }
 
@@ -173,9 +175,9 @@ function quotingOf(
 function deskContextOf(
   config: StationConfig,
   seams: StationSeams,
-  given: Given & { readonly mint: CoinMint; readonly tollRoad: TollRoad },
+  given: Given & Pick<DeskContext, 'mint' | 'standing'> & { readonly tollRoad: TollRoad },
 ): DeskContext {
-  const { trust, identity, store, mint, tollRoad } = given;
+  const { trust, identity, store, mint, tollRoad, standing } = given;
   return {
     station: config.name,
     network: config.network,
@@ -194,6 +196,7 @@ function deskContextOf(
       return paymentIds.map(() => true);
     }),
     toll: tollRoad,
+    standing,
     certifyUser: certifier(config, seams),
     attestation: attestationPolicy(config),
     log: seams.log,

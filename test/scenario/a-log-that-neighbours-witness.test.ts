@@ -40,6 +40,29 @@ function putBack(station: RoadStation, copy: string): void {
   copyFileSync(copy, file);
 }
 
+/** Starts a station from a copy of its database that lacks a payment which was witnessed. */
+async function startRolledBack(road: Road, station: RoadStation): Promise<string> {
+  const { alice } = road;
+  await alice.station.topUp(alice.name, 1_000n);
+  await alice.buy([road.price(), 3]);
+  await paid(road);
+  const [older, newest] = [join(road.folder, 'older'), join(road.folder, 'newest')];
+  copyDatabase(database(station), older);
+  await paid(road);
+  road.clock.moveOn(checkpointSeconds);
+  await witnessed(road, station.name);
+  await station.stop();
+  copyFileSync(database(station), newest);
+  putBack(station, older);
+  await station.start();
+  await road.ready();
+  await road.eventually('it has heard what it lost', () => {
+    const { rolledBack } = station.running.status().log;
+    return rolledBack?.advice.includes('put the newest copy of it in its place');
+  });
+  return newest;
+}
+
 it(
   'neighbours cosign how far a log has grown, and what they cosigned is in it',
   onRoad({}, async (road) => {
@@ -71,23 +94,7 @@ it.each([
     await onRoad({}, async (road) => {
       const { alice, bob } = road;
       const station = road.station(name);
-      await alice.station.topUp(alice.name, 1_000n);
-      await alice.buy([road.price(), 3]);
-      await paid(road);
-      const [older, newest] = [join(road.folder, 'older'), join(road.folder, 'newest')];
-      copyDatabase(database(station), older);
-      await paid(road);
-      road.clock.moveOn(checkpointSeconds);
-      await witnessed(road, name);
-      await station.stop();
-      copyFileSync(database(station), newest);
-      putBack(station, older);
-      await station.start();
-      await road.ready();
-      await road.eventually('it has heard what it lost', () => {
-        const { rolledBack } = station.running.status().log;
-        return rolledBack?.advice.includes('put the newest copy of it in its place');
-      });
+      const newest = await startRolledBack(road, station);
       const findings = (await station.audit()).findings.map(({ code }) => code);
       expect(findings).toContain('log-cut-short');
       await road.atDesk(bob);
@@ -109,4 +116,40 @@ it.each([
       expect(station.running.status().log.rolledBack).toBeUndefined();
     })();
   },
+);
+
+it(
+  'an issuer whose database was replaced by an older copy sells and takes back nothing',
+  onRoad({}, async (road) => {
+    const { alice } = road;
+    const q1 = road.station('q1');
+    const newest = await startRolledBack(road, q1);
+    await road.atDesk(alice);
+    const before = await holdingsOf(road);
+    const oneBack = { lines: [{ value: String(road.price()), count: 1 }] };
+    for (const errand of [() => alice.buy([5n, 1]), () => alice.run('refund', oneBack)]) {
+      const refusal = await refusalOf(errand());
+      expect(refusal).toMatchObject({ code: 'rolled-back', outcome: 'refused' });
+      expect(refusal.words).toMatch(
+        /^q1 has lost records that q2 witnessed, .* Nothing was changed/,
+      );
+    }
+    expect(await holdingsOf(road)).toEqual(before);
+    await q1.stop();
+    putBack(q1, newest);
+    await q1.start();
+  }),
+);
+
+it(
+  'a station that announced itself from an older copy is believed again once the newest is back',
+  onRoad({}, async (road) => {
+    const q2 = road.station('q2');
+    const newest = await startRolledBack(road, q2);
+    await q2.stop();
+    putBack(q2, newest);
+    await q2.start();
+    await road.ready();
+    await paid(road);
+  }),
 );

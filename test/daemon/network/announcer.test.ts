@@ -253,4 +253,17 @@ describe('after a restart', () => {
     expect(trust.crl).toBeDefined();
     expect(directory.entry(q3.name)?.announcement.body.fee).toBe(9n);
   });
+
+  it('with an older database it goes on behind what it said of itself before', async () => {
+    await announcer.start();
+    links.take();
+    const later = room.announce(q1, 7n, [], { sequence: 40n });
+    const forged = { ...room.announce(q1, 7n, [], { sequence: 90n }), signature: later.signature };
+    for (const announcement of [forged, later]) {
+      await announcer.told(q2.name, { kind: 'announcement', content: { announcement } });
+    }
+    await advance(100);
+    expect(announced(q3).map(({ body }) => body.sequence)).toEqual([41n]);
+    expect(directory.entry(q1.name)?.announcement.body.fee).toBe(70n);
+  });
 });

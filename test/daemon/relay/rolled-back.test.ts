@@ -5,6 +5,8 @@ import {
   checkpoint as checkpointKind,
   cosignature as cosignatureKind,
 } from '../../../daemon/wire/checkpoint.ts';
+import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
+import { inquiry } from '../../../daemon/wire/inquiry.ts';
 import { network, primitives } from '../network/network-room.ts';
 import { alice, bob, TollRoom, type Place } from './toll-room.ts';
 import { TollStation } from './toll-station.ts';
@@ -48,6 +50,16 @@ async function rollBack(witness: Place): Promise<void> {
   }
 }
 
+/** As the issuer asks when no verdict comes. */
+async function verdictAsked({ paymentId, payment }: ArrivingPayment) {
+  const { q1, q2, q3 } = room.stations;
+  const { payerCertificate: _apart, ...content } = payment;
+  const about = { ...headNow, network, paymentId, issuer: q1.name, lastStation: q3.name };
+  const signed = inquiry.sign({ ...about, time: room.now }, q1.documentKey);
+  const question = { kind: 'verdict', content: { inquiry: signed, payment: content } } as const;
+  return station.toll.answer(question, [q1.name, q2.name, q3.name]);
+}
+
 /** Words to others, and what the neighbour showed. */
 const wordTables = ['outbox', 'evidence', 'sqlite_sequence', 'cosigned'];
 
@@ -89,6 +101,19 @@ describe('a station whose books were rolled back', () => {
     expect(await station.toll.quote(alice, wish)).toEqual(refusal);
     expect(await station.toll.payable(alice, new Uint8Array(32))).toEqual(refusal);
     expect(station.durable(wordTables)).toEqual(before);
+  });
+
+  it('decides nothing anew: neither of what it holds nor of what it never saw', async () => {
+    station = await TollStation.open(room, 'q3');
+    const held = await room.arriving('q3');
+    expect(await station.receives(held)).toBe('carried');
+    await rollBack('q2');
+    const before = station.durable();
+    expect(await verdictAsked(held)).toBeUndefined();
+    const never = await room.arriving('q3', { quote: { quoteId: new Uint8Array(16).fill(9) } });
+    expect(await verdictAsked(never)).toBeUndefined();
+    expect(station.durable()).toEqual(before);
+    expect((await station.store.payments([held.paymentId]))[0]?.state).toBe('held');
   });
 
   it('still hears how payments of before have ended', async () => {
