@@ -25,6 +25,11 @@ import { nameOf, nowSeconds, undecided, type TollContext } from './toll-context.
 import type { Verdicts } from './verdicts.ts';
 
 const payeeKeysMost = 4_096;
+/**
+ * After a start nothing is ended by its deadline for so long: neighbours say first whether these
+ * books were rolled back (failure 38).
+ */
+const hearingMs = 10_000;
 
 interface Open {
   readonly payment: OpenPayment;
@@ -71,7 +76,9 @@ export class LastStation {
 
   /** Payments that a stop left undecided: their deadlines run on, their offers are made again. */
   async start(): Promise<void> {
-    for await (const row of undecided(this.#context.store, 'last')) this.#watch(paymentOfRow(row));
+    for await (const row of undecided(this.#context.store, 'last')) {
+      this.#watch(paymentOfRow(row), hearingMs);
+    }
   }
 
   close(): void {
@@ -125,7 +132,7 @@ export class LastStation {
     return first === undefined ? stone : receiptKind.decode(first);
   }
 
-  #watch(payment: OpenPayment): Open {
+  #watch(payment: OpenPayment, atLeastMs = 0): Open {
     const name = nameOf(payment.paymentId);
     const known = this.#open.get(name);
     if (known !== undefined) return known;
@@ -137,7 +144,7 @@ export class LastStation {
       offering: false,
       again: false,
       deciding: false,
-      cancelDeadline: this.#context.clock.after(Math.max(0, waitMs), () => {
+      cancelDeadline: this.#context.clock.after(Math.max(atLeastMs, waitMs), () => {
         this.#input(payment, { kind: 'delivery-deadline' }).catch(this.#context.log.fault);
       }),
     };

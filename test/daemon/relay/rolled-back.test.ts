@@ -50,6 +50,18 @@ async function rollBack(witness: Place): Promise<void> {
   }
 }
 
+/** A payment that waits for its payee. */
+async function held(): Promise<ArrivingPayment> {
+  const arriving = await room.arriving('q3');
+  expect(await station.receives(arriving)).toBe('carried');
+  return arriving;
+}
+
+async function stateOf(paymentId: Uint8Array): Promise<string | undefined> {
+  const [row] = await station.store.payments([paymentId]);
+  return row?.state;
+}
+
 /** As the issuer asks when no verdict comes. */
 async function verdictAsked({ paymentId, payment }: ArrivingPayment) {
   const { q1, q2, q3 } = room.stations;
@@ -105,15 +117,36 @@ describe('a station whose books were rolled back', () => {
 
   it('decides nothing anew: neither of what it holds nor of what it never saw', async () => {
     station = await TollStation.open(room, 'q3');
-    const held = await room.arriving('q3');
-    expect(await station.receives(held)).toBe('carried');
+    const before = await held();
     await rollBack('q2');
-    const before = station.durable();
-    expect(await verdictAsked(held)).toBeUndefined();
+    const durable = station.durable();
+    expect(await verdictAsked(before)).toBeUndefined();
     const never = await room.arriving('q3', { quote: { quoteId: new Uint8Array(16).fill(9) } });
     expect(await verdictAsked(never)).toBeUndefined();
-    expect(station.durable()).toEqual(before);
-    expect((await station.store.payments([held.paymentId]))[0]?.state).toBe('held');
+    expect(station.durable()).toEqual(durable);
+    expect(await stateOf(before.paymentId)).toBe('held');
+  });
+
+  it.each([
+    ['ends what has passed its deadline ten seconds after its start', 'no', 'undelivered'],
+    ['never, where a neighbour has shown in these that its books were rolled back', 'q2', 'held'],
+  ] as const)('%s', async (_what, witness, state) => {
+    station = await TollStation.open(room, 'q3');
+    const { paymentId, payment } = await held();
+    await station.close();
+    room.room.clock.advance(1_000 * Number(payment.quote.deliveryDeadline - room.now) + 1);
+    station = await TollStation.open(room, 'q3');
+    await station.toll.start();
+    if (witness !== 'no') await rollBack(witness);
+    room.room.clock.advance(9_999);
+    expect(await stateOf(paymentId)).toBe('held');
+    room.room.clock.advance(1);
+    while ((await stateOf(paymentId)) === 'held' && station.complaints.length === 0) {
+      await new Promise(setImmediate);
+    }
+    expect(await stateOf(paymentId)).toBe(state);
+    const complaint = 'not decided: this station’s books were rolled back';
+    expect(station.complaints).toEqual(witness === 'no' ? [] : [complaint]);
   });
 
   it('still hears how payments of before have ended', async () => {
