@@ -30,7 +30,8 @@ function logLines({ signed, cosigned, contradicting, rolledBack }: StationStatus
       ? []
       : [`NO PAYMENTS: ${rolledBack.advice} (witnessed by ${rolledBack.witness})`]),
     ...contradicting.map(
-      (peer) => `log of ${peer}: it signed two that do not go together; the evidence is kept`,
+      (peer) =>
+        `log of ${peer}: it was not shown to be the one that was cosigned; the evidence is kept`,
     ),
   ];
 }

@@ -1,6 +1,7 @@
-/** What a payer is told where the card refuses PAY. */
+/** What a payer is told where the card refuses PAY, or its signature is not taken. */
 import type { CardResult } from '../../applet-spec/commands.ts';
-import type { DeskRefusal } from './desk-seams.ts';
+import { DeskError } from './desk-error.ts';
+import type { DeskRefusal, Paid } from './desk-seams.ts';
 
 const refusals: Partial<Record<CardResult, DeskRefusal>> = {
   'not-authorised': refused('not-authorised', 'The card was not asked to pay this quote.'),
@@ -22,4 +23,13 @@ export function cardRefusal(result: CardResult): DeskRefusal {
 
 function refused(code: DeskRefusal['code'], message: string): DeskRefusal {
   return { outcome: 'refused', code, message };
+}
+
+/**
+ * What came of a card's signature. Closed books refuse it and the signature stays: whether it pays
+ * shows once they are whole. Throws DeskError `outcome-unknown` then.
+ */
+export function whatCame(paid: Paid | DeskRefusal): Paid | DeskRefusal {
+  if (paid.outcome !== 'refused' || paid.code !== 'rolled-back') return paid;
+  throw new DeskError('outcome-unknown', paid.message);
 }

@@ -12,7 +12,7 @@ import { suiteCodes, type Suite, type UserName } from '../../applet-spec/names.t
 import { quote as quoteKind } from '../../applet-spec/quote.ts';
 import type { CoinRecord } from '../store/store.ts';
 import { AwaitedVerdicts } from './awaited-verdicts.ts';
-import { cardRefusal } from './card-refusals.ts';
+import { cardRefusal, whatCame } from './card-refusals.ts';
 import { CardVisit } from './card-visit.ts';
 import { booksClosed, type DeskContext } from './desk-context.ts';
 import { DeskError, fitting } from './desk-error.ts';
@@ -265,7 +265,8 @@ export class Visitor {
       return answered;
     });
     if (signed.outcome === 'refused') return cardRefusal(signed.result);
-    const paid = await toll.pay(this.user, quote, { certificate: kept, keys, ...signed.answer });
+    const answer = { certificate: kept, keys, ...signed.answer };
+    const paid = whatCame(await toll.pay(this.user, quote, answer));
     if (paid.outcome === 'refused') return paid;
     if (paid.outcome === 'paid' && paid.record.standing === 'admitted') {
       this.#awaited.wait(requestId, paid.paymentId, paid.record);
@@ -297,7 +298,7 @@ export class Visitor {
     const { coinId, signature } = signed;
     const certificate = await this.#keptCertificate();
     const quote = quoteKind.decode(stored.quote);
-    const paid = await toll.pay(this.user, quote, { coinId, signature, certificate });
+    const paid = whatCame(await toll.pay(this.user, quote, { coinId, signature, certificate }));
     if (paid.outcome === 'refused') return undefined;
     if (paid.outcome === 'paid-before') await store.unmarkPaying(quoteDigest);
     return recordOf(paid);

@@ -152,7 +152,10 @@ export class TollRoad implements Toll, LinkListener {
     return refused('too-many-failures', `${spentWords(spent)} No coin was used.`);
   }
 
-  pay(payer: UserName, quote: Quote, answer: PaySigned) {
+  /** What a card has signed waits, marked and in its journal, for books that are whole. */
+  async pay(payer: UserName, quote: Quote, answer: PaySigned) {
+    const rolledBack = this.#context.standing.refusal;
+    if (rolledBack !== undefined) return refused('rolled-back', `${rolledBack} Ask again later.`);
     return this.#issuer.pay(payer, quote, answer);
   }
 

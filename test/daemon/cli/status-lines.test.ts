@@ -49,7 +49,7 @@ describe('keytolld status', () => {
     const lines = statusLines({ ...status, log });
     expect(lines).toContain('NO PAYMENTS: put the newest copy in its place (witnessed by q2)');
     expect(lines).toContain(
-      'log of q3: it signed two that do not go together; the evidence is kept',
+      'log of q3: it was not shown to be the one that was cosigned; the evidence is kept',
     );
   });
 

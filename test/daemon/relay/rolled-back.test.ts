@@ -115,6 +115,21 @@ describe('a station whose books were rolled back', () => {
     expect(station.durable(wordTables)).toEqual(before);
   });
 
+  it('admits nothing that a card had signed before', async () => {
+    station = await TollStation.open(room, 'q1');
+    const signed = await room.arriving('q1');
+    await station.sells(signed);
+    await rollBack('q2');
+    const before = station.durable(wordTables);
+    expect(await station.pays(signed)).toEqual({
+      outcome: 'refused',
+      code: 'rolled-back',
+      message: 'q1 has lost records that q2 witnessed, and takes no payments. Ask again later.',
+    });
+    expect(station.durable(wordTables)).toEqual(before);
+    expect(await station.store.payments([signed.paymentId])).toEqual([undefined]);
+  });
+
   it('decides nothing anew: neither of what it holds nor of what it never saw', async () => {
     station = await TollStation.open(room, 'q3');
     const before = await held();
