@@ -163,16 +163,19 @@ class PaymentAudit {
   /** S23: our line follows from what we announced ourselves. */
   ownLine(announced: StoredPapers['ownAnnouncement']): void {
     const { station } = this.#context;
-    const line = this.#payment.quote.bill.find((one) => one.station === station);
+    const { quote } = this.#payment;
+    const line = quote.bill.find((one) => one.station === station);
     if (line === undefined) return;
     if (announced === undefined) {
       this.#find('announcement-missing', 'our line names an announcement that is none of ours');
     } else if ('fault' in announced) {
       this.#find('announcement-invalid', announced.fault);
-    } else if (!announced.servesAt(this.#payment.quote.time)) {
+    } else if (!announced.servesAt(quote.time)) {
       this.#find('announcement-invalid', 'our line names a price that was not in force then');
-    } else if (announced.fee !== line.fee) {
-      this.#find('fee-differs', `the bill gives us ${line.fee}, we announced ${announced.fee}`);
+    } else if (announced.fee !== line.fee || announced.currency !== quote.currency) {
+      const { fee, currency } = announced;
+      const given = `${line.fee} ${quote.currency}`;
+      this.#find('fee-differs', `the bill gives us ${given}, we announced ${fee} ${currency}`);
     }
   }
 

@@ -9,7 +9,7 @@ import {
   parseCertificate,
   type Certificate,
 } from '../../applet-spec/certificate.ts';
-import type { StationName, UserName } from '../../applet-spec/names.ts';
+import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
 import type { Payment } from '../../applet-spec/payment.ts';
 import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import { announcementName } from '../network/directory.ts';
@@ -31,6 +31,7 @@ export interface PaperFault {
 
 export interface AnnouncedPrice {
   readonly fee: bigint;
+  readonly currency: Currency;
   /** Whether quotes of that time could name it. */
   readonly servesAt: (quoteTime: bigint) => boolean;
 }
@@ -109,8 +110,8 @@ export class PaperShelf {
         }
         const fault = keys.announcementFault(found);
         if (fault !== undefined) return { fault };
-        const { fee, time, expiry } = found.body;
-        return { fee, servesAt: (quoteTime) => inForce({ time, expiry }, quoteTime) };
+        const { fee, currency, time, expiry } = found.body;
+        return { fee, currency, servesAt: (quoteTime) => inForce({ time, expiry }, quoteTime) };
       } catch (error) {
         return { fault: error instanceof Error ? error.message : 'unreadable' };
       }

@@ -11,7 +11,10 @@ const rememberMost = 1_024;
 /** Clocks of stations may differ by this much (design §7). */
 const skewSeconds = 60n;
 
-type Tariff = Pick<AnnouncementBody, 'fee' | 'time' | 'expiry'>;
+type Tariff = Pick<AnnouncementBody, 'fee' | 'currency' | 'time' | 'expiry'>;
+
+/** What a station announced that it charges. */
+export type AnnouncedFee = Pick<Tariff, 'fee' | 'currency'>;
 
 export class AnnouncedFees {
   readonly #store: NetworkStore;
@@ -22,10 +25,10 @@ export class AnnouncedFees {
   }
 
   /** Undefined for a name that is none of ours, or was not in force at the quote's time. */
-  async fee(name: Uint8Array, quoteTime: bigint): Promise<bigint | undefined> {
+  async fee(name: Uint8Array, quoteTime: bigint): Promise<AnnouncedFee | undefined> {
     const tariff = await this.#tariff(name);
     if (tariff === undefined) return undefined;
-    return inForce(tariff, quoteTime) ? tariff.fee : undefined;
+    return inForce(tariff, quoteTime) ? tariff : undefined;
   }
 
   async #tariff(name: Uint8Array): Promise<Tariff | undefined> {
@@ -34,8 +37,8 @@ export class AnnouncedFees {
     if (known !== undefined) return known;
     const bytes = await this.#store.ownAnnouncement(name);
     if (bytes === undefined) return undefined;
-    const { fee, time, expiry } = announcement.decode(bytes).body;
-    const tariff = { fee, time, expiry };
+    const { fee, currency, time, expiry } = announcement.decode(bytes).body;
+    const tariff = { fee, currency, time, expiry };
     if (this.#known.size >= rememberMost) this.#known.clear();
     this.#known.set(memory, tariff);
     return tariff;

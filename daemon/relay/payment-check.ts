@@ -19,6 +19,7 @@ import { admission, type Admission, type Reason } from '../../applet-spec/receip
 import type { Directory, StationEntry } from '../network/directory.ts';
 import type { Trust } from '../network/trust.ts';
 import type { KeyReservation } from '../qkd/reservoir.ts';
+import type { AnnouncedFee } from './announced-fees.ts';
 
 export interface PaymentContext {
   readonly station: StationName;
@@ -30,7 +31,7 @@ export interface PaymentContext {
    * The fee of an announcement of ours, by its name; undefined where it was not in force at that
    * time.
    */
-  readonly announcedFee: (name: Uint8Array, quoteTime: bigint) => Promise<bigint | undefined>;
+  readonly announcedFee: (name: Uint8Array, quoteTime: bigint) => Promise<AnnouncedFee | undefined>;
   readonly suiteTo: (peer: StationName) => Suite | undefined;
   readonly nowSeconds: () => bigint;
 }
@@ -169,10 +170,11 @@ async function checkFee(
       `the bill names announcement ${toHex(line.announcement)}, which is none of ours of its time`,
     );
   }
-  if (line.fee !== announced) {
+  if (line.fee !== announced.fee || quote.currency !== announced.currency) {
+    const { fee, currency } = announced;
     return wrong(
       'fee-below-announcement',
-      `the bill gives us ${line.fee} ${quote.currency}, we announced ${announced}`,
+      `the bill gives us ${line.fee} ${quote.currency}, we announced ${fee} ${currency}`,
     );
   }
   return undefined;

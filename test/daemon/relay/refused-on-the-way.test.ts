@@ -5,7 +5,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseCertificate } from '../../../applet-spec/certificate.ts';
-import { toStationName } from '../../../applet-spec/names.ts';
+import { toCurrency, toStationName } from '../../../applet-spec/names.ts';
 import { quote as quoteKind, type BillLine, type QuoteBody } from '../../../applet-spec/quote.ts';
 import type { Reason } from '../../../applet-spec/receipt.ts';
 import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
@@ -20,6 +20,8 @@ let stations: Readonly<Record<Way, TollStation>>;
 
 async function openRoad(): Promise<void> {
   room = await TollRoom.open();
+  // A neighbour that is on no bill.
+  for (const way of ['q2', 'q3']) room.link(way, away, 'otp-secret');
   stations = { q2: await TollStation.open(room, 'q2'), q3: await TollStation.open(room, 'q3') };
 }
 async function closeRoad(): Promise<void> {
@@ -75,6 +77,7 @@ type Row = readonly [
 
 const mallory = keyNamed('mallory');
 const away = toStationName('q9');
+const yen = toCurrency('JPY');
 const swapped = ([a, b, c]: readonly BillLine[]) => [a, c, b].flatMap((line) => line ?? []);
 const doubled = ([a, b, c]: readonly BillLine[]) => [a, b, b, c].flatMap((line) => line ?? []);
 
@@ -134,6 +137,12 @@ const rows: readonly Row[] = [
     'fee-below-announcement',
     /gives us (19|2) EUR, we announced (20|3)/,
     (at) => ({ bill: fee(at, -1n) }),
+  ],
+  [
+    'a bill in another currency than this station charges in',
+    'fee-below-announcement',
+    /gives us (20|3) JPY, we announced (20|3) EUR/,
+    () => ({ quote: { currency: yen }, coin: { currency: yen } }),
   ],
   [
     'a wrong signature of the payer',

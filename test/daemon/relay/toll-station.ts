@@ -5,12 +5,13 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { toUtf8 } from '../../../applet-spec/bytes.ts';
-import type { StationName, UserName } from '../../../applet-spec/names.ts';
+import { toStationName, type StationName, type UserName } from '../../../applet-spec/names.ts';
 import { quote as quoteKind } from '../../../applet-spec/quote.ts';
 import type { Reason } from '../../../applet-spec/receipt.ts';
 import { CoinMint } from '../../../daemon/coin-mint.ts';
 import type { DeskRefusal, OfferOutcome, Paid } from '../../../daemon/desk/desk-seams.ts';
 import { WitnessedLog } from '../../../daemon/witness/witnessed-log.ts';
+import { LinkError } from '../../../daemon/link/link-error.ts';
 import type { Links } from '../../../daemon/link/links.ts';
 import { Announcer } from '../../../daemon/network/announcer.ts';
 import { Picture } from '../../../daemon/network/picture.ts';
@@ -265,9 +266,9 @@ export class TollStation {
   }
 
   #links(): Links {
-    const peers = Object.values(this.#room.stations)
-      .map(({ name }) => name)
-      .filter((name) => this.#room.suites.has(`${this.place} ${name}`));
+    const peers = [...this.#room.suites.keys()]
+      .map((link) => link.split(' '))
+      .flatMap(([one, other]) => (one === this.place && other ? [toStationName(other)] : []));
     const keys = keysInStock(1_000_000n);
     const up = { state: 'up', sinceMs: 0, missingBits: 0n, keys } as const;
     const suiteTo = (peer: StationName) => this.#room.suites.get(`${this.place} ${peer}`);
@@ -279,7 +280,8 @@ export class TollStation {
         return suite && { ...up, peer, suite };
       },
       reserve: () => Promise.resolve(undefined),
-      protect: (_peer, items) => {
+      protect: (peer, items) => {
+        if (suiteTo(peer) === undefined) return Promise.reject(noNeighbour(peer));
         this.keysDrawn += items.filter(({ secret }) => secret !== undefined).length;
         return Promise.resolve(items.map(({ message }) => message));
       },
@@ -310,6 +312,11 @@ export class TollStation {
       coinsWait: () => undefined,
     };
   }
+}
+
+/** As the links of a station answer for a peer that is not in its configuration. */
+function noNeighbour(peer: StationName): LinkError {
+  return new LinkError('unknown-peer', `there is no neighbour ${peer}`);
 }
 
 function rowText(row: unknown): string {
