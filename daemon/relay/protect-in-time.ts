@@ -14,8 +14,8 @@ type Waiting = Pick<TollContext, 'links' | 'clock' | 'stopping'> & {
 };
 
 /**
- * As `Links.protect`, but undefined where the link had no keys for as long as that: whatever waits
- * behind goes on without (I41). Rejects where the station stops meanwhile, so that a link without
+ * As `Links.protect`, but undefined where the link had no keys for as long as that, or is not
+ * configured any more: whatever waits behind goes on without (I41). Rejects where the station stops meanwhile, so that a link without
  * keys never keeps it from stopping.
  */
 export function protectInTime(
@@ -23,8 +23,11 @@ export function protectInTime(
   peer: StationName,
   items: readonly Unprotected[],
 ): Promise<readonly Uint8Array[] | undefined> {
+  const suite = context.check.suiteTo(peer);
+  // A former neighbour: whatever waits for it ends without it.
+  if (suite === undefined) return Promise.resolve(undefined);
   // No keys, no waiting, and no alarm to set and take back for every batch.
-  if (context.check.suiteTo(peer) === 'aes') return context.links.protect(peer, items);
+  if (suite === 'aes') return context.links.protect(peer, items);
   return inTime(context, (signal) => context.links.protect(peer, items, signal));
 }
 
