@@ -27,6 +27,7 @@ import type { DeskRefusal, Paid, Payable, PaySigned } from '../desk/desk-seams.t
 import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
 import { askedAgainMs, overdueMs } from './asked-again.ts';
 import { inquire } from './inquiries.ts';
+import { makeWhole } from './made-whole.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
 import { stepPayment } from './payment-machine.ts';
 import {
@@ -63,9 +64,10 @@ export class Issuer {
     });
   }
 
+  /** Neighbours first bring the verdicts that they have kept for this station. */
   async start(): Promise<void> {
     for await (const row of undecided(this.#context.store, 'issuer')) {
-      this.#watch(row.paymentId, row.deliveryDeadline);
+      this.#watch(row.paymentId, row.deliveryDeadline, overdueMs);
     }
   }
 
@@ -162,31 +164,20 @@ export class Issuer {
 
   /** A station on the way advises that it will not carry the payment, or no verdict has come. */
   async pursue(paymentId: Uint8Array, why: 'advice' | 'overdue', advised?: Reason): Promise<void> {
-    const [row] = await this.#context.store.payments([paymentId]);
+    const { store, questions } = this.#context;
+    const [row] = await store.payments([paymentId]);
     if (row === undefined) return;
     const step = stepPayment(row.role, row.state, { kind: why });
     if (step.kind !== 'next' || step.effect?.kind !== 'ask-last-station') return;
     // Set before anything can fail: nothing but a verdict ends the asking.
     this.#overdueIn(paymentId, askedAgainMs(row, this.#context.clock.nowMs()));
-    if (nowSeconds(this.#context) > row.resolutionDeadline) await this.#makeWhole(row);
-    const asked = await this.#context
-      .questions()
-      .ask(this.#routeToLast(row), inquire(this.#context, row, advised), askTimeoutMs);
-    if (asked.kind === 'verdict') await this.#verdicts.take(asked.content.receipt, undefined);
-  }
-
-  /** No verdict in a day: the user gets a new coin at the station's own risk (I26). */
-  async #makeWhole(row: PaymentRow): Promise<void> {
-    const { store, mint, clock, counter, log } = this.#context;
-    const [coin] = await store.coins([row.coinId]);
-    if (coin?.state !== 'pending') return;
-    const [replacement] = await mint.mint([row.value]);
-    if (replacement === undefined) return;
-    const item = { paymentId: row.paymentId, replacement, nowMs: clock.nowMs() };
-    const [outcome] = await store.makeWhole([item]);
-    if (outcome !== 'created') return;
-    log.payment('warn', row.paymentId, 'no verdict: coin replaced');
-    counter().coinsWait(row.payer);
+    try {
+      const question = inquire(this.#context, row, advised);
+      const asked = await questions().ask(this.#routeToLast(row), question, askTimeoutMs);
+      if (asked.kind === 'verdict') await this.#verdicts.take(asked.content.receipt, undefined);
+    } finally {
+      await makeWhole(this.#context, row);
+    }
   }
 
   /** The route of the bill, or any other one now that a station on it may have failed. */
@@ -347,9 +338,9 @@ export class Issuer {
     this.#overdue.delete(name);
   }
 
-  #watch(paymentId: Uint8Array, deliveryDeadline: bigint): void {
+  #watch(paymentId: Uint8Array, deliveryDeadline: bigint, atLeastMs = 0): void {
     const dueMs = Number(deliveryDeadline) * 1000 + overdueMs;
-    this.#overdueIn(paymentId, Math.max(0, dueMs - this.#context.clock.nowMs()));
+    this.#overdueIn(paymentId, Math.max(atLeastMs, dueMs - this.#context.clock.nowMs()));
   }
 
   #overdueIn(paymentId: Uint8Array, waitMs: number): void {

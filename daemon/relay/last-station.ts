@@ -170,10 +170,12 @@ export class LastStation {
   }
 
   async #offerNow(open: Open, coinSecret?: Uint8Array): Promise<void> {
-    const { store, counter, log } = this.#context;
+    const { store, counter, clock, log } = this.#context;
     const { payment } = open;
-    const { payee } = payment.payment.quote;
+    const { payee, deliveryDeadline } = payment.payment.quote;
     if (!counter().isHere(payee)) return;
+    // The alarm may be late: after a start, or where the clock was set forward.
+    if (clock.nowMs() >= Number(deliveryDeadline) * 1000) return;
     const secret = coinSecret ?? (await store.heldSecret(payment.paymentId));
     if (secret === undefined) return;
     // In memory only: after a stop it is held, and offered again.
