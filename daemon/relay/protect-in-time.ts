@@ -15,8 +15,8 @@ type Waiting = Pick<TollContext, 'links' | 'clock' | 'stopping'> & {
 
 /**
  * As `Links.protect`, but undefined where the link had no keys for as long as that, or is not
- * configured any more: whatever waits behind goes on without (I41). Rejects where the station stops meanwhile, so that a link without
- * keys never keeps it from stopping.
+ * configured any more: whatever waits behind goes on without (I41). Rejects where the station stops
+ * meanwhile, so that a link without keys never keeps it from stopping.
  */
 export function protectInTime(
   context: Waiting,

@@ -27,7 +27,7 @@ async function stateOf({ paymentId }: ArrivingPayment): Promise<string | undefin
   return (await station.store.payments([paymentId]))[0]?.state;
 }
 
-it('a verdict is stored although the station that it should go to is no neighbour any more', async () => {
+it('a verdict is stored although the station it should go to is no neighbour now', async () => {
   station = await TollStation.open(room, 'q2');
   const payment = await room.arriving('q2');
   await station.receives(payment);
