@@ -143,13 +143,14 @@ export class Announcer {
 
   /**
    * One of ours that we do not know, from a time of which our database knows nothing: neighbours
-   * believe only later ones.
+   * believe only later ones. What it says of our price we have signed, and bills may name it.
    */
   async #passOwn(found: Announcement): Promise<void> {
-    const { directory, documentKey, store, station } = this.#options;
+    const { directory, documentKey, primitives, store, station } = this.#options;
     const { sequence } = found.body;
     const known = directory.entry(station)?.announcement.body.sequence ?? 0n;
     if (sequence <= known || !announcement.verify(found, documentKey)) return;
+    await store.putOwnAnnouncement(announcementName(primitives, found), sequence, found.bytes);
     while ((await store.nextSequence()) < sequence);
     this.changed();
   }

@@ -29,6 +29,12 @@ async function paid(road: Road): Promise<void> {
   for (const { name } of road.stations) await road.payment(name, paymentId, 'delivered');
 }
 
+/** The sequence number of the announcement of `of` that `at` goes by. */
+function announcedAt(road: Road, at: string, of: string): bigint {
+  const { stations } = road.station(at).running.status();
+  return BigInt(stations.find(({ station }) => station === of)?.sequence ?? -1n);
+}
+
 /** The database in one file, as a stopped station leaves it. */
 function database({ config }: RoadStation): string {
   return join(config.path(config.data), 'station.sqlite');
@@ -146,10 +152,14 @@ it(
   onRoad({}, async (road) => {
     const q2 = road.station('q2');
     const newest = await startRolledBack(road, q2);
+    const ofOlder = announcedAt(road, 'q1', q2.name);
     await q2.stop();
     putBack(q2, newest);
     await q2.start();
     await road.ready();
+    await road.eventually('q1 believes what q2 says now', () => {
+      return announcedAt(road, 'q1', q2.name) > ofOlder;
+    });
     await paid(road);
   }),
 );

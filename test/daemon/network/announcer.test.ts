@@ -265,5 +265,8 @@ describe('after a restart', () => {
     await advance(100);
     expect(announced(q3).map(({ body }) => body.sequence)).toEqual([41n]);
     expect(directory.entry(q1.name)?.announcement.body.fee).toBe(70n);
+    // Bills that name its price then are still good, and no others.
+    expect(await store.ownAnnouncement(announcementName(primitives, later))).toEqual(later.bytes);
+    expect(await store.ownAnnouncement(announcementName(primitives, forged))).toBeUndefined();
   });
 });
