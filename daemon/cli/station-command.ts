@@ -10,6 +10,7 @@ import { askStatus, serveAdmin } from '../station/admin-socket.ts';
 import { readStationConfig } from '../station/config.ts';
 import { openLog, type Log } from '../station/log.ts';
 import { adminSocketOf, runStation } from '../station/station.ts';
+import { holdStation } from '../station/run-lock.ts';
 import { openSecretEntropy } from '../station/secret-entropy.ts';
 import { initStationFolder } from '../station/station-folder.ts';
 import { certifyStation } from '../station/station-papers.ts';
@@ -107,6 +108,7 @@ async function init(folder: string, options: InitOptions, command: Command): Pro
 
 async function run(options: ConfigOption & { readonly readyFd?: number }): Promise<void> {
   const config = readStationConfig(options.config);
+  const held = holdStation(config);
   const log = openLog(config.log.level, config.name);
   const stopped = untilStopped(log);
   const secretEntropy = await openSecretEntropy(config, systemEntropy, systemClock);
@@ -128,6 +130,7 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
   await admin.close();
   await station.close();
   await secretEntropy.close();
+  held.release();
   log.info('the station has stopped');
 }
 

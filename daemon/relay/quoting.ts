@@ -94,7 +94,9 @@ export class Quoting {
     }
     const rolledBack = this.#options.standing.refusal;
     if (rolledBack !== undefined) return refused('rolled-back', `${rolledBack} No coin was used.`);
-    const stations = [homeStation(wish.payee)];
+    const home = homeStation(wish.payee);
+    if (home === station) return refused('payee-unknown', atOneStation(wish.payee, station));
+    const stations = [home];
     const spent = this.#options.failures.spent({ payer, payee: wish.payee, stations });
     if (spent !== undefined) return refused('too-many-failures', spentWords(spent));
     const found = await this.#askPayee(payer, wish, time);
@@ -325,6 +327,10 @@ function isTold(
   reason: TollReason,
 ): reason is 'position-limit' | 'too-many-failures' | 'rolled-back' {
   return reason === 'position-limit' || reason === 'too-many-failures' || reason === 'rolled-back';
+}
+
+function atOneStation(payee: UserName, station: StationName): string {
+  return `${payee} is at ${station}, as you are; the toll road leads to other stations.`;
 }
 
 function declined(reason: TollReason, message: string): Answer {

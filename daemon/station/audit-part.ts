@@ -1,7 +1,7 @@
 /**
  * S6 for the operator: the audit over a copy of the station's own store, whether or not it runs.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
@@ -11,6 +11,7 @@ import { opensslPrimitives } from '../openssl-primitives.ts';
 import { copyDatabase } from '../store/database.ts';
 import type { StationConfig } from './config.ts';
 import { readCertificateFile } from './key-files.ts';
+import { StationError } from './station-error.ts';
 import { openStationStore, stationDatabase } from './station-store.ts';
 
 /**
@@ -25,10 +26,14 @@ export async function auditOwnStore(
     readonly onItem: (item: Item) => void;
   },
 ): Promise<AuditReport> {
-  const folder = mkdtempSync(join(config.path(config.data), 'audit-'));
+  const database = stationDatabase(config);
+  if (!existsSync(database)) {
+    throw new StationError('command-failed', `there is no database ${database} to audit`);
+  }
+  const folder = folderForCopy(config.path(config.data));
   try {
     const file = join(folder, 'station.sqlite');
-    copyDatabase(stationDatabase(config), file);
+    copyDatabase(database, file);
     const store = await openStationStore(config, options.entropy, { file });
     try {
       return await auditStation({
@@ -48,6 +53,16 @@ export async function auditOwnStore(
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function folderForCopy(data: string): string {
+  try {
+    return mkdtempSync(join(data, 'audit-'));
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    const words = `an audit works on a copy of the database, for which there is no place: ${detail}`;
+    throw new StationError('command-failed', words, { cause: error });
   }
 }
 

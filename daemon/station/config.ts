@@ -29,6 +29,7 @@ const minorUnits = z
   .transform(BigInt);
 const seconds = z.int().positive('expected a number of seconds above 0');
 
+const resolutionSecondsMost = 2_592_000;
 const perHour = z.int().min(1, 'expected a number of payments an hour above 0').max(1_000_000);
 const extensions = z.array(z.record(z.string(), z.unknown())).default([]);
 
@@ -120,7 +121,18 @@ const schema = z.strictObject({
     .strictObject({
       'valid-seconds': seconds.default(120),
       'delivery-seconds': seconds.default(300),
-      'resolution-seconds': seconds.default(86_400),
+      'resolution-seconds': seconds
+        .max(resolutionSecondsMost, 'expected 30 days at most: no other station waits for longer')
+        .default(86_400),
+    })
+    // Users' programs and audits refuse quotes whose times are in another order.
+    .refine((quotes) => quotes['valid-seconds'] <= quotes['delivery-seconds'], {
+      path: ['delivery-seconds'],
+      error: 'expected valid-seconds at least: who pays at the last moment must be served, too',
+    })
+    .refine((quotes) => quotes['delivery-seconds'] <= quotes['resolution-seconds'], {
+      path: ['resolution-seconds'],
+      error: 'expected delivery-seconds at least: no payer is made whole while a key may come',
     })
     .prefault({}),
   settlement: z

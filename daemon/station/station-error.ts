@@ -3,6 +3,7 @@ export type StationErrorCode =
   | 'bad-key-file'
   | 'certificate-not-valid'
   | 'not-running'
+  | 'already-running'
   | 'address-in-use'
   | 'exists'
   | 'command-failed';

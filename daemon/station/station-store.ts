@@ -29,6 +29,7 @@ export function openStationStore(
     stationKey: readSymmetricKey(config.path(config.keys.storage)),
     station: config.name,
     currency: config.currency,
+    network: config.network,
     primitives: opensslPrimitives,
     entropy,
     ...(checkpoints !== undefined && { checkpoints }),

@@ -277,6 +277,25 @@ export class CheckpointConnection {
   }
 }
 
+/**
+ * Of all who name this file, one process holds it, until it releases it or ends. Throws StoreError
+ * `busy`.
+ */
+export function holdFile(file: string): { readonly release: () => void } {
+  const connection = guarded(() => new Database(file, { timeout: 0 }));
+  try {
+    guarded(() => connection.exec('BEGIN EXCLUSIVE'));
+  } catch (fault) {
+    connection.close();
+    throw fault;
+  }
+  return {
+    release: () => {
+      connection.close();
+    },
+  };
+}
+
 /** One consistent copy of a database that others go on writing to; `target` must not exist. */
 export function copyDatabase(file: string, target: string): void {
   const connection = connect(file);
@@ -293,8 +312,8 @@ export function walBytes(file: string): number {
 }
 
 function connect(file: string): Database.Database {
+  const connection = opened(file);
   return guarded(() => {
-    const connection = new Database(file, { timeout: busyTimeoutMs });
     connection.defaultSafeIntegers(true);
     connection.pragma('journal_mode = WAL');
     connection.pragma('synchronous = FULL');
@@ -306,6 +325,15 @@ function connect(file: string): Database.Database {
     connection.pragma('temp_store = MEMORY');
     return connection;
   });
+}
+
+/** The path is the only thing that an operator can do something about. */
+function opened(file: string): Database.Database {
+  try {
+    return new Database(file, { timeout: busyTimeoutMs });
+  } catch (fault) {
+    throw new StoreError('io', `${file} cannot be opened: ${toStoreError(fault).message}`, fault);
+  }
 }
 
 function guarded<T>(run: () => T): T {

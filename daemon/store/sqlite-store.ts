@@ -1,6 +1,6 @@
 import type { Currency, StationName } from '../../applet-spec/names.ts';
 import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
-import { toUtf8, equalBytes } from '../../applet-spec/bytes.ts';
+import { equalBytes, fromUtf8, toUtf8 } from '../../applet-spec/bytes.ts';
 import { AuditRows } from './audit-rows.ts';
 import { CardRows } from './card-rows.ts';
 import { startCheckpoints } from './checkpoints.ts';
@@ -37,6 +37,8 @@ export interface SqliteStoreOptions {
   readonly station: StationName;
   /** All accounts of a station are in one currency. */
   readonly currency: Currency;
+  /** Its coins are good in one network; without it, in whichever the database is of. */
+  readonly network?: string;
   readonly primitives: Primitives;
   readonly entropy: Entropy;
   /**
@@ -102,7 +104,7 @@ const canary = toUtf8('keytoll station database 1');
 function claimDatabase(
   database: SqliteDatabase,
   sealer: Sealer,
-  { station, currency }: SqliteStoreOptions,
+  { file, station, currency, network }: SqliteStoreOptions,
 ): void {
   const place = { table: 'meta', row: toUtf8('canary'), version: 1, state: 'kept' };
   const get = database.prepare<[string], { readonly value: Uint8Array }>(
@@ -120,13 +122,25 @@ function claimDatabase(
     return owner;
   });
   if (!equalBytes(claimed, owner)) {
-    throw new StoreError('wrong-station', `this is no database of ${station} in ${currency}`);
+    const theirs = fromUtf8(claimed).replace(' ', ' in ');
+    throw new StoreError(
+      'wrong-station',
+      `${file} is the database of ${theirs}, not of ${station} in ${currency}`,
+    );
   }
   const sealed = get.get('canary');
   if (sealed === undefined) throw new StoreError('corrupt', 'the database has no canary');
   try {
     sealer.open(place, bytesOf(sealed.value));
   } catch (cause) {
-    throw new StoreError('wrong-key', 'the station key does not open this database', cause);
+    const words = `the storage key does not open ${file}, which was made under another one`;
+    throw new StoreError('wrong-key', words, cause);
   }
+  if (network === undefined) return;
+  // Databases from before this was kept are of the network that they are first opened for.
+  if (get.get('network') === undefined) put.run('network', toUtf8(network));
+  const kept = get.get('network');
+  const of = kept && fromUtf8(bytesOf(kept.value));
+  if (of === network) return;
+  throw new StoreError('wrong-station', `${file} is of the network ${of ?? ''}, not of ${network}`);
 }

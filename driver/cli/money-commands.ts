@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { limits } from '../../applet-spec/limits.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import type { ErrandProgress, ErrandResult } from '../agent/errands.ts';
 import type { CommandSetting } from './command-setting.ts';
@@ -102,8 +103,15 @@ async function balance(setting: CommandSetting): Promise<undefined> {
 function parseLines(
   given: readonly string[],
 ): { readonly value: string; readonly count: number }[] {
+  const { orderLines, orderCoins } = limits;
+  if (given.length > orderLines) {
+    throw new UsageError(`an order has at most ${orderLines} lines such as 20x30`);
+  }
   return given.map((text) => {
     const [, count, value] = /^([1-9][0-9]{0,3})x([1-9][0-9]{0,19})$/.exec(text) ?? [];
+    if (count !== undefined && Number(count) > orderCoins) {
+      throw new UsageError(`"${text}" is too much: an order is for at most ${orderCoins} coins`);
+    }
     if (count !== undefined && value !== undefined) return { value, count: Number(count) };
     throw new UsageError(
       `"${text}" is no order line: expected COUNTxVALUE such as 20x30, the value in minor units`,

@@ -48,6 +48,24 @@ describe('a station that is configured badly does not start, and says in one lin
       'positions = { peers = { "Q 9" = 5 } }\ndesk = ',
       /positions\.peers.*: /,
     ],
+    [
+      'quotes that are good for longer than a key may take',
+      'desk = ',
+      'quotes = { valid-seconds = 600 }\ndesk = ',
+      /quotes\.delivery-seconds: expected valid-seconds at least/,
+    ],
+    [
+      'a payer who is made whole while a key may come',
+      'desk = ',
+      'quotes = { delivery-seconds = 90000 }\ndesk = ',
+      /quotes\.resolution-seconds: expected delivery-seconds at least/,
+    ],
+    [
+      'a payment that no other station waits for',
+      'desk = ',
+      'quotes = { resolution-seconds = 2678400 }\ndesk = ',
+      /quotes\.resolution-seconds: expected 30 days at most/,
+    ],
     ['a line that is no TOML', 'currency', 'currency currency', /station\.toml: /],
   ])('%s', async (_, right, wrong, words) => {
     await refusesToStart((toml) => toml.replace(right, wrong), words, 'bad-configuration');
@@ -63,6 +81,14 @@ describe('a station that is configured badly does not start, and says in one lin
         ),
       new RegExp(`cannot listen on 127\\.0\\.0\\.1:${linksPort}: .*EADDRINUSE`),
       'address-in-use',
+    );
+  });
+
+  it('another network than the one that its coins are good in', async () => {
+    await refusesToStart(
+      (toml) => toml.replace('network = "', 'network = "not-'),
+      /station\.sqlite is of the network .*, not of not-/,
+      'wrong-station',
     );
   });
 

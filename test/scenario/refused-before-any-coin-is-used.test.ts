@@ -47,6 +47,12 @@ it('a payee of a station that nobody knows is refused with the station’s name'
   expect(refused.words).toMatch(/nothing is known of station q9/);
 });
 
+it('a payee of the payer’s own station is refused with the reason', async () => {
+  const refused = await refusalOf(road.alice.quote('carol@q1'));
+  expect(refused).toMatchObject({ code: 'payee-unknown', outcome: 'refused' });
+  expect(refused.words).toMatch(/carol@q1 is at q1, as you are; .*: check the name/);
+});
+
 it('a payee who is not connected is refused before any coin is touched', async () => {
   const { alice, bob } = road;
   await bob.leave();

@@ -2,7 +2,7 @@
  * `keytolld audit`, `positions` and `settle --paid` over a station's folder, while its store is in
  * use.
  */
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import Database from 'better-sqlite3';
@@ -102,6 +102,14 @@ describe('keytolld audit', () => {
     expect(exitCode).toBe(1);
     expect(text).toContain('account-total-differs: user:alice@q1');
     expect(text).toContain('trial balance EUR -0.01, 2 findings');
+  });
+
+  it('says that there is no database, and makes none', async () => {
+    rmSync(join(data, 'station.sqlite'));
+    const { text, exitCode } = await keytolld('audit');
+    expect(text).toContain(`keytolld audit: there is no database ${join(data, 'station.sqlite')}`);
+    expect(exitCode).toBe(1);
+    expect(readdirSync(data)).not.toContain('station.sqlite');
   });
 
   it('itemises a period only', async () => {

@@ -159,6 +159,20 @@ describe('opening', () => {
     await right.close();
   });
 
+  it('refuses another network than the one that it was first opened for', async () => {
+    await bench.store.close();
+    const options = sqliteOptions(bench.file);
+    const stationKey = made.bytesFrom('wrong');
+    const wrong = openSqliteStore({ ...options, stationKey, network: 'other' });
+    await expect(wrong).rejects.toMatchObject({ code: 'wrong-key' });
+    await (await openSqliteStore({ ...options, network: 'demo' })).close();
+    await expect(openSqliteStore({ ...options, network: 'other' })).rejects.toMatchObject({
+      code: 'wrong-station',
+      message: `${bench.file} is of the network demo, not of other`,
+    });
+    await (await openSqliteStore({ ...options, network: 'demo' })).close();
+  });
+
   it('refuses what is no database, and what a newer program has used', async () => {
     await bench.store.close();
     const copy = `${bench.file}.newer`;

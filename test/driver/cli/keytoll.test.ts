@@ -26,6 +26,8 @@ describe('a command line that says something impossible ends with 2 and one line
     [['buy'], /missing required argument 'lines'/],
     [['buy', '20'], /"20" is no order line: expected COUNTxVALUE such as 20x30/],
     [['buy', '0x30'], /no order line/],
+    [['buy', '1001x1'], /"1001x1" is too much: an order is for at most 1000 coins/],
+    [['buy', ...Array<string>(17).fill('1x1')], /an order has at most 16 lines/],
     [['quote', 'bob'], /"bob" is no user name: expected name@station, such as bob@q3/],
     [['quote', 'bob@q3', '--avoid', 'Q 2'], /"Q 2" is no station name/],
     [['quote', 'bob@q3', '--minimum-suite', 'none'], /Allowed choices are aes, otp-secret, otp/],
