@@ -61,7 +61,7 @@ function folderForCopy(data: string): string {
     return mkdtempSync(join(data, 'audit-'));
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    const words = `an audit works on a copy of the database, for which there is no place: ${detail}`;
+    const words = `an audit works on a copy of the database, and has no place for it: ${detail}`;
     throw new StationError('command-failed', words, { cause: error });
   }
 }
