@@ -120,6 +120,10 @@ export interface IssuanceQuestion {
   /** The CA's root, pinned: it is believed because the operator or the card holds it. */
   readonly root: Certificate;
   readonly nowSeconds: bigint;
+  /**
+   * When its own dates must hold; now unless said otherwise. For what was signed at another time.
+   */
+  readonly atSeconds?: bigint;
   readonly role: CertificateRole;
   /** Where the caller knows whose certificate it must be. */
   readonly name?: string;
@@ -247,10 +251,11 @@ function profileRefusal({
 function dateRefusal({
   certificate,
   nowSeconds,
+  atSeconds = nowSeconds,
 }: IssuanceQuestion): CertificateRefused | undefined {
   const { notBefore, notAfter } = certificate;
-  if (nowSeconds < notBefore) return refuse('not-yet-valid', `valid from Unix time ${notBefore}`);
-  if (nowSeconds > notAfter) return refuse('expired', `valid until Unix time ${notAfter}`);
+  if (atSeconds < notBefore) return refuse('not-yet-valid', `valid from Unix time ${notBefore}`);
+  if (atSeconds > notAfter) return refuse('expired', `valid until Unix time ${notAfter}`);
   return undefined;
 }
 

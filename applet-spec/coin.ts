@@ -51,3 +51,7 @@ export function makeCoinId(issuedMs: number, random: Uint8Array): Uint8Array {
 export function coinIssuedMs(coinId: Uint8Array): number {
   return Number(bytesToUint(coinId.subarray(0, 6)));
 }
+
+export function coinIssuedSeconds(coinId: Uint8Array): bigint {
+  return bytesToUint(coinId.subarray(0, 6)) / 1_000n;
+}

@@ -163,6 +163,10 @@ const stationReply = struct({
   documentCertificate: element(0x81, certificate),
   coinCertificate: element(0x82, certificate),
   crl: element(0x83, octets(1, limits.crlBytes)),
+  /** Those of both roles that it used before, for what they signed then. The newest. */
+  formerCertificates: optional(
+    element(0xa4, listOf(element(0x80, certificate), 1, limits.formerCertificates)),
+  ),
 });
 export type StationReply = Static<typeof stationReply>;
 

@@ -15,6 +15,8 @@ export const limits = {
   routeStationsMost: 16,
   /** A P-256 certificate with our names is 400 to 600 bytes; the card reserves this much. */
   certificateBytes: 1_024,
+  /** Of one station, both roles: more than a key a year for as long as a root is good. */
+  formerCertificates: 32,
   /** 8,000 revoked certificates of 49 bytes: serial number of 16, date and reason. */
   crlBytes: 400_000,
   /** Statements signed under one Merkle root; as many as one commit batch may hold. */

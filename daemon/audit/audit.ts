@@ -32,6 +32,7 @@ export type AuditedStore = Pick<
   | 'users'
   | 'certificate'
   | 'announcements'
+  | 'stationCertificates'
   | 'ownAnnouncement'
   | 'balances'
   | 'transfers'
@@ -57,9 +58,8 @@ export interface AuditOptions {
   readonly currency: Currency;
   readonly primitives: Primitives;
   readonly root: Certificate;
-  /** DER, from the station's files. */
-  readonly coinCertificate: Uint8Array;
-  readonly documentCertificate: Uint8Array;
+  /** DER, from the station's files: coin and document certificates, in use and former. */
+  readonly ownCertificates: readonly Uint8Array[];
   readonly store: AuditedStore;
   readonly filter?: ItemFilter;
   readonly onItem?: (item: Item) => void;
@@ -128,12 +128,12 @@ class StationAudit {
   }
 
   async #readKeys(): Promise<void> {
-    const { station, store, coinCertificate, documentCertificate } = this.#options;
-    const own = [
-      this.#keys.addCertificate(documentCertificate, 'station-document', station),
-      this.#keys.addCertificate(coinCertificate, 'station-coin', station),
-    ];
-    for (const finding of own) if (finding !== undefined) this.#findings.push(finding);
+    const { station, store, ownCertificates } = this.#options;
+    const own = ownCertificates.map((certificate) => ({ station, certificate }));
+    for (const known of [...own, ...(await store.stationCertificates())]) {
+      const finding = this.#keys.addCertificate(known.certificate, known.station);
+      if (finding !== undefined) this.#findings.push(finding);
+    }
     for (const bytes of await store.announcements()) {
       this.#findings.push(...this.#keys.addAnnouncement(bytes));
     }

@@ -117,7 +117,7 @@ export class CheckpointAudit {
       const { body } = found;
       if (body.station !== station) return `it is of ${body.station}`;
       if (body.network !== this.#options.network) return `it is of network ${body.network}`;
-      const keys = this.#options.keys.documentKeys(station);
+      const keys = this.#options.keys.documentKeys(station, body.time);
       const holds = keys.some((one) => checkpointKind.verify(found, one));
       return holds ? found : `the signature of ${station} does not verify`;
     } catch {
@@ -139,7 +139,7 @@ export class CheckpointAudit {
       const isOfIt =
         body.witness === witness && body.station === station && equalBytes(body.checkpoint, digest);
       if (!isOfIt) return 'its cosignature is of another checkpoint';
-      return keys.documentKeys(witness).some((one) => cosignatureKind.verify(found, one))
+      return keys.documentKeys(witness, body.time).some((one) => cosignatureKind.verify(found, one))
         ? undefined
         : 'its cosignature does not verify';
     } catch {

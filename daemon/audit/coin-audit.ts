@@ -3,7 +3,7 @@
  * payment.
  */
 import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
-import { coin as coinKind, type Coin } from '../../applet-spec/coin.ts';
+import { coin as coinKind, coinIssuedSeconds, type Coin } from '../../applet-spec/coin.ts';
 import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
 import type { CoinRecord, CoinState, PaymentRow } from '../store/store.ts';
 import type { Finding, FindingCode } from './finding.ts';
@@ -64,7 +64,8 @@ function contentFault(context: CoinAuditContext, record: CoinRecord): string | u
     return 'it is of another issuer or network';
   }
   if (body.currency !== context.currency) return 'it is of another currency';
-  const signed = context.keys.coinKeys(context.station).some((one) => coinKind.verify(coin, one));
+  const keys = context.keys.coinKeys(context.station, coinIssuedSeconds(body.coinId));
+  const signed = keys.some((one) => coinKind.verify(coin, one));
   return signed ? undefined : 'its signature does not verify';
 }
 

@@ -61,7 +61,7 @@ function secondPayment(
   const isSecond = !equalBytes(subject.paymentId, paymentId);
   const sameCoin = issuer === first.issuer && equalBytes(coinId, first.coinId);
   const admitted = keys
-    .documentKeys(issuer)
+    .documentKeys(issuer, admission.body.time)
     .some((one) => admissionFault(primitives, subject, admission, one) === undefined);
   if (!isSecond || !sameCoin || !admitted) return undefined;
   const detail = `${issuer} admitted its coin a second time, for another payment`;

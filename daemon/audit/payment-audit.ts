@@ -4,7 +4,7 @@
  * column.
  */
 import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
-import { coin as coinKind } from '../../applet-spec/coin.ts';
+import { coin as coinKind, coinIssuedSeconds } from '../../applet-spec/coin.ts';
 import { homeStation, type StationName } from '../../applet-spec/names.ts';
 import { paymentIdOf, verifyPayerSignature, type Payment } from '../../applet-spec/payment.ts';
 import {
@@ -148,13 +148,13 @@ class PaymentAudit {
 
   coinSignature(): void {
     const { coin } = this.#payment;
-    const { issuer } = coin.body;
-    const keys = this.#context.keys.coinKeys(issuer);
+    const { issuer, coinId } = coin.body;
+    const keys = this.#context.keys.coinKeys(issuer, coinIssuedSeconds(coinId));
     if (keys.some((one) => coinKind.verify(coin, one))) return;
     this.#find(
       'coin-signature',
       keys.length === 0
-        ? `no certificate of ${issuer} is known for its coin`
+        ? `no certificate of ${issuer} is known that was in force for its coin`
         : "the coin's signature does not verify",
       issuer,
     );
@@ -191,7 +191,7 @@ class PaymentAudit {
       const found = admissionKind.decode(bytes);
       const { primitives, keys } = this.#context;
       const faults = keys
-        .documentKeys(issuer)
+        .documentKeys(issuer, found.body.time)
         .map((one) => admissionFault(primitives, this.#subject, found, one));
       if (!faults.includes(undefined)) {
         const detail = faults[0] ?? `no certificate of ${issuer} is known for its admission`;
@@ -274,7 +274,7 @@ class PaymentAudit {
         found !== undefined &&
         equalBytes(found.body.paymentId, this.#paymentId) &&
         found.body.station === station &&
-        keys.documentKeys(station).some((one) => refusalKind.verify(found, one));
+        keys.documentKeys(station, found.body.time).some((one) => refusalKind.verify(found, one));
       if (!holds) this.#find('refusal-invalid', 'it is refused without our own signed word');
     } catch (error) {
       this.#find('refusal-invalid', messageOf(error));

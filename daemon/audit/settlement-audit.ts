@@ -123,7 +123,7 @@ export class SettlementAudit {
       if (content.kind !== 'closing' && content.kind !== 'closed') return 'is about no totals';
       if (content.content.sequence !== window.sequence) return 'is about another window';
       if (!mirrored(window, content.content)) return 'gives other totals';
-      return keys.documentKeys(from).some((one) => settlementWord.verify(word, one))
+      return keys.allDocumentKeys(from).some((one) => settlementWord.verify(word, one))
         ? undefined
         : 'is not signed by it';
     } catch {

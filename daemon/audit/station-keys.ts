@@ -17,11 +17,17 @@ import type { Finding } from './finding.ts';
 
 type StationRole = Extract<CertificateRole, 'station-coin' | 'station-document'>;
 
+interface DatedKey {
+  readonly verifyingKey: VerifyingKey;
+  readonly notBefore: bigint;
+  readonly notAfter: bigint;
+}
+
 export class StationKeys {
   readonly #primitives: Primitives;
   readonly #root: Certificate;
   readonly #network: string;
-  readonly #keys = new Map<string, VerifyingKey[]>();
+  readonly #keys = new Map<string, DatedKey[]>();
   readonly #certificates = new Set<string>();
 
   constructor(options: {
@@ -34,10 +40,14 @@ export class StationKeys {
     this.#network = options.network;
   }
 
-  /** The station's own, from its files. */
-  addCertificate(der: Uint8Array, role: StationRole, station: StationName): Finding | undefined {
-    const detail = this.#add(der, role, station, undefined);
-    return detail === undefined ? undefined : certificateFinding(station, role, detail);
+  /** From the station's own files, or from its archive of others' certificates. */
+  addCertificate(der: Uint8Array, station: StationName): Finding | undefined {
+    const role = roleOf(der);
+    const detail =
+      role === undefined ? 'it is for neither coins nor documents' : this.#add(der, role, station);
+    if (detail === undefined) return undefined;
+    const what = `${role ?? 'stored'} certificate of ${station}`;
+    return { code: 'station-certificate', detail: `${what}: ${detail}`, party: station };
   }
 
   /** An announcement's certificates, and then its signature under one of them. */
@@ -62,24 +72,38 @@ export class StationKeys {
       this.#add(documentCertificate, 'station-document', station, time) ??
       this.#add(coinCertificate, 'station-coin', station, time);
     if (fault !== undefined) return fault;
-    return this.documentKeys(station).some((one) => announcement.verify(found, one))
+    return this.documentKeys(station, time).some((one) => announcement.verify(found, one))
       ? undefined
       : 'its signature does not verify';
   }
 
-  coinKeys(station: StationName): readonly VerifyingKey[] {
-    return this.#keys.get(`station-coin ${station}`) ?? [];
+  /** Those whose certificates were in force at a time, in Unix seconds (I15). */
+  coinKeys(station: StationName, seconds: bigint): readonly VerifyingKey[] {
+    return this.#keysAt('station-coin', station, seconds);
   }
 
-  documentKeys(station: StationName): readonly VerifyingKey[] {
-    return this.#keys.get(`station-document ${station}`) ?? [];
+  documentKeys(station: StationName, seconds: bigint): readonly VerifyingKey[] {
+    return this.#keysAt('station-document', station, seconds);
+  }
+
+  /** Of all times, for words without one. */
+  allDocumentKeys(station: StationName): readonly VerifyingKey[] {
+    return (this.#keys.get(`station-document ${station}`) ?? []).map(
+      ({ verifyingKey }) => verifyingKey,
+    );
+  }
+
+  #keysAt(role: StationRole, station: StationName, seconds: bigint): readonly VerifyingKey[] {
+    return (this.#keys.get(`${role} ${station}`) ?? [])
+      .filter(({ notBefore, notAfter }) => notBefore <= seconds && seconds <= notAfter)
+      .map(({ verifyingKey }) => verifyingKey);
   }
 
   #add(
     der: Uint8Array,
     role: StationRole,
     station: StationName,
-    time: bigint | undefined,
+    time?: bigint,
   ): string | undefined {
     const memory = `${role} ${station} ${toLatin1(this.#primitives.sha256(der))}`;
     if (this.#certificates.has(memory)) return undefined;
@@ -94,7 +118,8 @@ export class StationKeys {
       });
       if (refusal !== undefined) return refusal.detail;
       const kept = this.#keys.get(`${role} ${station}`) ?? [];
-      kept.push(this.#primitives.verifyingKey(certificate.publicKey));
+      const { notBefore, notAfter, publicKey } = certificate;
+      kept.push({ verifyingKey: this.#primitives.verifyingKey(publicKey), notBefore, notAfter });
       this.#keys.set(`${role} ${station}`, kept);
       this.#certificates.add(memory);
       return undefined;
@@ -104,10 +129,11 @@ export class StationKeys {
   }
 }
 
-function certificateFinding(station: StationName, role: StationRole, detail: string): Finding {
-  return {
-    code: 'station-certificate',
-    detail: `${role} certificate of ${station}: ${detail}`,
-    party: station,
-  };
+function roleOf(der: Uint8Array): StationRole | undefined {
+  try {
+    const { role } = parseCertificate(der);
+    return role === 'station-coin' || role === 'station-document' ? role : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -19,7 +19,7 @@ import {
   type PayAnswer,
   type Retirement,
 } from '../../applet-spec/card-objects.ts';
-import { concatBytes } from '../../applet-spec/bytes.ts';
+import { concatBytes, equalBytes } from '../../applet-spec/bytes.ts';
 import {
   commands,
   dataObjects,
@@ -32,6 +32,7 @@ import { labels } from '../../applet-spec/labels.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import type { Payment } from '../../applet-spec/payment.ts';
 import type { Quote } from '../../applet-spec/quote.ts';
+import { refusal as refusalKind, type Refusal } from '../../applet-spec/receipt.ts';
 import { putKey } from '../../applet-spec/scp03-put-key.ts';
 import type { CardKeys } from '../../applet-spec/scp03-keys.ts';
 import { statusWords } from '../../applet-spec/status-words.ts';
@@ -50,12 +51,23 @@ export type Loaded =
 export class CardVisit {
   readonly #context: DeskContext;
   readonly #channel: CardChannel;
+  readonly #card: CardRecord;
+  /** The document key of this station that the card's profile names; undefined while in doubt. */
+  #stationKey: Uint8Array | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #counting: Promise<number> | undefined;
 
-  constructor(context: DeskContext, channel: CardChannel) {
+  /** `card`: as it came; its profile and its limits do not change in a visit. */
+  constructor(context: DeskContext, channel: CardChannel, card: CardRecord) {
     this.#context = context;
     this.#channel = channel;
+    this.#card = card;
+    this.#stationKey = card.stationKey;
+  }
+
+  /** Whether the card's profile names the document key that this station signs with now. */
+  get knowsStationKey(): boolean {
+    return this.#isKnown(this.#context.documentKey);
   }
 
   /** Operations on one card never interleave. */
@@ -87,7 +99,7 @@ export class CardVisit {
     const maker = await checkAttestation(this.#context, this.#channel, card, publicKey);
     const certificate = await certifyUser(card.user, publicKey);
     await this.#done('putCertificate', certificate);
-    await this.#done('putProfile', this.#profileOf(card));
+    await this.#know(this.#context.documentKey);
     const nextKeys = newCardKeys(this.#context);
     const nextKeyVersion = card.keyVersion === 1 ? 2 : 1;
     // What an enrolment that was cut off knew of another key pair counts no more.
@@ -100,15 +112,37 @@ export class CardVisit {
     await store.enrolCard(card.serial, certificate);
   }
 
-  /** A fresh random handle for the next visit; the station knows both until the card shows one. */
-  async replaceHandle(card: CardRecord): Promise<CardRecord> {
+  /** A new handle for the next visit; and the key that this station signs with now. */
+  async introduce(card: CardRecord): Promise<void> {
+    await this.#replaceHandle(card);
+    await this.#know(this.#context.documentKey);
+  }
+
+  /**
+   * Its profile names this document key from here on: the card believes refusals under it, and
+   * verdicts on the keys that it is offered. Each payment keeps the key of its quote to its end.
+   */
+  async #know(stationKey: Uint8Array): Promise<void> {
+    if (this.#isKnown(stationKey)) return;
+    const { store } = this.#context;
+    this.#stationKey = undefined;
+    await store.putStationKey(this.#card.serial, undefined);
+    await this.#done('putProfile', this.#profileOf(stationKey));
+    await store.putStationKey(this.#card.serial, stationKey);
+    this.#stationKey = stationKey;
+  }
+
+  #isKnown(stationKey: Uint8Array): boolean {
+    return this.#stationKey !== undefined && equalBytes(this.#stationKey, stationKey);
+  }
+
+  /** The station knows both until the card shows one. */
+  async #replaceHandle(card: CardRecord): Promise<void> {
     const nextHandle = this.#context.entropy.randomBytes(16);
     await this.#context.store.putCard({ ...card, nextHandle });
     await this.#done('putHandle', nextHandle);
     const { nextHandle: _shown, ...rest } = { ...card, nextHandle };
-    const renewed = { ...rest, handle: nextHandle };
-    await this.#context.store.putCard(renewed);
-    return renewed;
+    await this.#context.store.putCard({ ...rest, handle: nextHandle });
   }
 
   /** S1: at most `limits.loadCoins` coins that are reserved or loading. Idempotent by coin ID. */
@@ -153,6 +187,7 @@ export class CardVisit {
 
   /** S37. */
   async offer(payment: Payment, coinSecret: Uint8Array): Promise<OfferOutcome> {
+    await this.#know(payment.quote.payeeStationKey);
     const data = offerObject.encode({
       payer: payment.quote.payer,
       transaction: payment.transactionBytes,
@@ -183,8 +218,15 @@ export class CardVisit {
   async conclude({ receipt, refusal }: PaymentRecord): Promise<void> {
     const word = (receipt ?? refusal)?.bytes;
     if (word === undefined) throw new RangeError('a payment without a verdict');
+    if (receipt === undefined && refusal !== undefined) await this.#knowSigner(refusal);
     const { result } = this.#answered(await this.#channel.send('conclude', word));
     if (result !== 'done' && result !== 'not-found') throw fault('CONCLUDE', result);
+  }
+
+  async #knowSigner(refusal: Refusal): Promise<void> {
+    const { documentKeys } = this.#context;
+    const signer = documentKeys.find((one) => refusalKind.verify(refusal, one));
+    if (signer !== undefined) await this.#know(signer.publicKey);
   }
 
   async journal(query: {
@@ -251,17 +293,11 @@ export class CardVisit {
     throw fault('ERASE COINS', result);
   }
 
-  #profileOf(card: CardRecord): Uint8Array {
-    const { station, network, currency, documentKey } = this.#context;
-    return profile.encode({
-      user: card.user,
-      homeStation: station,
-      network,
-      currency,
-      homeStationKey: documentKey,
-      paymentLimit: card.paymentLimit,
-      dayLimit: card.dayLimit,
-    });
+  #profileOf(homeStationKey: Uint8Array): Uint8Array {
+    const { station: homeStation, network, currency } = this.#context;
+    const { user, paymentLimit, dayLimit } = this.#card;
+    const where = { homeStation, network, currency, homeStationKey };
+    return profile.encode({ user, ...where, paymentLimit, dayLimit });
   }
 
   async #done(name: Parameters<CardChannel['send']>[0], data: Uint8Array): Promise<Uint8Array> {

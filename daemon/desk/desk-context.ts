@@ -2,7 +2,7 @@
 import type { Certificate } from '../../applet-spec/certificate.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
-import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
+import type { Entropy, Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import type { Batch } from '../batch.ts';
 import type { CoinMint } from '../coin-mint.ts';
 import type { Log } from '../station/log.ts';
@@ -30,6 +30,10 @@ export interface DeskContext {
   /** DER: hosts check them against the pinned root themselves. */
   readonly coinCertificate: Uint8Array;
   readonly documentCertificate: Uint8Array;
+  /** Used before, the newest first. */
+  readonly formerCertificates: readonly Uint8Array[];
+  /** This and former ones, for cards that are told what one of those signed. */
+  readonly documentKeys: readonly VerifyingKey[];
   readonly crl: () => Uint8Array | undefined;
   readonly primitives: Primitives;
   readonly clock: Clock;

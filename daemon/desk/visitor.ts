@@ -20,6 +20,7 @@ import type { Conclusion, DeskRefusal, Paid, Payable } from './desk-seams.ts';
 import type { HostConnection } from './host-connection.ts';
 import { Orders, publicParts } from './orders.ts';
 import { conclusionOf, paymentRecord } from './payment-record.ts';
+import { stationPapers } from './station-papers.ts';
 
 /** Requests of one host under way at once. */
 const requestsMost = 16;
@@ -38,13 +39,14 @@ export class Visitor {
   readonly #awaited: AwaitedVerdicts;
   #underWay = 0;
   #arrival: Promise<void> = Promise.resolve();
+  #introduced: Promise<void> = Promise.resolve();
   #certificate: Uint8Array | undefined;
 
   constructor(context: DeskContext, host: HostConnection) {
     this.#context = context;
     this.#host = host;
     this.user = host.card.user;
-    this.card = new CardVisit(context, host.channel);
+    this.card = new CardVisit(context, host.channel, host.card);
     this.#orders = new Orders(context, this.user, this.card, (orderId, loaded, of, coins) => {
       this.#tellLoaded(orderId, loaded, of, coins);
     });
@@ -76,7 +78,8 @@ export class Visitor {
       this.#host.send({ kind: 'enrolled', content: { user: this.user, station } });
       return;
     }
-    await this.card.inTurn(() => this.card.replaceHandle(current));
+    this.#introduced = this.card.inTurn(() => this.card.introduce(current));
+    await this.#introduced;
     for (const quoteDigest of await store.paying(this.user)) {
       await this.#attempt('a payment could not be taken up', () => this.#takeUp(quoteDigest));
     }
@@ -168,7 +171,9 @@ export class Visitor {
   async #reply(request: Request): Promise<DeskMessage | DeskRefusal | 'later'> {
     switch (request.kind) {
       case 'station':
-        return this.#station(request.content.requestId);
+        // The host compares them with what its card knows.
+        if (!this.card.knowsStationKey) await this.#introduced.catch(() => undefined);
+        return stationPapers(this.#context, request.content.requestId);
       case 'account':
         return this.#account(request.content.requestId);
       case 'buy':
@@ -187,15 +192,6 @@ export class Visitor {
       case 'exchange':
         return this.#retire(request);
     }
-  }
-
-  #station(requestId: bigint): DeskMessage | DeskRefusal {
-    const { coinCertificate, documentCertificate, crl: currentCrl, station } = this.#context;
-    const crl = currentCrl();
-    if (crl === undefined) {
-      return refused('certificate-not-valid', `${station} has no CRL; its operator loads one.`);
-    }
-    return { kind: 'station', content: { requestId, coinCertificate, documentCertificate, crl } };
   }
 
   async #account(requestId: bigint): Promise<DeskMessage> {

@@ -12,6 +12,7 @@ import { announcement, type Announcement } from '../wire/announcement.ts';
 import type { WireMessage } from '../wire/wire-message.ts';
 import { announcedLinks } from './announced-links.ts';
 import { announcementName, type Directory } from './directory.ts';
+import type { StationCertificate } from './station-certificates.ts';
 import type { Trust } from './trust.ts';
 
 export interface AnnouncerOptions {
@@ -21,6 +22,9 @@ export interface AnnouncerOptions {
   readonly fee: bigint;
   readonly coinCertificate: Uint8Array;
   readonly documentCertificate: Uint8Array;
+  readonly formerCertificates: readonly Uint8Array[];
+  /** All of this station's, for its own archive. */
+  readonly ownCertificates: readonly Uint8Array[];
   readonly documentKey: SigningKey;
   readonly primitives: Primitives;
   readonly clock: Clock;
@@ -54,10 +58,17 @@ export class Announcer {
 
   /** Reads what was known before the last stop, then announces this station. */
   async start(): Promise<void> {
-    const { store, trust, directory } = this.#options;
+    const { store, trust, directory, station, ownCertificates } = this.#options;
     const crl = await store.crl();
     if (crl !== undefined) trust.learnCrl(crl);
-    for (const bytes of await store.announcements()) directory.learn(announcement.decode(bytes));
+    for (const one of await store.stationCertificates()) {
+      directory.recall([one.certificate], one.station);
+    }
+    for (const bytes of await store.announcements()) {
+      const learnt = directory.learn(announcement.decode(bytes));
+      if (learnt.outcome === 'newer') await this.#archive(learnt.certificates);
+    }
+    await this.#archive(directory.recall(ownCertificates, station));
     await this.#inTurn();
   }
 
@@ -136,9 +147,18 @@ export class Announcer {
     if (learnt.outcome === 'refused') {
       this.#options.onRefused(peer, `announcement of ${found.body.station}: ${learnt.detail}`);
     } else if (learnt.outcome === 'newer') {
+      await this.#archive(learnt.certificates);
       await store.putAnnouncement(found.body.station, found.body.sequence, found.bytes);
       this.#flood({ kind: 'announcement', content: { announcement: found } }, peer);
     }
+  }
+
+  /** What they vouched for is verified with them long after they were announced (failure 34). */
+  async #archive(certificates: readonly StationCertificate[]): Promise<void> {
+    if (certificates.length === 0) return;
+    await this.#options.store.putStationCertificates(
+      certificates.map(({ station, der }) => ({ station, certificate: der })),
+    );
   }
 
   /**
@@ -149,7 +169,8 @@ export class Announcer {
     const { directory, documentKey, primitives, store, station } = this.#options;
     const { sequence } = found.body;
     const known = directory.entry(station)?.announcement.body.sequence ?? 0n;
-    if (sequence <= known || !announcement.verify(found, documentKey)) return;
+    const keys = [documentKey, ...directory.keysAt(station, 'station-document', found.body.time)];
+    if (sequence <= known || !keys.some((one) => announcement.verify(found, one))) return;
     await store.putOwnAnnouncement(announcementName(primitives, found), sequence, found.bytes);
     while ((await store.nextSequence()) < sequence);
     this.changed();
@@ -200,6 +221,7 @@ export class Announcer {
 
   async #announce(): Promise<void> {
     const { station, network, currency, fee, clock, links, store, primitives } = this.#options;
+    const { formerCertificates } = this.#options;
     this.#due = false;
     const nowMs = clock.nowMs();
     this.#announcedMs = nowMs;
@@ -217,6 +239,7 @@ export class Announcer {
         links: announcedLinks(links),
         coinCertificate: this.#options.coinCertificate,
         documentCertificate: this.#options.documentCertificate,
+        ...(formerCertificates.length > 0 && { formerCertificates }),
       },
       this.#options.documentKey,
     );

@@ -3,7 +3,11 @@ import type { Clock } from '../../applet-spec/clock.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import { announcement, type Announcement } from '../wire/announcement.ts';
-import { BatchKey } from './batch-key.ts';
+import {
+  StationCertificates,
+  type SigningRole,
+  type StationCertificate,
+} from './station-certificates.ts';
 import type { Trust } from './trust.ts';
 
 export interface StationEntry {
@@ -16,7 +20,12 @@ export interface StationEntry {
 }
 
 export type Learnt =
-  | { readonly outcome: 'newer'; readonly entry: StationEntry }
+  | {
+      readonly outcome: 'newer';
+      readonly entry: StationEntry;
+      /** Certificates that were not known before. */
+      readonly certificates: readonly StationCertificate[];
+    }
   | { readonly outcome: 'known' }
   | { readonly outcome: 'refused'; readonly detail: string };
 
@@ -30,6 +39,7 @@ export class Directory {
   readonly #clock: Clock;
   readonly #trust: Trust;
   readonly #network: string;
+  readonly #certificates: StationCertificates;
   readonly #entries = new Map<StationName, StationEntry>();
 
   constructor(options: {
@@ -42,6 +52,7 @@ export class Directory {
     this.#clock = options.clock;
     this.#trust = options.trust;
     this.#network = options.network;
+    this.#certificates = new StationCertificates(options);
   }
 
   /**
@@ -75,15 +86,55 @@ export class Directory {
     if (!announcement.verify(found, forDocuments.publicKey)) {
       return refused('signature does not verify');
     }
+    const { station, coinCertificate, documentCertificate, formerCertificates = [] } = body;
+    const told = [coinCertificate, documentCertificate, ...formerCertificates];
+    const learnt: StationCertificate[] = [];
+    const certificates: StationCertificate[] = [];
+    for (const der of told) {
+      const one = this.#certificates.learn(der, station);
+      if (one.outcome === 'refused') return refused(`former certificate: ${one.detail}`);
+      learnt.push(one.certificate);
+      if (one.outcome === 'new') certificates.push(one.certificate);
+    }
+    const [coins, documents] = learnt;
+    if (coins === undefined || documents === undefined) throw new RangeError('a key was lost');
     const entry: StationEntry = {
-      station: body.station,
+      station,
       announcement: found,
       announcementName: announcementName(this.#primitives, found),
-      coinKey: forCoins.publicKey,
-      documentKey: new BatchKey(forDocuments.publicKey),
+      coinKey: coins.publicKey,
+      documentKey: documents.publicKey,
     };
-    this.#entries.set(body.station, entry);
-    return { outcome: 'newer', entry };
+    this.#entries.set(station, entry);
+    return { outcome: 'newer', entry, certificates };
+  }
+
+  /** Certificates that no announcement brought; which of them were not known before. */
+  recall(certificates: readonly Uint8Array[], station: StationName): StationCertificate[] {
+    return certificates.flatMap((der) => {
+      const learnt = this.#certificates.learn(der, station);
+      return learnt.outcome === 'new' ? [learnt.certificate] : [];
+    });
+  }
+
+  /**
+   * The keys by which a station may have signed at a time, in Unix seconds: their certificates were
+   * in force then, and none is revoked. The newest first.
+   */
+  keysAt(station: StationName, role: SigningRole, seconds: bigint): readonly VerifyingKey[] {
+    return this.#certificates.inForce(station, role, seconds).map(({ publicKey }) => publicKey);
+  }
+
+  /** Whether one of its keys for which `verifies` counts no more, its certificate being revoked. */
+  isRevoked(
+    station: StationName,
+    role: SigningRole,
+    seconds: bigint,
+    verifies: (key: VerifyingKey) => boolean,
+  ): boolean {
+    return this.#certificates
+      .revoked(station, role, seconds)
+      .some(({ publicKey }) => verifies(publicKey));
   }
 
   /** Undefined for a station never heard of, or whose certificates no longer hold. */

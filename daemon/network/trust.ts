@@ -39,6 +39,9 @@ export interface DistrustedCertificate {
 
 export type CertificateCheck = TrustedCertificate | DistrustedCertificate;
 
+/** `any`: whenever it served, of what was signed in that time; the caller compares its dates. */
+type DatesAsked = 'now' | 'any';
+
 interface Verdict {
   readonly untilMs: number;
   readonly check: TrustedCertificate;
@@ -51,6 +54,7 @@ interface SeenCertificate {
     | (Verdict & {
         readonly role: CertificateRole;
         readonly name: string | undefined;
+        readonly dates: DatesAsked;
         readonly crl: Crl | undefined;
       })
     | undefined;
@@ -106,17 +110,23 @@ export class Trust {
   }
 
   /** Dates, signature, role, name and revocation (design §3); fails closed without a fresh CRL. */
-  check(der: Uint8Array, role: CertificateRole, name?: string): CertificateCheck {
+  check(
+    der: Uint8Array,
+    role: CertificateRole,
+    name?: string,
+    dates: DatesAsked = 'now',
+  ): CertificateCheck {
     const nowMs = this.#clock.nowMs();
     const seen = this.#seenAs(der);
     const last = seen.last;
-    const isAsked = last?.role === role && last.name === name && last.crl === this.#crl;
+    const isAsked =
+      last?.role === role && last.name === name && last.dates === dates && last.crl === this.#crl;
     if (isAsked && nowMs < last.untilMs) return last.check;
     const { hash } = seen;
-    const memory = `${role} ${name ?? ''} ${toLatin1(hash)}`;
+    const memory = `${role} ${name ?? ''} ${dates} ${toLatin1(hash)}`;
     const remembered = this.#remembered.get(memory);
     if (remembered !== undefined && nowMs < remembered.untilMs) {
-      seen.last = { role, name, crl: this.#crl, ...remembered };
+      seen.last = { role, name, dates, crl: this.#crl, ...remembered };
       return remembered.check;
     }
     let certificate: Certificate;
@@ -131,6 +141,7 @@ export class Trust {
       crl: this.#crl,
       nowSeconds: this.#nowSeconds(),
       graceSeconds: this.#graceSeconds,
+      ...(dates === 'any' && { atSeconds: certificate.notBefore }),
       role,
       ...(name === undefined ? {} : { name }),
     });
@@ -138,7 +149,8 @@ export class Trust {
     const publicKey = this.#primitives.verifyingKey(certificate.publicKey);
     const check: TrustedCertificate = { ok: true, hash, certificate, publicKey };
     if (this.#remembered.size >= rememberMost) this.#remembered.clear();
-    this.#remembered.set(memory, { untilMs: this.#holdsUntilMs(certificate, nowMs), check });
+    const ends = dates === 'any' ? [] : [certificate.notAfter];
+    this.#remembered.set(memory, { untilMs: this.#holdsUntilMs(ends, nowMs), check });
     return check;
   }
 
@@ -155,8 +167,8 @@ export class Trust {
   }
 
   /** Dates are whole seconds, both ends included: a verdict holds to the end of the last one. */
-  #holdsUntilMs(certificate: Certificate, nowMs: number): number {
-    const ends = [certificate.notAfter, this.root.notAfter];
+  #holdsUntilMs(certificateEnds: readonly bigint[], nowMs: number): number {
+    const ends = [...certificateEnds, this.root.notAfter];
     if (this.#crl !== undefined) ends.push(crlServesUntil(this.#crl, this.#graceSeconds));
     return Math.min(nowMs + rememberMs, ...ends.map((end) => (Number(end) + 1) * 1000));
   }

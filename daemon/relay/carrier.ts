@@ -211,12 +211,12 @@ export class Carrier {
   /** Advice goes back towards the issuer, which alone acts on it. */
   async #advice(advice: Refusal): Promise<void> {
     const { store, directory, log } = this.#context;
-    const { paymentId, station, reason } = advice.body;
+    const { paymentId, station, reason, time } = advice.body;
     const [row] = await store.payments([paymentId]);
-    const author = directory.entry(station);
-    if (row === undefined || author === undefined) return;
+    if (row === undefined) return;
     const onRoute = storedPayment(row).quote.bill.some((line) => line.station === station);
-    if (!onRoute || !refusalKind.verify(advice, author.documentKey)) {
+    const keys = directory.keysAt(station, 'station-document', time);
+    if (!onRoute || !keys.some((one) => refusalKind.verify(advice, one))) {
       log.payment('warn', paymentId, `advice in the name of ${station} does not hold`);
       return;
     }

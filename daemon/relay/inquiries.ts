@@ -39,6 +39,8 @@ export function inquire(
 export interface AskedFor {
   readonly paymentId: Uint8Array;
   readonly reason: Reason;
+  /** The document key of this station that the payment's quote names: cards believe no other. */
+  readonly verdictKey: Uint8Array;
 }
 
 /**
@@ -52,7 +54,7 @@ export function inquiryOf(
   const { network, station, primitives, directory, log } = context;
   const { paymentId, issuer, lastStation, network: of } = asked.body;
   const { quote, coin, transactionBytes } = payment;
-  const issuerKey = directory.entry(issuer)?.documentKey;
+  const issuerKeys = directory.keysAt(issuer, 'station-document', asked.body.time);
   const holds =
     of === network &&
     lastStation === station &&
@@ -61,9 +63,9 @@ export function inquiryOf(
     equalBytes(paymentId, paymentIdOf(primitives, transactionBytes)) &&
     contentFaults(primitives, payment, network).length === 0 &&
     routeFault(payment) === undefined &&
-    issuerKey !== undefined &&
-    inquiry.verify(asked, issuerKey);
-  if (holds) return { paymentId, reason: asked.body.reason ?? 'asked-by-issuer' };
+    issuerKeys.some((one) => inquiry.verify(asked, one));
+  const { payeeStationKey: verdictKey } = quote;
+  if (holds) return { paymentId, reason: asked.body.reason ?? 'asked-by-issuer', verdictKey };
   log.payment('warn', paymentId, 'asked for a verdict by somebody who may not', { issuer });
   return undefined;
 }

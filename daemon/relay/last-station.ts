@@ -3,11 +3,11 @@
  * offered when the payee's card is at the desk, until the delivery deadline by this station's
  * clock.
  */
-import { concatBytes, toLatin1 } from '../../applet-spec/bytes.ts';
+import { concatBytes, toHex, toLatin1 } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { labels } from '../../applet-spec/labels.ts';
 import { headNow, type UserName } from '../../applet-spec/names.ts';
-import type { VerifyingKey } from '../../applet-spec/primitives.ts';
+import type { SigningKey, VerifyingKey } from '../../applet-spec/primitives.ts';
 import {
   acknowledgement,
   receipt as receiptKind,
@@ -51,27 +51,17 @@ export class LastStation {
   readonly #context: TollContext;
   readonly #verdicts: Verdicts;
   readonly #open = new Map<string, Open>();
-  readonly #signing: Batch<Deciding, Receipt>;
+  /** By the public key that quotes name. */
+  readonly #signing: ReadonlyMap<string, Batch<Deciding, Receipt>>;
   /** By the hash of the certificate; an import costs more than a verification. */
   readonly #payeeKeys = new Map<string, VerifyingKey>();
 
   constructor(context: TollContext, verdicts: Verdicts) {
     this.#context = context;
     this.#verdicts = verdicts;
-    this.#signing = new Batch((items) => {
-      const { primitives, documentKey } = context;
-      const proofs = signBatch(
-        primitives,
-        items.map((item) => item.leaf),
-        documentKey,
-      );
-      return Promise.resolve(
-        items.flatMap((item, i) => {
-          const proof = proofs[i];
-          return proof === undefined ? [] : [receiptKind.prove(item.body, proof)];
-        }),
-      );
-    });
+    this.#signing = new Map(
+      context.documentKeys.map((key) => [toLatin1(key.publicKey), this.#signingWith(key)]),
+    );
   }
 
   /** Payments that a stop left undecided: their deadlines run on, their offers are made again. */
@@ -87,7 +77,7 @@ export class LastStation {
   }
 
   async idle(): Promise<void> {
-    await this.#signing.idle();
+    for (const signing of this.#signing.values()) await signing.idle();
   }
 
   /** A payment was stored just now; `coinSecret` is wiped once the card has it, or is not here. */
@@ -108,7 +98,7 @@ export class LastStation {
    * 14, 15). Books that were rolled back only tell what they hold: what the lost ones decided
    * nobody may decide anew (failure 38).
    */
-  async verdict({ paymentId, reason }: AskedFor): Promise<Receipt | undefined> {
+  async verdict({ paymentId, reason, verdictKey }: AskedFor): Promise<Receipt | undefined> {
     const { store, standing } = this.#context;
     const [row] = await store.payments([paymentId]);
     if (standing.refusal !== undefined) {
@@ -124,10 +114,11 @@ export class LastStation {
     }
     const buried = await store.tombstone(paymentId);
     if (buried !== undefined) return receiptKind.decode(buried);
-    const stone = await this.#sign(this.#body(paymentId, 'undelivered', reason));
+    const stone = await this.#sign(this.#body(paymentId, 'undelivered', reason), verdictKey);
+    if (stone === undefined) return undefined;
     const [buriedNow] = await store.entomb([{ paymentId, receipt: stone.bytes }]);
     // It came in the meantime: then it is decided like any other.
-    if (buriedNow === 'payment-known') return this.verdict({ paymentId, reason });
+    if (buriedNow === 'payment-known') return this.verdict({ paymentId, reason, verdictKey });
     const first = await store.tombstone(paymentId);
     return first === undefined ? stone : receiptKind.decode(first);
   }
@@ -249,7 +240,8 @@ export class LastStation {
       effect.verdict === 'undelivered' ? effect.reason : undefined,
       signature,
     );
-    const receipt = await this.#sign(body);
+    const receipt = await this.#sign(body, payment.payment.quote.payeeStationKey);
+    if (receipt === undefined) return undefined;
     const open = this.#open.get(nameOf(paymentId));
     if (open !== undefined) open.deciding = true;
     try {
@@ -299,7 +291,33 @@ export class LastStation {
     };
   }
 
-  #sign(body: ReceiptBody): Promise<Receipt> {
-    return this.#signing.add({ body, leaf: receiptKind.leaf(this.#context.primitives, body) });
+  /**
+   * With the key that the payment's quote names; undefined where that is gone. Then it cannot be
+   * decided, and the payer is made whole in time.
+   */
+  async #sign(body: ReceiptBody, verdictKey: Uint8Array): Promise<Receipt | undefined> {
+    const { primitives, log } = this.#context;
+    const signing = this.#signing.get(toLatin1(verdictKey));
+    if (signing !== undefined) {
+      return signing.add({ body, leaf: receiptKind.leaf(primitives, body) });
+    }
+    const detail = { publicKey: toHex(verdictKey) };
+    const why = 'not decided: the document key that its quote names is gone';
+    log.payment('warn', body.paymentId, why, detail);
+    return undefined;
+  }
+
+  #signingWith(documentKey: SigningKey): Batch<Deciding, Receipt> {
+    const { primitives } = this.#context;
+    return new Batch((items) => {
+      const leaves = items.map(({ leaf }) => leaf);
+      const proofs = signBatch(primitives, leaves, documentKey);
+      return Promise.resolve(
+        items.flatMap(({ body }, i) => {
+          const proof = proofs[i];
+          return proof === undefined ? [] : [receiptKind.prove(body, proof)];
+        }),
+      );
+    });
   }
 }

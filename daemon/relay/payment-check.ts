@@ -4,7 +4,7 @@
  * own.
  */
 import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
-import { coin, commitmentOf } from '../../applet-spec/coin.ts';
+import { coin, coinIssuedSeconds, commitmentOf } from '../../applet-spec/coin.ts';
 import {
   homeStation,
   suiteAtLeast,
@@ -16,7 +16,7 @@ import { contentFaults, routeFault } from '../../applet-spec/payment-evidence.ts
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { BillLine, QuoteBody } from '../../applet-spec/quote.ts';
 import { admission, type Admission, type Reason } from '../../applet-spec/receipt.ts';
-import type { Directory, StationEntry } from '../network/directory.ts';
+import type { Directory } from '../network/directory.ts';
 import type { Trust } from '../network/trust.ts';
 import type { KeyReservation } from '../qkd/reservoir.ts';
 import type { AnnouncedFee } from './announced-fees.ts';
@@ -188,7 +188,8 @@ function checkSignatures(context: PaymentContext, arriving: ArrivingPayment): Wr
   if (issuer === undefined || last === undefined) {
     return wrong('certificate-not-valid', 'no valid certificate of the issuer or last station');
   }
-  if (!equalBytes(last.documentKey.publicKey, quote.payeeStationKey)) {
+  const lastKeys = context.directory.keysAt(last.station, 'station-document', quote.time);
+  if (!lastKeys.some((one) => equalBytes(one.publicKey, quote.payeeStationKey))) {
     return wrong('verification-failed', `the quote names another key for ${last.station}`);
   }
   if (payment.payerCertificate === undefined) {
@@ -202,26 +203,34 @@ function checkSignatures(context: PaymentContext, arriving: ArrivingPayment): Wr
   if (!verifyPayerSignature(payment, payer.publicKey)) {
     return wrong('verification-failed', 'the payer’s signature does not verify');
   }
-  if (!coin.verify(payment.coin, issuer.coinKey)) {
-    return wrong('verification-failed', 'the coin’s signature does not verify');
-  }
-  return checkAdmission(context, arriving, issuer);
+  return checkCoin(context, payment.coin) ?? checkAdmission(context, arriving);
+}
+
+/** I15: by a key whose certificate was in force when the coin was made, and is not revoked. */
+function checkCoin({ directory }: PaymentContext, paid: Payment['coin']): Wrong | undefined {
+  const { issuer, coinId } = paid.body;
+  const issued = coinIssuedSeconds(coinId);
+  const keys = directory.keysAt(issuer, 'station-coin', issued);
+  if (keys.some((one) => coin.verify(paid, one))) return undefined;
+  return directory.isRevoked(issuer, 'station-coin', issued, (one) => coin.verify(paid, one))
+    ? wrong('certificate-not-valid', `${issuer} signed the coin under a certificate now revoked`)
+    : wrong('verification-failed', 'the coin’s signature does not verify');
 }
 
 function checkAdmission(
   context: PaymentContext,
-  { admission: admitted, paymentId, previous }: ArrivingPayment,
-  issuer: StationEntry,
+  { payment, admission: admitted, paymentId, previous }: ArrivingPayment,
 ): Wrong | undefined {
   if (previous === undefined) return undefined;
-  if (
-    admitted?.body.issuer !== issuer.station ||
-    !equalBytes(admitted.body.paymentId, paymentId) ||
-    !admission.verify(context.primitives, admitted, issuer.documentKey)
-  ) {
-    return wrong('verification-failed', 'the issuer’s admission does not hold');
-  }
-  return undefined;
+  const { directory, primitives } = context;
+  const { issuer } = payment.coin.body;
+  const holds =
+    admitted?.body.issuer === issuer &&
+    equalBytes(admitted.body.paymentId, paymentId) &&
+    directory
+      .keysAt(issuer, 'station-document', admitted.body.time)
+      .some((one) => admission.verify(primitives, admitted, one));
+  return holds ? undefined : wrong('verification-failed', 'the issuer’s admission does not hold');
 }
 
 function wrong(reason: Reason, detail: string): Wrong {

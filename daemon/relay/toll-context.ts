@@ -40,6 +40,8 @@ export interface TollContext {
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly documentKey: SigningKey;
+  /** This and former ones: a verdict is signed with the one that the payment's quote names. */
+  readonly documentKeys: readonly SigningKey[];
   readonly mint: CoinMint;
   readonly links: Links;
   readonly store: Store;

@@ -71,12 +71,13 @@ export class Verdicts {
   /** The key that the quote names; the directory's of the same station remembers its batches. */
   #lastStationKey({ payment }: OpenPayment): VerifyingKey {
     const { primitives, directory } = this.#context;
-    const { payeeStationKey, bill } = payment.quote;
+    const { payeeStationKey, bill, time } = payment.quote;
     const last = bill.at(-1)?.station;
-    const known = last && directory.entry(last)?.documentKey;
-    return known !== undefined && equalBytes(known.publicKey, payeeStationKey)
-      ? known
-      : primitives.verifyingKey(payeeStationKey);
+    const known = last === undefined ? [] : directory.keysAt(last, 'station-document', time);
+    return (
+      known.find(({ publicKey }) => equalBytes(publicKey, payeeStationKey)) ??
+      primitives.verifyingKey(payeeStationKey)
+    );
   }
 
   /** A payment that came after its tombstone: the stations behind it learn how it ended. */

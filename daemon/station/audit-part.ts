@@ -11,6 +11,7 @@ import { opensslPrimitives } from '../openssl-primitives.ts';
 import { copyDatabase } from '../store/database.ts';
 import type { StationConfig } from './config.ts';
 import { readCertificateFile } from './key-files.ts';
+import { namedFiles, readCertificates, type SigningKind } from './signing-files.ts';
 import { StationError } from './station-error.ts';
 import { openStationStore, stationDatabase } from './station-store.ts';
 
@@ -42,8 +43,7 @@ export async function auditOwnStore(
         currency: config.currency,
         primitives: opensslPrimitives,
         root: parseCertificate(readCertificateFile('CERTIFICATE', config.path(config.ca.root))),
-        coinCertificate: certificateOf(config, 'coin-certificate'),
-        documentCertificate: certificateOf(config, 'document-certificate'),
+        ownCertificates: [...certificatesOf(config, 'coin'), ...certificatesOf(config, 'document')],
         store,
         filter: options.filter,
         onItem: options.onItem,
@@ -66,9 +66,9 @@ function folderForCopy(data: string): string {
   }
 }
 
-function certificateOf(
-  config: StationConfig,
-  which: 'coin-certificate' | 'document-certificate',
-): Uint8Array {
-  return readCertificateFile('CERTIFICATE', config.path(config.keys[which]));
+function certificatesOf(config: StationConfig, kind: SigningKind): readonly Uint8Array[] {
+  const found = readCertificates(config, kind);
+  if (found.length > 0) return found.map(({ certificate }) => certificate.der);
+  const { certificate } = namedFiles(config, kind);
+  throw new StationError('certificate-not-valid', `${certificate} is not there`);
 }

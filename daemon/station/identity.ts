@@ -1,21 +1,42 @@
 /** Who the station is, and whom it believes: its keys and certificates, the CA's root and CRL. */
+import type { SigningKey, VerifyingKey } from '../../applet-spec/primitives.ts';
 import { Trust } from '../network/trust.ts';
+import { formerCertificatesMost } from '../wire/announcement.ts';
 import type { StationConfig } from './config.ts';
-import { readCertificateFile, readSigningKey } from './key-files.ts';
+import { readCertificateFile } from './key-files.ts';
+import {
+  keyOf,
+  readSigningFiles,
+  type CertificateFile,
+  type KeyFile,
+  type SigningFiles,
+  type SigningKind,
+} from './signing-files.ts';
 import { StationError } from './station-error.ts';
 import type { StationSeams } from './station.ts';
 
+export type IdentitySeams = Pick<StationSeams, 'primitives' | 'clock'>;
+
 export interface Identity {
-  readonly coinKey: ReturnType<typeof readSigningKey>;
-  readonly documentKey: ReturnType<typeof readSigningKey>;
+  readonly coinKey: SigningKey;
+  readonly documentKey: SigningKey;
+  /** DER. */
   readonly coinCertificate: Uint8Array;
   readonly documentCertificate: Uint8Array;
+  /** Used before: what they vouch for may still come to other stations. */
+  readonly formerCertificates: readonly Uint8Array[];
+  /** All that lie here, those in use included, the newest first. */
+  readonly ownCertificates: readonly Uint8Array[];
+  /** All of which the private key is here: quotes of before name former ones. */
+  readonly documentKeys: readonly SigningKey[];
+  /** All of which a certificate is here. */
+  readonly documentPublicKeys: readonly VerifyingKey[];
 }
 
-export function openTrust(
-  config: StationConfig,
-  { primitives, clock }: Pick<StationSeams, 'primitives' | 'clock'>,
-): Trust {
+/** A payment is open for so long after its quote at most, and needs its document key until then. */
+export const openSecondsMost = 31n * 86_400n;
+
+export function openTrust(config: StationConfig, { primitives, clock }: IdentitySeams): Trust {
   const trust = new Trust({
     primitives,
     clock,
@@ -30,35 +51,111 @@ export function openTrust(
 }
 
 /** The station's own keys, and certificates that are valid and belong to them. */
-export function openIdentity(
-  config: StationConfig,
-  { primitives }: Pick<StationSeams, 'primitives' | 'clock'>,
-  trust: Trust,
-): Identity {
-  const { keys } = config;
-  const coinKey = readSigningKey(primitives, config.path(keys.coin));
-  const documentKey = readSigningKey(primitives, config.path(keys.document));
-  const pairs = [
-    ['station-coin', keys['coin-certificate'], coinKey],
-    ['station-document', keys['document-certificate'], documentKey],
-  ] as const;
-  const [coinCertificate, documentCertificate] = pairs.map(([role, name, key]) => {
-    const file = config.path(name);
-    const der = readCertificateFile('CERTIFICATE', file);
-    const check = trust.check(der, role, config.name);
-    if (!check.ok) {
-      throw new StationError(
-        'certificate-not-valid',
-        `${file} does not hold: ${check.reason}, ${check.detail}`,
-      );
-    }
-    if (Buffer.compare(check.certificate.publicKey, key.publicKey) !== 0) {
-      throw new StationError('certificate-not-valid', `${file} is for another key than ours`);
-    }
-    return der;
+export function openIdentity(config: StationConfig, seams: IdentitySeams, trust: Trust): Identity {
+  const { primitives } = seams;
+  const [coin, document] = (['coin', 'document'] as const).map((kind) => {
+    const files = readSigningFiles(config, kind, primitives);
+    return { files, inUse: inUse(config, kind, files, trust) };
   });
-  if (coinCertificate === undefined || documentCertificate === undefined) {
-    throw new RangeError('a pair was lost');
+  if (coin === undefined || document === undefined) throw new RangeError('a pair was lost');
+  const needed = (kind: SigningKind): readonly Uint8Array[] =>
+    neededAfterwards(config, kind, seams, trust)
+      .slice(0, formerCertificatesMost)
+      .map(({ certificate }) => certificate.der);
+  return {
+    coinKey: coin.inUse.keyFile.signingKey,
+    documentKey: document.inUse.keyFile.signingKey,
+    coinCertificate: coin.inUse.certificate.der,
+    documentCertificate: document.inUse.certificate.der,
+    formerCertificates: [...needed('coin'), ...needed('document')],
+    ownCertificates: newestFirst([...coin.files.certificates, ...document.files.certificates]).map(
+      ({ certificate }) => certificate.der,
+    ),
+    documentKeys: document.files.keys.map(({ signingKey }) => signingKey),
+    documentPublicKeys: document.files.certificates.map(({ certificate }) =>
+      primitives.verifyingKey(certificate.publicKey),
+    ),
+  };
+}
+
+export interface SigningPair {
+  readonly keyFile: KeyFile;
+  readonly file: string;
+  readonly certificate: CertificateFile['certificate'];
+}
+
+/**
+ * The station signs with the key of its newest certificate that holds, of those whose key is here.
+ * Throws StationError, saying why the newest does not.
+ */
+function inUse(
+  config: StationConfig,
+  kind: SigningKind,
+  files: SigningFiles,
+  trust: Trust,
+): SigningPair {
+  const pair = pairInUse(config, files, trust);
+  if (pair !== undefined) return pair;
+  const newest = newestFirst(files.certificates)[0];
+  const advice = `run \`keytolld keys renew ${kind}\` or \`keytolld keys rotate ${kind}\``;
+  if (newest === undefined) {
+    const missing = config.path(config.keys[`${kind}-certificate`]);
+    throw new StationError('certificate-not-valid', `${missing} is not there; ${advice}`);
   }
-  return { coinKey, documentKey, coinCertificate, documentCertificate };
+  const check = trust.check(newest.certificate.der, files.role, config.name);
+  const why = check.ok ? 'its private key is not here' : `${check.reason}, ${check.detail}`;
+  throw new StationError(
+    'certificate-not-valid',
+    `${newest.file} does not hold: ${why}; ${advice}`,
+  );
+}
+
+export function pairInUse(
+  config: StationConfig,
+  files: SigningFiles,
+  trust: Trust,
+): SigningPair | undefined {
+  for (const one of newestFirst(files.certificates)) {
+    const keyFile = keyOf(files, one);
+    if (keyFile !== undefined && trust.check(one.certificate.der, files.role, config.name).ok) {
+      return { ...one, keyFile };
+    }
+  }
+  return undefined;
+}
+
+/** Among certificates of one second, the one with the highest number. */
+export function newestFirst(files: readonly CertificateFile[]): readonly CertificateFile[] {
+  return [...files]
+    .reverse()
+    .sort((a, b) => Number(b.certificate.notBefore - a.certificate.notBefore));
+}
+
+export interface NeededCertificate extends CertificateFile {
+  /** Unix seconds: until then something that it vouches for may still come. */
+  readonly until: bigint;
+}
+
+/** Former ones that others still need, and that are not revoked; the newest first. */
+export function neededAfterwards(
+  config: StationConfig,
+  kind: SigningKind,
+  { primitives, clock }: IdentitySeams,
+  trust: Trust,
+): readonly NeededCertificate[] {
+  const files = readSigningFiles(config, kind, primitives);
+  const current = pairInUse(config, files, trust);
+  const nowSeconds = BigInt(Math.floor(clock.nowMs() / 1_000));
+  return newestFirst(files.certificates)
+    .filter(({ file }) => file !== current?.file)
+    .map((one) => ({ ...one, until: one.certificate.notAfter + outlasts(config, kind) }))
+    .filter(({ until, certificate: { der } }) => {
+      const check = trust.check(der, files.role, config.name, 'any');
+      return until > nowSeconds && (check.ok || check.reason.startsWith('crl-'));
+    });
+}
+
+/** How long after its end a certificate's coins are paid with, or its payments open. */
+function outlasts(config: StationConfig, kind: SigningKind): bigint {
+  return kind === 'coin' ? BigInt(config.coins['valid-days']) * 86_400n : openSecondsMost;
 }

@@ -73,6 +73,7 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     primitives,
     clock,
     documentKey: given.identity.documentKey,
+    documentKeys: given.identity.documentKeys,
     mint,
     links,
     store,
@@ -185,6 +186,10 @@ function deskContextOf(
     documentKey: identity.documentKey.publicKey,
     coinCertificate: identity.coinCertificate,
     documentCertificate: identity.documentCertificate,
+    formerCertificates: identity.ownCertificates.filter(
+      (one) => one !== identity.coinCertificate && one !== identity.documentCertificate,
+    ),
+    documentKeys: identity.documentPublicKeys,
     crl: () => trust.crl?.der,
     primitives: seams.primitives,
     clock: seams.clock,

@@ -44,6 +44,13 @@ export interface BookStore {
 
 // What the network said
 
+/** A certificate of a station, coin or document, as the CA signed it. */
+export interface StoredStationCertificate {
+  readonly station: StationName;
+  /** DER. */
+  readonly certificate: Uint8Array;
+}
+
 export interface NetworkStore {
   putAnnouncement(station: StationName, sequence: bigint, bytes: Uint8Array): Promise<void>;
   announcements(): Promise<readonly Uint8Array[]>;
@@ -51,6 +58,9 @@ export interface NetworkStore {
   putOwnAnnouncement(name: Uint8Array, sequence: bigint, bytes: Uint8Array): Promise<void>;
   ownAnnouncement(name: Uint8Array): Promise<Uint8Array | undefined>;
   nextSequence(): Promise<bigint>;
+  /** Kept for ever, once. */
+  putStationCertificates(certificates: readonly StoredStationCertificate[]): Promise<void>;
+  stationCertificates(): Promise<readonly StoredStationCertificate[]>;
   putCrl(number: bigint, bytes: Uint8Array): Promise<void>;
   crl(): Promise<Uint8Array | undefined>;
 }

@@ -49,6 +49,11 @@ export class CardRows implements CardStore {
       });
     });
 
+  readonly putStationKey: CardStore['putStationKey'] = (serial, stationKey) =>
+    this.#parts.database.write(() => {
+      this.#sql.putStationKey.run(stationKey ?? null, serial);
+    });
+
   readonly cardByIdentifier: CardStore['cardByIdentifier'] = (identifier) =>
     this.#parts.database.read(() =>
       this.#record(this.#sql.byIdentifier.get(identifier, identifier, identifier)),
@@ -86,6 +91,7 @@ export class CardRows implements CardStore {
       ...present('handle', bytesOrNone(row.handle)),
       ...present('nextHandle', bytesOrNone(row.next_handle)),
       ...present('attestedBy', bytesOrNone(row.attested_by)),
+      ...present('stationKey', bytesOrNone(row.station_key)),
       paymentLimit: row.payment_limit,
       dayLimit: row.day_limit,
     };
@@ -121,6 +127,7 @@ interface CardRow {
   readonly handle: Uint8Array | null;
   readonly next_handle: Uint8Array | null;
   readonly attested_by: Uint8Array | null;
+  readonly station_key: Uint8Array | null;
   readonly payment_limit: bigint;
   readonly day_limit: bigint;
 }
@@ -153,6 +160,9 @@ function prepareCards(database: SqliteDatabase) {
          handle = excluded.handle, next_handle = excluded.next_handle,
          attested_by = excluded.attested_by,
          payment_limit = excluded.payment_limit, day_limit = excluded.day_limit`,
+    ),
+    putStationKey: database.prepare<[Uint8Array | null, Uint8Array]>(
+      'UPDATE card SET station_key = ? WHERE serial = ?',
     ),
     byIdentifier: database.prepare<[Uint8Array, Uint8Array, Uint8Array], CardRow>(
       'SELECT * FROM card WHERE serial = ? OR handle = ? OR next_handle = ? LIMIT 1',

@@ -1,3 +1,5 @@
+import type { StationName } from '../../applet-spec/names.ts';
+import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { SqliteDatabase } from './database.ts';
 import { bytesOf } from './row-values.ts';
 import { StoreError } from './store-error.ts';
@@ -10,10 +12,12 @@ interface Bytes {
 /** Announcements and the revocation list: the newest of each stays. */
 export class NetworkRows implements NetworkStore {
   readonly #database: SqliteDatabase;
+  readonly #primitives: Primitives;
   readonly #sql: ReturnType<typeof prepareNetwork>;
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: SqliteDatabase, primitives: Primitives) {
     this.#database = database;
+    this.#primitives = primitives;
     this.#sql = prepareNetwork(database);
   }
 
@@ -42,6 +46,21 @@ export class NetworkRows implements NetworkStore {
       if (row === undefined) throw new StoreError('defect', 'a counter gave no number');
       return row.value;
     });
+
+  readonly putStationCertificates: NetworkStore['putStationCertificates'] = (certificates) =>
+    this.#database.write(() => {
+      for (const { station, certificate } of certificates) {
+        this.#sql.putCertificate.run(this.#primitives.sha256(certificate), station, certificate);
+      }
+    });
+
+  readonly stationCertificates: NetworkStore['stationCertificates'] = () =>
+    this.#database.read(() =>
+      this.#sql.certificates.all().map(({ station, certificate }) => ({
+        station,
+        certificate: bytesOf(certificate),
+      })),
+    );
 
   readonly putCrl: NetworkStore['putCrl'] = (number, bytes) =>
     this.#database.write(() => {
@@ -72,6 +91,14 @@ function prepareNetwork(database: SqliteDatabase) {
       `INSERT INTO counter (name, value) VALUES ('announcement', 1)
        ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value`,
     ),
+    putCertificate: database.prepare<[Uint8Array, string, Uint8Array]>(
+      `INSERT INTO station_certificate (hash, station, certificate) VALUES (?, ?, ?)
+       ON CONFLICT (hash) DO NOTHING`,
+    ),
+    certificates: database.prepare<
+      [],
+      { readonly station: StationName; readonly certificate: Uint8Array }
+    >('SELECT station, certificate FROM station_certificate ORDER BY number'),
     putCrl: database.prepare<[bigint, Uint8Array]>(
       `INSERT INTO crl (single, number, bytes) VALUES (1, ?, ?)
        ON CONFLICT (single) DO UPDATE SET number = excluded.number, bytes = excluded.bytes

@@ -72,13 +72,14 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 
 /** Every part's methods are fields bound to their part, so that one object can carry them all. */
 function storeOf(parts: StoreParts): Store {
-  const { database, sealer, ledger } = parts;
+  const { database, sealer, ledger, primitives } = parts;
   const coins = new CoinRows(parts);
   const payments = new PaymentRows(database);
   logWhatWasBefore(parts, payments);
   const outbox = new OutboxRows(parts, payments);
   const people = Object.assign(new UserRows(parts), new CardRows(parts));
-  const books = Object.assign(new BookRows(database, ledger), new NetworkRows(database));
+  const network = new NetworkRows(database, primitives);
+  const books = Object.assign(new BookRows(database, ledger), network);
   const pool = Object.assign(coins, new RetirementRows(parts, coins), new KeyUseRows(database));
   const paid = Object.assign(
     new PaymentAcceptance(parts, coins, payments, outbox),

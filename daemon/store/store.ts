@@ -5,16 +5,17 @@
  * implementation. `Uint8Array` IDs are compared by content.
  */
 import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
-import type { CardKeys } from '../../applet-spec/scp03-keys.ts';
 import type { Reason, Verdict } from '../../applet-spec/receipt.ts';
 import type { KeyLedger } from '../qkd/key-ledger.ts';
 import type { AuditStore } from './audit-store.ts';
 import type { BookStore, NetworkStore } from './book-store.ts';
+import type { CardStore } from './card-store.ts';
 import type { LogStore } from './log-store.ts';
 import type { SettlementStore } from './settlement-store.ts';
 import type { WitnessStore } from './witness-store.ts';
 
 export type { BookStore, NetworkStore, QuoteRow, Transfer } from './book-store.ts';
+export type { CardRecord, CardStore } from './card-store.ts';
 
 export interface Store
   extends
@@ -34,7 +35,7 @@ export interface Store
   close(): Promise<void>;
 }
 
-// Users and cards
+// Users
 
 export interface UserRecord {
   readonly user: UserName;
@@ -67,36 +68,6 @@ export interface UserStore {
   ): Promise<
     'created' | 'exists' | 'exists-with-different-amount' | 'unknown-user' | 'balance-too-low'
   >;
-}
-
-export interface CardRecord {
-  readonly serial: Uint8Array;
-  readonly user: UserName;
-  readonly state: 'awaiting-enrolment' | 'enrolled' | 'frozen';
-  /** The key version and keys that card and station share now. */
-  readonly keyVersion: number;
-  readonly keys: CardKeys;
-  /** Keys sent to the card by PUT KEY, not yet known to be in force. */
-  readonly nextKeyVersion?: number;
-  readonly nextKeys?: CardKeys;
-  readonly handle?: Uint8Array;
-  readonly nextHandle?: Uint8Array;
-  /**
-   * SHA-256 of the root of the maker whose device key attested the card's own key at enrolment;
-   * absent where it was taken on trust.
-   */
-  readonly attestedBy?: Uint8Array;
-  readonly paymentLimit: bigint;
-  readonly dayLimit: bigint;
-}
-
-export interface CardStore {
-  putCard(card: CardRecord): Promise<void>;
-  /** By serial number, present handle or next handle. */
-  cardByIdentifier(identifier: Uint8Array): Promise<CardRecord | undefined>;
-  cardOf(user: UserName): Promise<CardRecord | undefined>;
-  /** Enrolment's last step: certificate kept and named by the user, card enrolled. */
-  enrolCard(serial: Uint8Array, certificate: Uint8Array): Promise<void>;
 }
 
 // Coins

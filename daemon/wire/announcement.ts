@@ -12,10 +12,21 @@ import {
   suite,
 } from '../../applet-spec/names.ts';
 import { signedKind, type Signed } from '../../applet-spec/signed-object.ts';
-import { element, listOf, oneOf, struct, uint, type Static } from '../../applet-spec/tlv.ts';
+import {
+  element,
+  listOf,
+  oneOf,
+  optional,
+  struct,
+  uint,
+  type Static,
+} from '../../applet-spec/tlv.ts';
 
 /** A station has at most this many neighbours: fibres that leave one room. */
 export const neighboursMost = 64;
+
+/** So many certificates of one role, besides the one in use, are told to others. */
+export const formerCertificatesMost = 8;
 
 /** A route leads only over links that are `up`. */
 const linkStates = { down: 1, connecting: 2, 'waiting-for-keys': 3, up: 4 } as const;
@@ -49,6 +60,13 @@ const announcementBody = struct({
   links: element(0xa9, listOf(element(0xa0, announcedLink), 0, neighboursMost)),
   coinCertificate: element(0x8a, certificate),
   documentCertificate: element(0x8b, certificate),
+  /**
+   * Coin and document certificates used before, as long as something that they vouch for may still
+   * come: coins of then are paid with, payments of then await their verdict.
+   */
+  formerCertificates: optional(
+    element(0xac, listOf(element(0x80, certificate), 1, 2 * formerCertificatesMost)),
+  ),
 });
 export type AnnouncementBody = Static<typeof announcementBody>;
 export type Announcement = Signed<AnnouncementBody>;

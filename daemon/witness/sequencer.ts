@@ -29,7 +29,7 @@ export interface SequencerOptions {
   readonly clock: Clock;
   readonly everySeconds: number;
   readonly links: Pick<Links, 'peers' | 'status' | 'tell'>;
-  readonly directory: Pick<Directory, 'entry'>;
+  readonly directory: Pick<Directory, 'keysAt'>;
   readonly store: LogStore & WitnessStore;
   readonly standing: LogStanding;
   readonly onRefused: (peer: StationName, detail: string) => void;
@@ -172,12 +172,15 @@ export class Sequencer {
   }
 
   #notOurs(checkpoint: Checkpoint): string | undefined {
-    const { station, network, documentKey } = this.#options;
+    const { station, network, documentKey, directory } = this.#options;
     const { body } = checkpoint;
     if (body.station !== station || body.network !== network) return 'it is not of this station';
-    return checkpointKind.verify(checkpoint, documentKey)
-      ? undefined
-      : 'this station’s key did not sign it';
+    const isOurs =
+      checkpointKind.verify(checkpoint, documentKey) ||
+      directory
+        .keysAt(station, 'station-document', body.time)
+        .some((former) => checkpointKind.verify(checkpoint, former));
+    return isOurs ? undefined : 'this station’s key did not sign it';
   }
 
   #cosignatureFault(
@@ -187,14 +190,14 @@ export class Sequencer {
   ): string | undefined {
     const { station, network, primitives, directory } = this.#options;
     const { body } = cosignature;
-    const witness = directory.entry(peer);
     if (body.witness !== peer || body.station !== station || body.network !== network) {
       return 'its cosignature is another’s';
     }
     const digest = checkpointKind.digest(primitives, checkpoint.bodyBytes);
     if (!equalBytes(body.checkpoint, digest)) return 'its cosignature is of another checkpoint';
-    if (witness === undefined) return 'its signer is not known yet';
-    return cosignatureKind.verify(cosignature, witness.documentKey)
+    const keys = directory.keysAt(peer, 'station-document', body.time);
+    if (keys.length === 0) return 'its signer is not known yet';
+    return keys.some((one) => cosignatureKind.verify(cosignature, one))
       ? undefined
       : 'its cosignature does not verify';
   }

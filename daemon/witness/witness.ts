@@ -26,7 +26,7 @@ export interface WitnessOptions {
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly links: Pick<Links, 'tell'>;
-  readonly directory: Pick<Directory, 'entry'>;
+  readonly directory: Pick<Directory, 'keysAt'>;
   readonly store: Pick<WitnessStore, 'witnessed' | 'putWitnessed' | 'twoLogs' | 'putTwoLogs'>;
   /** A line for the operator's log. */
   readonly onRefused: (peer: StationName, detail: string) => void;
@@ -94,13 +94,13 @@ export class Witness {
     const { primitives, directory, onRefused } = this.#options;
     if (this.#closed || this.#asked.emptyUntilMs(peer) !== undefined) return;
     this.#asked.take(peer);
-    const known = directory.entry(peer);
-    // Its announcement comes soon, and it asks again.
-    if (known === undefined) return;
     const { checkpoint } = shown;
+    const keys = directory.keysAt(peer, 'station-document', checkpoint.body.time);
+    // Its announcement comes soon, and it asks again.
+    if (keys.length === 0) return;
     const fault =
       this.#notAbout(peer, checkpoint.body) ??
-      (checkpointKind.verify(checkpoint, known.documentKey) ? undefined : 'its signature');
+      (keys.some((one) => checkpointKind.verify(checkpoint, one)) ? undefined : 'its signature');
     if (fault !== undefined) {
       onRefused(peer, `checkpoint: ${fault}`);
       return;

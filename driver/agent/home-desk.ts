@@ -1,7 +1,8 @@
 import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
 import type { Owner } from '../../applet-spec/card-objects.ts';
 import type { Coin } from '../../applet-spec/coin.ts';
-import type { AccountReply, PaymentRecord } from '../../applet-spec/desk-messages.ts';
+import type { AccountReply, PaymentRecord, StationReply } from '../../applet-spec/desk-messages.ts';
+import type { StationName } from '../../applet-spec/names.ts';
 import type { CardSession } from '../card/card-session.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import { DeskLink, type DeskNotice } from '../desk/desk-link.ts';
@@ -61,7 +62,7 @@ export class HomeDesk {
     const link = await DeskLink.establish({ socket, card, primitives, entropy, clock, onNotice });
     try {
       const trust = new HostTrust(primitives, clock, settings.rootCertificate, host.wallet);
-      const home = await checkedHome(link, owner, trust, host);
+      const home = await checkedHome(link, card, owner, trust, host);
       const desk = new HomeDesk(host, card, link, home, trust);
       early.release((notice) => {
         desk.#receive(notice);
@@ -181,6 +182,7 @@ function requireOwnCard(owner: Owner, walletUser: string | undefined): void {
 /** The card's word for who the station is, the station's own, and the CA's must be one. */
 async function checkedHome(
   link: DeskLink,
+  card: CardSession,
   owner: Owner,
   trust: HostTrust,
   host: Host,
@@ -190,11 +192,13 @@ async function checkedHome(
     throw invalid(`the desk calls itself ${link.station}; the card belongs to ${station}`);
   }
   const papers = granted(await link.certificates());
-  trust.learnCrl(papers.crl);
-  const documentKey = trust.keyOf(papers.documentCertificate, 'station-document', station);
-  const coinKey = trust.keyOf(papers.coinCertificate, 'station-coin', station);
-  if (!equalBytes(documentKey.publicKey, owner.homeStationKey)) {
-    throw invalid(`the document key of ${station} is not the one that the card knows`);
+  const { documentKeys, coinKeys } = stationKeys(papers, station, trust);
+  // Meanwhile the station may have told the card of the key that it signs with now.
+  const isKnown = (key: Uint8Array): boolean =>
+    documentKeys.some((one) => !one.isRevoked && equalBytes(one.verifyingKey.publicKey, key));
+  const known = isKnown(owner.homeStationKey) ? owner : await card.owner();
+  if (!isKnown(known.homeStationKey)) {
+    throw invalid(`the card knows none of the document keys of ${station}`);
   }
   const account = granted(await link.account());
   if (
@@ -206,7 +210,42 @@ async function checkedHome(
     throw invalid("the station's account is not the card owner's");
   }
   host.wallet.saveAccount({ station, user, network, currency });
-  host.wallet.certificates.keep(station, 'station-document', papers.documentCertificate);
-  host.wallet.certificates.keep(station, 'station-coin', papers.coinCertificate);
-  return { station, documentKey, coinKey, user, network, currency };
+  keepCertificates(papers, station, trust, host);
+  return { station, documentKeys, coinKeys, user, network, currency };
+}
+
+/** What the station shows of itself: each certificate checked, those in use against the CRL too. */
+function stationKeys(
+  papers: StationReply,
+  station: StationName,
+  trust: HostTrust,
+): Pick<HomeStation, 'documentKeys' | 'coinKeys'> {
+  trust.learnCrl(papers.crl);
+  const { documentCertificate, coinCertificate, formerCertificates = [] } = papers;
+  const former = formerCertificates.map((der) => trust.formerKey(der, station));
+  const formerOf = (role: string) => former.filter((one) => one.role === role);
+  return {
+    documentKeys: [
+      trust.presentKey(documentCertificate, 'station-document', station),
+      ...formerOf('station-document'),
+    ],
+    coinKeys: [
+      trust.presentKey(coinCertificate, 'station-coin', station),
+      ...formerOf('station-coin'),
+    ],
+  };
+}
+
+/** For audits long after (S6). */
+function keepCertificates(
+  { documentCertificate, coinCertificate, formerCertificates = [] }: StationReply,
+  station: StationName,
+  trust: HostTrust,
+  { wallet: { certificates } }: Host,
+): void {
+  certificates.keep(station, 'station-document', documentCertificate);
+  certificates.keep(station, 'station-coin', coinCertificate);
+  for (const der of formerCertificates) {
+    certificates.keep(station, trust.formerKey(der, station).role, der);
+  }
 }

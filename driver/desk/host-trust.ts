@@ -3,12 +3,14 @@ import {
   validateCertificate,
   type Certificate,
   type CertificateRole,
+  type CertificateVerdict,
 } from '../../applet-spec/certificate.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import { newerCrl, parseCrl, verifyCrl, type Crl } from '../../applet-spec/crl.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import { DeskError } from './desk-error.ts';
+import type { StationKey } from './station-keys.ts';
 
 /** Where the newest CRL is kept, so that no restart lets an older one in: the wallet. */
 export interface CrlKeeper {
@@ -47,18 +49,63 @@ export class HostTrust {
 
   /** The key of a station's valid certificate. Throws DeskError `evidence-invalid`. */
   keyOf(der: Uint8Array, role: CertificateRole, station: StationName): VerifyingKey {
+    return this.presentKey(der, role, station).verifyingKey;
+  }
+
+  /** The same, with its time. */
+  presentKey(der: Uint8Array, role: CertificateRole, station: StationName): StationKey {
     const what = `the ${role} certificate of ${station}`;
+    const { certificate, verdict } = this.#judged(what, der, role, station);
+    if (!verdict.ok) throw invalid(`${what}: ${verdict.detail}`);
+    return this.#stationKey(what, certificate, false);
+  }
+
+  /**
+   * Of a certificate that the station used before; a revoked one only tells whose old coins and
+   * records these are. Throws DeskError `evidence-invalid` for one that was never good.
+   */
+  formerKey(
+    der: Uint8Array,
+    station: StationName,
+  ): StationKey & { readonly role: 'station-coin' | 'station-document' } {
+    const what = `a former certificate of ${station}`;
+    const { role } = parsed(what, () => parseCertificate(der));
+    if (role !== 'station-coin' && role !== 'station-document') {
+      throw invalid(`${what}: it is for ${role ?? 'no role of ours'}`);
+    }
+    const { certificate, verdict } = this.#judged(what, der, role, station, 'any time');
+    const isRevoked = !verdict.ok && verdict.reason === 'revoked';
+    if (!verdict.ok && !isRevoked) throw invalid(`${what}: ${verdict.detail}`);
+    return { ...this.#stationKey(what, certificate, isRevoked), role };
+  }
+
+  #judged(
+    what: string,
+    der: Uint8Array,
+    role: CertificateRole,
+    station: StationName,
+    dates: 'now' | 'any time' = 'now',
+  ): { readonly certificate: Certificate; readonly verdict: CertificateVerdict } {
     const certificate = parsed(what, () => parseCertificate(der));
     const verdict = validateCertificate(this.#primitives, {
       certificate,
       root: this.#root,
       crl: this.#crl,
       nowSeconds: BigInt(Math.floor(this.#clock.nowMs() / 1_000)),
+      ...(dates === 'any time' && { atSeconds: certificate.notBefore }),
       role,
       name: station,
     });
-    if (!verdict.ok) throw invalid(`${what}: ${verdict.detail}`);
-    return parsed(what, () => this.#primitives.verifyingKey(certificate.publicKey));
+    return { certificate, verdict };
+  }
+
+  #stationKey(
+    what: string,
+    { publicKey, notBefore, notAfter }: Certificate,
+    isRevoked: boolean,
+  ): StationKey {
+    const verifyingKey = parsed(what, () => this.#primitives.verifyingKey(publicKey));
+    return { verifyingKey, notBefore, notAfter, isRevoked };
   }
 
   #readCrl(der: Uint8Array): Crl {

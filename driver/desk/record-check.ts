@@ -1,19 +1,21 @@
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import type { Role } from '../../applet-spec/card-objects.ts';
-import { coin, type Coin } from '../../applet-spec/coin.ts';
+import { coin, coinIssuedSeconds, type Coin } from '../../applet-spec/coin.ts';
 import type { PaymentRecord } from '../../applet-spec/desk-messages.ts';
 import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
 import { paymentIdOf } from '../../applet-spec/payment.ts';
-import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
+import type { Primitives } from '../../applet-spec/primitives.ts';
 import { billTotal, quote } from '../../applet-spec/quote.ts';
 import { admission, receipt, refusal } from '../../applet-spec/receipt.ts';
 import { invalid } from './host-trust.ts';
+import { signedBy, type StationKey } from './station-keys.ts';
 
 /** The user's own station, its certificates checked for this connection. */
 export interface HomeStation {
   readonly station: StationName;
-  readonly documentKey: VerifyingKey;
-  readonly coinKey: VerifyingKey;
+  /** In use now and before; the ones in use first. */
+  readonly documentKeys: readonly StationKey[];
+  readonly coinKeys: readonly StationKey[];
   readonly user: UserName;
   readonly network: string;
   readonly currency: Currency;
@@ -29,7 +31,7 @@ export function checkCoins(coins: readonly Coin[], home: HomeStation): void {
     require(issuer === home.station, 'a coin: its issuer is another station');
     require(network === home.network, 'a coin: it is of another network');
     require(currency === home.currency, 'a coin: it is of another currency');
-    require(coin.verify(one, home.coinKey), "a coin: its issuer's signature does not verify");
+    require(isOfHome(one, home), "a coin: its issuer's signature does not verify");
   }
 }
 
@@ -55,7 +57,9 @@ export function checkRecord(
   require(ends[role] === home.station, 'a payment: its route does not pass our station');
   if (role === 'payer') requireIssuersWords(record, paymentId, home, primitives);
   else {
-    const ours = equalBytes(terms.payeeStationKey, home.documentKey.publicKey);
+    const ours = signedBy(home.documentKeys, terms.time, ({ publicKey }) =>
+      equalBytes(terms.payeeStationKey, publicKey),
+    );
     require(ours, "a payment: its payee station's key is not our station's");
   }
   requireVerdict(record, paymentId, primitives);
@@ -74,6 +78,11 @@ function requirePaymentAdds({ payment }: PaymentRecord, primitives: Primitives):
   require(adds, "a payment: the coin's value is not the bill's sum");
 }
 
+/** Revoked keys included: what such a coin is good for, the station says when it is used. */
+function isOfHome(one: Coin, { coinKeys }: HomeStation): boolean {
+  return signedBy(coinKeys, coinIssuedSeconds(one.body.coinId), (key) => coin.verify(one, key));
+}
+
 /** Admission and refusal come from the issuer, which is the payer's own station. */
 function requireIssuersWords(
   record: PaymentRecord,
@@ -82,18 +91,22 @@ function requireIssuersWords(
   primitives: Primitives,
 ): void {
   const { admission: admitted, refusal: refused } = record;
-  const signed = coin.verify(record.payment.coin, home.coinKey);
+  const signed = isOfHome(record.payment.coin, home);
   require(signed, "a payment: the issuer's signature on its coin does not verify");
   if (admitted !== undefined) {
     require(equalBytes(admitted.body.paymentId, paymentId), 'an admission: of another payment');
     require(admitted.body.issuer === home.station, 'an admission: of another issuer');
-    const holds = admission.verify(primitives, admitted, home.documentKey);
+    const holds = signedBy(home.documentKeys, admitted.body.time, (key) =>
+      admission.verify(primitives, admitted, key),
+    );
     require(holds, 'an admission: its signature does not verify');
   }
   if (refused !== undefined) {
     require(equalBytes(refused.body.paymentId, paymentId), 'a refusal: of another payment');
     require(refused.body.station === home.station, 'a refusal: of another station');
-    const holds = refusal.verify(refused, home.documentKey);
+    const holds = signedBy(home.documentKeys, refused.body.time, (key) =>
+      refusal.verify(refused, key),
+    );
     require(holds, 'a refusal: its signature does not verify');
   }
 }

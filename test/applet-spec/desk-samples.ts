@@ -92,7 +92,13 @@ export const deskSamples: Samples<DeskMessage> = {
   payments: { requestId, records: [record], next: 4n, more: 0 },
   refused: { requestId, code: 'no-route', message: 'Kein Weg führt nach q3.' },
   concluded: { record, role: 'payer', replacement: aCoin },
-  station: { requestId, documentCertificate: some, coinCertificate: some, crl: some },
+  station: {
+    requestId,
+    documentCertificate: some,
+    coinCertificate: some,
+    crl: some,
+    formerCertificates: [some],
+  },
   enrolled: { user: alice, station: q1 },
   bye: { code: 'stopping', message: 'Good-bye.' },
 };

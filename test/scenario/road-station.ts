@@ -17,6 +17,8 @@ import {
 } from '../../daemon/station/config.ts';
 import { auditOwnStore } from '../../daemon/station/audit-part.ts';
 import { openSecretEntropy } from '../../daemon/station/secret-entropy.ts';
+import { certify, newKey, renewal } from '../../daemon/station/key-rotation.ts';
+import type { SigningKind } from '../../daemon/station/signing-files.ts';
 import { initStationFolder } from '../../daemon/station/station-folder.ts';
 import { certifyStation } from '../../daemon/station/station-papers.ts';
 import { openStationStore } from '../../daemon/station/station-store.ts';
@@ -145,6 +147,26 @@ export class RoadStation {
     await this.start();
   }
 
+  /** As `keytolld keys rotate` and a start. */
+  async newKey(kind: SigningKind): Promise<void> {
+    const { config } = this;
+    const seams = this.#rotationSeams;
+    await certify(config, caFolderOf(config), await newKey(config, kind, seams), seams);
+    await this.restart();
+  }
+
+  /** As `keytolld keys renew` and a start. */
+  async renew(kind: SigningKind): Promise<void> {
+    const { config } = this;
+    const seams = this.#rotationSeams;
+    await certify(config, caFolderOf(config), renewal(config, kind, seams), seams);
+    await this.restart();
+  }
+
+  get #rotationSeams() {
+    return { clock: this.#seams.clock, entropy: systemEntropy };
+  }
+
   /** No neighbour that dials reaches this station any more. */
   async cutOff(): Promise<void> {
     await Promise.all([this.linksWire, ...this.arriving].map((wire) => wire.cut()));
@@ -194,6 +216,11 @@ export class RoadStation {
       return { balances: Object.fromEntries(moved), payments };
     });
   }
+}
+
+function caFolderOf({ ca, path }: StationConfig): string {
+  if (ca.folder === undefined) throw new Error('no CA at hand');
+  return path(ca.folder);
 }
 
 /** The link's bits that a payment needs; below it routes avoid the link. */

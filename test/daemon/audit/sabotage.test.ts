@@ -48,6 +48,8 @@ describe('an audit of a database that is older than logs', () => {
     const { findings } = await auditAfter(history.room, name, (sabotage) => {
       const tables = ['log_leaf', 'log_tile', 'checkpoint', 'cosigned', 'witnessed', 'two_logs'];
       for (const table of tables) sabotage.execute(`DROP TABLE ${table}`);
+      sabotage.execute('DROP TABLE station_certificate');
+      sabotage.execute('ALTER TABLE card DROP COLUMN station_key');
       sabotage.execute('ALTER TABLE payment DROP COLUMN content_hash');
       sabotage.execute('PRAGMA user_version = 10');
     });

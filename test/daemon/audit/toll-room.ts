@@ -226,6 +226,7 @@ export class TollRoom {
         currency: euro,
         primitives,
         root: parseCertificate(this.root),
+        ownCertificates: [station.coinCertificate, station.documentCertificate],
         store,
         ...options,
       });

@@ -46,6 +46,8 @@ function announcerOf(known: Directory): Announcer {
     fee: 70n,
     coinCertificate,
     documentCertificate,
+    formerCertificates: [],
+    ownCertificates: [coinCertificate, documentCertificate],
     documentKey,
     primitives,
     clock: room.clock,

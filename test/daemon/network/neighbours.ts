@@ -2,6 +2,7 @@
 import { toHex } from '../../../applet-spec/bytes.ts';
 import type { StationName } from '../../../applet-spec/names.ts';
 import type { Links, LinkStatus } from '../../../daemon/link/links.ts';
+import type { StoredStationCertificate } from '../../../daemon/store/book-store.ts';
 import type { NetworkStore } from '../../../daemon/store/store.ts';
 import type { WireMessage } from '../../../daemon/wire/wire-message.ts';
 
@@ -96,6 +97,16 @@ export class MemoryNetworkStore implements NetworkStore {
 
   async ownAnnouncement(name: Uint8Array): Promise<Uint8Array | undefined> {
     return this.own.get(toHex(name));
+  }
+
+  readonly certificates = new Map<string, StoredStationCertificate>();
+
+  async putStationCertificates(certificates: readonly StoredStationCertificate[]) {
+    for (const one of certificates) this.certificates.set(toHex(one.certificate), one);
+  }
+
+  async stationCertificates(): Promise<readonly StoredStationCertificate[]> {
+    return [...this.certificates.values()];
   }
 
   async nextSequence(): Promise<bigint> {

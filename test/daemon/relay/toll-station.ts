@@ -199,7 +199,8 @@ export class TollStation {
     const failures = new FailureBudgets(station.name, this.#borne.failures, clock);
     const witnessedLog = this.#witnessedLog(links);
     const noted = { picture, positions, failures, standing: witnessedLog.standing };
-    const own = { ...shared, ...noted, station: name, documentKey, entropy };
+    const documentKeys = [documentKey];
+    const own = { ...shared, ...noted, station: name, documentKey, documentKeys, entropy };
     const mint = new CoinMint({
       ...own,
       issuer: station.name,
@@ -225,6 +226,8 @@ export class TollStation {
     const announcer = new Announcer({
       ...own,
       ...station,
+      formerCertificates: [],
+      ownCertificates: [],
       fee: 0n,
       onRefused: () => undefined,
       onFault,

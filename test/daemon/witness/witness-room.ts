@@ -39,10 +39,7 @@ export class WitnessingStation {
         tell: (peer, message) => room.tell(station.name, peer, message),
       },
       directory: {
-        entry: (name) => {
-          const { documentKey } = room.room.station(name);
-          return room.unknown.has(name) ? undefined : ({ documentKey } as never);
-        },
+        keysAt: (name) => (room.unknown.has(name) ? [] : [room.room.station(name).documentKey]),
       },
       onRefused: (peer, detail) => this.complaints.push(`${peer}: ${detail}`),
       onRolledBack: () => this.complaints.push('rolled back'),
