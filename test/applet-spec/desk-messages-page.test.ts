@@ -14,7 +14,11 @@ import { readPage, rowsOf } from './specification-tables.ts';
 const page = readPage('desk.md');
 
 /** Fields that a message may leave out; everything else is always there. */
-const optionalFields = new Set(['coins.after', 'concluded.replacement']);
+const optionalFields = new Set([
+  'coins.after',
+  'concluded.replacement',
+  'station.formerCertificates',
+]);
 
 const hex = (tag: number): string => tag.toString(16).toUpperCase().padStart(2, '0');
 
