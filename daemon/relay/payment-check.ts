@@ -54,6 +54,11 @@ export type PaymentCheck =
 
 /** Clocks of stations may differ by this much (design §7). */
 export const skewSeconds = 60n;
+/**
+ * So old a price still counts at most, whatever quote and admission say of their own times: an
+ * issuer that dated them back would pay by the announcements of then.
+ */
+const deliverySecondsMost = 86_400n;
 /** A payment is kept open until its deadlines: nobody makes others keep one for longer. */
 const resolutionSecondsMost = 31n * 86_400n;
 /** What every store holds: a signed 64-bit integer. */
@@ -128,8 +133,11 @@ function checkTimes(
 ): Wrong | undefined {
   const now = context.nowSeconds();
   const { quote } = payment;
-  const latest = quote.time + resolutionSecondsMost;
-  if (quote.deliveryDeadline > latest || quote.resolutionDeadline > latest) {
+  const { time, deliveryDeadline, resolutionDeadline } = quote;
+  const tooLate =
+    deliveryDeadline > time + deliverySecondsMost ||
+    resolutionDeadline > time + resolutionSecondsMost;
+  if (tooLate) {
     return wrong('verification-failed', 'a deadline that nobody waits for');
   }
   if (payment.coin.body.value > valueMost) return wrong('verification-failed', 'a value too large');

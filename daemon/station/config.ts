@@ -120,7 +120,9 @@ const schema = z.strictObject({
   quotes: z
     .strictObject({
       'valid-seconds': seconds.default(120),
-      'delivery-seconds': seconds.default(300),
+      'delivery-seconds': seconds
+        .max(86_400, 'expected a day at most: no other station carries a key for longer')
+        .default(300),
       'resolution-seconds': seconds
         .max(resolutionSecondsMost, 'expected 30 days at most: no other station waits for longer')
         .default(86_400),

@@ -82,6 +82,21 @@ describe('the bill', () => {
     );
   });
 
+  it('whose issuer dates quote and admission back to a cheaper day is refused', async () => {
+    const time = toll.now;
+    const old = await toll.announce('q2', 1n);
+    toll.room.clock.advance(1_000 * 86_400);
+    toll.trust.learnCrl(await toll.room.ca.freshCrl());
+    const stale: Changes = {
+      bill: (lines) => lines.map((line, i) => (i === 1 ? old : line)),
+      quote: { time, expiry: time + 120n, deliveryDeadline: toll.now + 300n },
+      admission: { time },
+    };
+    expect(await toll.check('q2', stale)).toEqual(
+      refusal('verification-failed', /a deadline that nobody waits for/),
+    );
+  });
+
   it('that names an announcement made after the quote is refused', async () => {
     const before: Changes = { quote: { time: toll.now - 61n } };
     expect(await toll.check('q2', before)).toEqual(

@@ -297,9 +297,10 @@ describe.each(['q2', 'q3'] as const)('%s, once the world has changed, refuses', 
   });
 
   it('every payment under a stale CRL, and carries the same one under a fresh one', async () => {
-    const patient = await room.arriving(at, { quote: { deliveryDeadline: room.now + 100_000n } });
     // A day for the list and an hour of grace.
-    room.room.clock.advance(1_000 * (86_400 + 3_601));
+    room.room.clock.advance(1_000 * (86_400 + 3_540));
+    const patient = await room.arriving(at);
+    room.room.clock.advance(61_000);
     await expectRefused(at, patient, 'certificate-not-valid', /no valid certificate/);
     room.trust.learnCrl(await room.room.ca.publishCrl());
     expect(await stations[at].receives(patient)).toBe('carried');
