@@ -1,10 +1,11 @@
 /**
  * What contradicts a stored payment is kept beside it, as its makers signed it: the same
- * transaction with other content (failure 5), and a second payment with its coin (failure 20),
- * which the payer's card signed and the issuer admitted.
+ * transaction with other content (failure 5), a second payment with its coin (failure 20), which
+ * the payer's card signed and the issuer admitted, and a second verdict of the last station.
  */
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import { payment as paymentCodec, withoutCertificate } from '../../applet-spec/payment.ts';
+import type { Receipt } from '../../applet-spec/receipt.ts';
 import type { PaymentRow } from '../store/store.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import { storedPayment, type TollContext } from './toll-context.ts';
@@ -29,11 +30,20 @@ export async function keepContradiction(
 }
 
 export async function keepEvidence(
-  { store }: Keeping,
+  context: Keeping,
   paymentId: Uint8Array,
   { payment, admission }: Handed,
 ): Promise<void> {
-  if ((await store.evidence(paymentId)).length >= keptMost) return;
   const content = { payment: withoutCertificate(payment), admission };
-  await store.putEvidence([{ paymentId, bytes: wireMessage.encode({ kind: 'payment', content }) }]);
+  await keep(context, paymentId, wireMessage.encode({ kind: 'payment', content }));
+}
+
+/** The first one stands (I31); the last station signed another one, too. */
+export async function keepSecondVerdict(context: Keeping, { body, bytes }: Receipt): Promise<void> {
+  await keep(context, body.paymentId, bytes);
+}
+
+async function keep({ store }: Keeping, paymentId: Uint8Array, bytes: Uint8Array): Promise<void> {
+  if ((await store.evidence(paymentId)).length >= keptMost) return;
+  await store.putEvidence([{ paymentId, bytes }]);
 }

@@ -8,8 +8,9 @@ import { receipt as receiptKind, type Receipt } from '../../applet-spec/receipt.
 import type { VerifyingKey } from '../../applet-spec/primitives.ts';
 import { Batch } from '../batch.ts';
 import type { Conclusion } from '../desk/desk-seams.ts';
-import type { DecideOutcome, Decision, NewCoin } from '../store/store.ts';
+import type { DecideOutcome, Decision, NewCoin, PaymentRow } from '../store/store.ts';
 import { wireMessage } from '../wire/wire-message.ts';
+import { keepSecondVerdict } from './kept-evidence.ts';
 import type { OpenPayment } from './open-payments.ts';
 import { stepPayment } from './payment-machine.ts';
 import { protectInTime } from './protect-in-time.ts';
@@ -61,11 +62,19 @@ export class Verdicts {
     });
     if (step.kind === 'refused') {
       log.payment('warn', paymentId, `receipt refused: ${step.why}`);
+      if (role !== 'last') await keepSecondVerdict(this.#context, receipt);
       return 'contradiction';
     }
     if (step.kind === 'ignored') return 'known';
-    await this.decide(open, receipt, from === previous ? next : previous);
-    return 'taken';
+    const decided = await this.decide(open, receipt, from === previous ? next : previous);
+    // Another one came first, in the same moment.
+    return decided.outcome === 'exists' ? this.#knownBefore(decided.row, receipt) : 'taken';
+  }
+
+  async #knownBefore({ state }: PaymentRow, receipt: Receipt): Promise<ReceiptOutcome> {
+    if (state === receipt.body.verdict) return 'known';
+    await keepSecondVerdict(this.#context, receipt);
+    return 'contradiction';
   }
 
   /** The key that the quote names; the directory's of the same station remembers its batches. */

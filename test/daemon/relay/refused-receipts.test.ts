@@ -106,12 +106,21 @@ describe.each(['q1', 'q2'] as const)('%s refuses a receipt', (at) => {
     expect(await state()).toBe('delivered');
   });
 
-  it('that contradicts the first one: a verdict sticks', async () => {
+  it('that contradicts the first one: a verdict sticks, and the second is evidence', async () => {
     await hears(receipt());
-    const before = station.durable();
-    await hears(receipt({ verdict: 'undelivered' }));
-    expect(station.durable()).toEqual(before);
+    const before = station.durable(['evidence']);
+    const second = receipt({ verdict: 'undelivered' });
+    await hears(second);
+    expect(station.durable(['evidence'])).toEqual(before);
     expect(station.complaints.at(-1)).toMatch(/says undelivered, the first one said delivered/);
+    expect(await station.store.evidence(payment.paymentId)).toEqual([second.bytes]);
+  });
+
+  it('that comes in the same moment as another verdict, and keeps it as evidence', async () => {
+    const second = receipt({ verdict: 'undelivered' });
+    await Promise.all([hears(receipt()), hears(second)]);
+    expect(await state()).toBe('delivered');
+    expect(await station.store.evidence(payment.paymentId)).toEqual([second.bytes]);
   });
 });
 
