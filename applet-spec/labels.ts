@@ -27,6 +27,7 @@ export const labels = {
   cosignature: label('keytoll cosignature 1'),
   logLeaf: label('keytoll log leaf 1'),
   inquiry: label('keytoll inquiry 1'),
+  declaration: label('keytoll declaration 1'),
 } as const;
 
 export type Label = Uint8Array & { readonly label: unique symbol };

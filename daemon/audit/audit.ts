@@ -9,7 +9,8 @@ import type { Currency, StationName } from '../../applet-spec/names.ts';
 import { payment as paymentCodec, type Payment } from '../../applet-spec/payment.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { CoinRecord, PaymentRow, Store } from '../store/store.ts';
-import { CheckpointAudit } from './checkpoint-audit.ts';
+import { accounts } from '../ledger/chart-of-accounts.ts';
+import { CheckpointAudit, type DeclaredLoss } from './checkpoint-audit.ts';
 import { CoinsAudit } from './coins-audit.ts';
 import { auditEvidence } from './evidence-audit.ts';
 import type { Finding } from './finding.ts';
@@ -50,6 +51,8 @@ export type AuditedStore = Pick<
   | 'cosigned'
   | 'witnessed'
   | 'twoLogs'
+  | 'declarations'
+  | 'restored'
 >;
 
 export interface AuditOptions {
@@ -71,6 +74,12 @@ export interface AuditReport extends ItemisedReport {
   readonly findings: readonly Finding[];
   /** Sum of debits less sum of credits over all accounts: zero in sound books. */
   readonly trialBalance: bigint;
+  /** What stations have declared lost of their logs, this one and its neighbours; for ever. */
+  readonly losses: readonly DeclaredLoss[];
+  /** Payments that are here because a neighbour showed them. */
+  readonly restoredPayments: number;
+  /** Value of coins that came to light after a loss, and that nobody is known to have paid for. */
+  readonly lostRecords: bigint;
 }
 
 const pageRows = 500;
@@ -88,6 +97,8 @@ class StationAudit {
   readonly #transfers: TransferStream;
   readonly #bill: ItemisedBill;
   readonly #findings: Finding[] = [];
+  readonly #checkpoints: CheckpointAudit;
+  #restoredPayments = 0;
   /** Coin IDs seen in payments, by issuer. */
   readonly #usedCoins = new Map<StationName, Set<string>>();
 
@@ -97,10 +108,8 @@ class StationAudit {
     this.#keys = new StationKeys(options);
     this.#shelf = new PaperShelf({ ...options, keys: this.#keys });
     this.#ledger = new LedgerAudit(station);
-    this.#log = new LogAudit({
-      ...options,
-      checkpoints: new CheckpointAudit({ ...options, keys: this.#keys }),
-    });
+    this.#checkpoints = new CheckpointAudit({ ...options, keys: this.#keys });
+    this.#log = new LogAudit({ ...options, checkpoints: this.#checkpoints });
     this.#transfers = new TransferStream(store, (transfer) => {
       this.#ledger.transfer(transfer);
     });
@@ -122,9 +131,19 @@ class StationAudit {
       ...(await auditSettlement({ ...this.#options, keys: this.#keys }, this.#ledger)),
     );
     this.#findings.push(...(await this.#log.run(this.#ledger.lastNumber)));
-    const trialBalance = this.#ledger.finish(await store.balances());
+    const balances = await store.balances();
+    const trialBalance = this.#ledger.finish(balances);
     this.#findings.push(...this.#ledger.findings);
-    return { station, currency, findings: this.#findings, trialBalance, ...this.#bill.report() };
+    return {
+      station,
+      currency,
+      findings: this.#findings,
+      trialBalance,
+      losses: this.#checkpoints.losses,
+      restoredPayments: this.#restoredPayments,
+      lostRecords: balances.get(accounts.lostRecords) ?? 0n,
+      ...this.#bill.report(),
+    };
   }
 
   async #readKeys(): Promise<void> {
@@ -191,9 +210,11 @@ class StationAudit {
   async #readPage(rows: readonly PaymentRow[]): Promise<void> {
     const { store, station } = this.#options;
     const coins = await store.coins(rows.map(({ coinId }) => coinId));
+    const restored = await store.restored(rows.map(({ paymentId }) => paymentId));
     const bills = await store.storedBills(rows.map(({ paymentId }) => paymentId));
     for (const [i, row] of rows.entries()) {
       this.#log.payment(row);
+      if (restored[i] === true) this.#restoredPayments++;
       let payment: Payment;
       try {
         payment = paymentCodec.decode(row.payment);
@@ -205,7 +226,13 @@ class StationAudit {
       }
       const papers = await this.#shelf.papersOf(payment);
       const context = { ...this.#options, keys: this.#keys };
-      this.#findings.push(...auditPayment(context, row, payment, { ...papers, bill: bills[i] }));
+      this.#findings.push(
+        ...auditPayment(context, row, payment, {
+          ...papers,
+          bill: bills[i],
+          isRestored: restored[i] ?? false,
+        }),
+      );
       this.#useOnce(row, payment);
       const coin = coins[i];
       if (row.role === 'issuer' && row.state !== 'refused') this.#checkCoin(row, coin);

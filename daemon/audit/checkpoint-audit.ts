@@ -5,11 +5,17 @@
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
+import type { Signed, SignedKind } from '../../applet-spec/signed-object.ts';
+import type { RecoveryStore, StoredDeclaration } from '../store/recovery-store.ts';
+import { declaration as declarationKind, type Declaration } from '../wire/declaration.ts';
 import type { StoredCosigned, WitnessStore } from '../store/witness-store.ts';
 import {
   checkpoint as checkpointKind,
   cosignature as cosignatureKind,
+  comparePlaces,
+  placeOf,
   type Checkpoint,
+  type CheckpointBody,
 } from '../wire/checkpoint.ts';
 import { contradictionOf } from '../witness/checkpoint-judgement.ts';
 import type { Finding } from './finding.ts';
@@ -20,7 +26,19 @@ export interface CheckpointAuditOptions {
   readonly network: string;
   readonly primitives: Primitives;
   readonly keys: StationKeys;
-  readonly store: Pick<WitnessStore, 'checkpoints' | 'cosigned' | 'witnessed' | 'twoLogs'>;
+  readonly store: Pick<WitnessStore, 'checkpoints' | 'cosigned' | 'witnessed' | 'twoLogs'> &
+    Pick<RecoveryStore, 'declarations'>;
+}
+
+/** A station's own word that leaves of its log are lost: no contradiction, and never forgotten. */
+export interface DeclaredLoss {
+  readonly station: StationName;
+  readonly generation: bigint;
+  /** Leaves that had been witnessed, and of which the log goes on. */
+  readonly lost: bigint;
+  readonly kept: bigint;
+  /** Unix seconds. */
+  readonly time: bigint;
 }
 
 /** A signed checkpoint of this station, waiting for the log to have its size. */
@@ -33,6 +51,8 @@ interface Expected {
 export class CheckpointAudit {
   readonly findings: Finding[] = [];
   readonly #options: CheckpointAuditOptions;
+  readonly losses: DeclaredLoss[] = [];
+  readonly #declared: Declaration[] = [];
   #expected: Expected[] = [];
 
   constructor(options: CheckpointAuditOptions) {
@@ -41,6 +61,7 @@ export class CheckpointAudit {
 
   /** Before the log is read. */
   async start(): Promise<void> {
+    for (const one of await this.#options.store.declarations()) this.#declaration(one);
     for (const one of await this.#options.store.cosigned()) this.#ownCosigned(one);
   }
 
@@ -80,12 +101,50 @@ export class CheckpointAudit {
     }
   }
 
+  #declaration({ station, bytes, accepted, held }: StoredDeclaration): void {
+    const found = this.#signed(declarationKind, bytes, station);
+    if (typeof found === 'string') {
+      this.#find('checkpoint-invalid', `what ${station} declared lost: ${found}`, station);
+      return;
+    }
+    const { generation, lost, kept, time } = found.body;
+    const first = this.#declared.find(
+      ({ body }) => body.station === station && body.generation === generation,
+    );
+    const before = held && this.#verified(held.checkpoint, station);
+    const isOther =
+      typeof before === 'object' &&
+      comparePlaces(placeOf(before.body), lost) === 0 &&
+      !equalBytes(before.body.root, lost.root);
+    if (accepted) {
+      this.#declared.push(found);
+      this.losses.push({ station, generation, lost: lost.size, kept: kept.size, time });
+    } else if (first !== undefined) {
+      const detail = `${station} declared a loss twice, as generation ${generation} of its log`;
+      this.#find('two-logs', detail, station);
+    } else if (isOther) {
+      const detail = `${station} gave up another log of ${lost.size} leaves than it had shown`;
+      this.#find('two-logs', detail, station);
+    }
+  }
+
+  /** Our own word that this checkpoint is of leaves that are lost. */
+  #isDeclaredLost({ body }: Checkpoint): boolean {
+    const place = placeOf(body);
+    return this.#declared.some(({ body: { station, generation, lost } }) => {
+      if (station !== body.station || generation <= place.generation) return false;
+      const order = comparePlaces(place, lost);
+      return order < 0 || (order === 0 && equalBytes(body.root, lost.root));
+    });
+  }
+
   #ownCosigned({ peer, size, checkpoint, cosignature }: StoredCosigned): void {
     const { station } = this.#options;
     const found = this.#verified(checkpoint, station);
     const what = `what ${peer} cosigned`;
     // Our own signature is enough to show what we had.
-    this.#expect(found, what, size);
+    const isLost = typeof found !== 'string' && this.#isDeclaredLost(found);
+    if (!isLost) this.#expect(found, what, size);
     if (typeof found === 'string') return;
     const fault = this.#cosignatureFault(found, cosignature, peer, station);
     if (fault !== undefined) this.#find('checkpoint-invalid', `${what}: ${fault}`);
@@ -112,13 +171,21 @@ export class CheckpointAudit {
 
   /** The checkpoint, or in words why it is none of this station. */
   #verified(bytes: Uint8Array, station: StationName): Checkpoint | string {
+    return this.#signed(checkpointKind, bytes, station);
+  }
+
+  #signed<T extends Pick<CheckpointBody, 'station' | 'network' | 'time'>>(
+    kind: SignedKind<T>,
+    bytes: Uint8Array,
+    station: StationName,
+  ): Signed<T> | string {
     try {
-      const found = checkpointKind.decode(bytes);
+      const found = kind.decode(bytes);
       const { body } = found;
       if (body.station !== station) return `it is of ${body.station}`;
       if (body.network !== this.#options.network) return `it is of network ${body.network}`;
       const keys = this.#options.keys.documentKeys(station, body.time);
-      const holds = keys.some((one) => checkpointKind.verify(found, one));
+      const holds = keys.some((one) => kind.verify(found, one));
       return holds ? found : `the signature of ${station} does not verify`;
     } catch {
       return 'it does not decode';

@@ -192,6 +192,15 @@ export class LedgerAudit {
         this.#find({ code: 'transfer-unexplained', detail });
         return;
       }
+      case 'found': {
+        const order = this.#orders.get(toHex(reference));
+        const twice = this.#bought.has(toHex(reference));
+        this.#bought.add(toHex(reference));
+        if (!twice && order?.value === amount) return;
+        const detail = `${amount} for a coin that came to light: there is none worth that`;
+        this.#find({ code: 'transfer-unexplained', detail });
+        return;
+      }
       case 'refund': {
         const user = credit.slice('user:'.length);
         this.#refunds.set(user, this.refundsOf(user) + amount);

@@ -44,7 +44,7 @@ export function auditPayment(
   context: PaymentAuditContext,
   row: PaymentRow,
   payment: Payment,
-  papers: StoredPapers & { readonly bill: StoredBill | undefined },
+  papers: StoredPapers & { readonly bill: StoredBill | undefined; readonly isRestored?: boolean },
 ): readonly Finding[] {
   const audit = new PaymentAudit(context, row, payment);
   audit.row();
@@ -55,7 +55,9 @@ export function auditPayment(
   audit.content();
   audit.payer(papers.payer);
   audit.coinSignature();
-  audit.ownLine(papers.ownAnnouncement);
+  // The announcement behind it is lost with the records that a neighbour restored.
+  const isLost = papers.isRestored === true && papers.ownAnnouncement === undefined;
+  if (!isLost) audit.ownLine(papers.ownAnnouncement);
   const admitted = audit.admission();
   audit.acknowledgement(verdict, papers.payee);
   audit.times(admitted, verdict);

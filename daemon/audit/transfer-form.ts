@@ -20,6 +20,7 @@ const forms: Readonly<Record<TransferKind, { readonly debit: Side; readonly cred
   undelivered: { debit: ['pending-payments'], credit: ['coins-outstanding'] },
   resolution: { debit: ['resolution-losses'], credit: ['coins-outstanding'] },
   recovery: { debit: ['pending-payments'], credit: ['resolution-losses'] },
+  found: { debit: ['lost-records'], credit: ['coins-outstanding'] },
   'settlement-paid': { debit: ['payable:'], credit: ['cash'] },
   'settlement-received': { debit: ['cash'], credit: ['receivable:'] },
 };

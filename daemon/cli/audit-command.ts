@@ -85,12 +85,20 @@ function filterOf({ user, peer, station, relay, from, to }: AuditOptions): ItemF
 }
 
 function jsonOf(report: AuditReport, options: AuditOptions, items: readonly Item[]): object {
-  const { station, currency, findings, trialBalance, ...itemised } = report;
+  const { station, currency, findings, trialBalance, losses, lostRecords, ...itemised } = report;
   return {
     station,
     currency,
     findings: findings.map(findingReport),
     trialBalance: `${trialBalance}`,
+    losses: losses.map(({ station: of, generation, lost, kept, time }) => ({
+      station: of,
+      generation: `${generation}`,
+      lost: `${lost}`,
+      kept: `${kept}`,
+      declared: isoTime(time),
+    })),
+    lostRecords: `${lostRecords}`,
     ...itemised,
     ...(options.items === true && { items }),
   };
@@ -116,8 +124,30 @@ function reportLines(report: AuditReport): string[] {
     ),
     ...lines('user', report.byUser),
     ...lines('month', report.byPeriod),
+    ...lossLines(report),
     ...findingLines(report),
   ];
+}
+
+/** What was declared lost, and what came back: no finding, and never left out. */
+function lossLines({ losses, restoredPayments, lostRecords, currency }: AuditReport): string[] {
+  return [
+    ...losses.map(
+      ({ station, lost, kept, time }) =>
+        `  ${station} declared on ${isoTime(time)} that leaves of its log are lost: ` +
+        `of ${lost} witnessed it goes on from ${kept}`,
+    ),
+    ...(restoredPayments === 0
+      ? []
+      : [
+          `  ${restoredPayments} payments restored from neighbours; coins that nobody is known ` +
+            `to have bought paid ${formatMoney(lostRecords, currency)}`,
+        ]),
+  ];
+}
+
+function isoTime(seconds: bigint): string {
+  return new Date(Number(seconds) * 1_000).toISOString();
 }
 
 function findingLines({ findings, trialBalance, currency }: AuditReport): string[] {

@@ -1,12 +1,17 @@
 /** `keytolld init|run|status|network`: a station for its operator. Parsing and printing. */
 import { writeSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
-import { isCurrency, toStationName } from '../../applet-spec/names.ts';
+import { InvalidArgumentError, type Command } from 'commander';
+import {
+  isCurrency,
+  isStationName,
+  toStationName,
+  type StationName,
+} from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
-import { askStatus, serveAdmin } from '../station/admin-socket.ts';
+import { askRecover, askStatus, serveAdmin } from '../station/admin-socket.ts';
 import { readStationConfig } from '../station/config.ts';
 import { openLog, type Log } from '../station/log.ts';
 import { adminSocketOf, runStation } from '../station/station.ts';
@@ -17,7 +22,7 @@ import { certifyStation } from '../station/station-papers.ts';
 import { StationError } from '../station/station-error.ts';
 import { webSockets } from '../web-socket.ts';
 import { print, reporting } from './report.ts';
-import { networkLines, statusLines } from './status-lines.ts';
+import { networkLines, recoveryLines, statusLines } from './status-lines.ts';
 
 interface ConfigOption {
   readonly config: string;
@@ -45,6 +50,7 @@ export function registerStationCommands(program: Command): void {
         print(command, options, status, statusLines(status));
       }),
     );
+  addRecover(program);
   program
     .command('network')
     .description('stations, links, key stock and tariffs, as this station knows them')
@@ -56,6 +62,53 @@ export function registerStationCommands(program: Command): void {
         print(command, options, { stations }, networkLines(stations));
       }),
     );
+}
+
+function addRecover(program: Command): void {
+  program
+    .command('recover')
+    .description('rebuild lost books from neighbours; again, to see how far that has come')
+    .requiredOption('--config <file>', 'station.toml')
+    .option('--without <station>', 'a neighbour that is gone and will not tell', stationNames)
+    .option(
+      '--since <time>',
+      'when the copy was made, or earlier (ISO 8601, UTC); else all',
+      timeOf,
+    )
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nOnly where there is no newer copy of the database: what neighbours witnessed beyond it\n' +
+        'is given up for ever, by a declaration that every audit shows.',
+    )
+    .action((options: RecoverOptions, command: Command) =>
+      reporting(command, async () => {
+        const socket = adminSocketOf(readStationConfig(options.config));
+        const { without: leaveOut = [], since: sinceSeconds } = options;
+        const wish = { leaveOut, ...(sinceSeconds !== undefined && { sinceSeconds }) };
+        const recovery = await askRecover(socket, wish);
+        print(command, options, recovery, recoveryLines(recovery));
+      }),
+    );
+}
+
+interface RecoverOptions extends ConfigOption {
+  readonly without?: readonly StationName[];
+  readonly since?: bigint;
+}
+
+/** The option may be given several times. */
+function stationNames(text: string, before: readonly StationName[] = []): readonly StationName[] {
+  if (isStationName(text)) return [...before, text];
+  throw new InvalidArgumentError('expected a station name such as q2');
+}
+
+function timeOf(text: string): bigint {
+  const timeMs = /^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(timeMs)) return BigInt(Math.floor(timeMs / 1_000));
+  throw new InvalidArgumentError(
+    'expected a day or time such as 2026-07-01 or 2026-07-01T12:00:00Z',
+  );
 }
 
 function addInit(program: Command): void {

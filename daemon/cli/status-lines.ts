@@ -1,13 +1,14 @@
 /** What `keytolld status` and `keytolld network` print for a person. */
 import { formatMoney } from '../../applet-spec/money.ts';
 import type { AdminStatus } from '../station/admin-socket.ts';
+import type { RecoveryStatus } from '../station/recovery-part.ts';
 import type { PositionStatus, StationStatus } from '../station/station-status.ts';
 
 type LinkStatus = StationStatus['links'][number];
 
 export function statusLines(status: AdminStatus): string[] {
   const { station, network, currency, uptimeSeconds, usersAtDesk, crl } = status;
-  const { links, positions, refused, log } = status;
+  const { links, positions, refused, log, recovery } = status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
@@ -15,6 +16,7 @@ export function statusLines(status: AdminStatus): string[] {
     ...links.flatMap(linkLines),
     ...positions.map((position) => positionLine(position, currency)),
     ...logLines(log),
+    ...(recovery === undefined ? [] : recoveryLines(recovery)),
     ...refused.map(
       ({ who, perHour, until }) =>
         `no payment of ${who} before ${until}: more than ${perHour} an hour were not delivered`,
@@ -22,19 +24,46 @@ export function statusLines(status: AdminStatus): string[] {
   ];
 }
 
-function logLines({ signed, cosigned, contradicting, rolledBack }: StationStatus['log']): string[] {
+function logLines(log: StationStatus['log']): string[] {
+  const { signed, cosigned, contradicting, rolledBack, losses } = log;
   const words = cosigned.map(({ witness, leaves }) => `${leaves} cosigned by ${witness}`);
   return [
     `log: ${[`${signed} leaves signed`, ...words].join(', ')}`,
     ...(rolledBack === undefined
       ? []
       : [`NO PAYMENTS: ${rolledBack.advice} (witnessed by ${rolledBack.witness})`]),
+    ...losses.map(
+      ({ station, declared, lost, kept }) =>
+        `log of ${station}: declared on ${declared} that of ${lost} leaves it kept ${kept}`,
+    ),
     ...contradicting.map(
       (peer) =>
         `log of ${peer}: it was not shown to be the one that was cosigned; the evidence is kept`,
     ),
   ];
 }
+
+/** Also what `keytolld recover` prints. */
+export function recoveryLines({ state, begun, done, neighbours }: RecoveryStatus): string[] {
+  return [
+    state === 'done'
+      ? `books rebuilt from neighbours, ${begun} to ${done ?? begun}`
+      : `REBUILDING the books from neighbours since ${begun}`,
+    ...neighbours.map((one) => {
+      const { neighbour, shown, restored, verdicts, refused, contradictions, trouble } = one;
+      const words =
+        `  ${neighbour} ${one.state}: ${shown} payments shown, ${restored} restored, ` +
+        `${verdicts} verdicts, ${refused} refused, ${contradictions} contradicting`;
+      return trouble === undefined ? words : `${words} (last refused: ${trouble})`;
+    }),
+    ...(state === 'done' ? [toCheckByHand] : []),
+  ];
+}
+
+const toCheckByHand =
+  '  to check by hand: cash in and out, coins sold, exchanged and given back, and refused ' +
+  'payments since the copy was made; `lost-records` in the books is what coins paid that nobody ' +
+  'is known to have bought';
 
 export function networkLines(stations: StationStatus['stations']): string[] {
   if (stations.length === 0) return ['no station is known yet'];

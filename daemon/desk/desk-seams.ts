@@ -93,6 +93,13 @@ export type OfferOutcome =
   /** The card may hold the key; its journal tells at its next visit. */
   | { readonly outcome: 'unknown' };
 
+/** What the payee's card says under MAC of a key that it may have been offered. */
+export type HeldKey =
+  /** With its signature over the acknowledgement. */
+  | { readonly outcome: 'has'; readonly signature: Uint8Array }
+  | { readonly outcome: 'has-not' }
+  | { readonly outcome: 'unknown' };
+
 export type Presence =
   | { readonly at: 'desk'; readonly certificateHash: Uint8Array; readonly freePeerKeys: number }
   | { readonly at: 'away' }
@@ -114,6 +121,8 @@ export interface Counter {
     coinSecret: Uint8Array,
     isOpen: () => boolean,
   ): Promise<OfferOutcome>;
+  /** Asks the payee's card for its journal; `unknown` also where it is not here. */
+  hasKey(payee: UserName, paymentId: Uint8Array, isOpen: () => boolean): Promise<HeldKey>;
   /**
    * A verdict is durable: tell the user's card (CONCLUDE), load the replacement of a burned coin,
    * and notify the host; now if the card is here, otherwise at its next visit

@@ -5,7 +5,7 @@ import type { Payment } from '../../applet-spec/payment.ts';
 import type { Socket, SocketFactory, SocketServer } from '../socket.ts';
 import type { DeskContext } from './desk-context.ts';
 import { DeskError } from './desk-error.ts';
-import type { Conclusion, Counter, OfferOutcome, Presence } from './desk-seams.ts';
+import type { Conclusion, Counter, HeldKey, OfferOutcome, Presence } from './desk-seams.ts';
 import { HostConnection } from './host-connection.ts';
 import { Visitor } from './visitor.ts';
 
@@ -89,6 +89,25 @@ export class Desk implements Counter {
       return outcome;
     } catch (error) {
       this.#context.log.info({ user: payee, err: error }, 'an offer was cut off');
+      return { outcome: 'unknown' };
+    }
+  }
+
+  async hasKey(payee: UserName, paymentId: Uint8Array, isOpen: () => boolean): Promise<HeldKey> {
+    const here = this.#visitors.get(payee);
+    if (here === undefined) return { outcome: 'unknown' };
+    const { card } = here.visitor;
+    try {
+      return await card.inTurn(async (): Promise<HeldKey> => {
+        if (!isOpen()) return { outcome: 'unknown' };
+        const { payment } = await card.journal({ paymentId });
+        const isHeld = payment?.role === 'payee' && payment.state !== 'burned';
+        return isHeld && payment.signature !== undefined
+          ? { outcome: 'has', signature: payment.signature }
+          : { outcome: 'has-not' };
+      });
+    } catch (error) {
+      this.#leave(here.host, error);
       return { outcome: 'unknown' };
     }
   }

@@ -7,6 +7,7 @@ export type AccountName =
   | 'pending-payments'
   | 'fees-earned'
   | 'resolution-losses'
+  | 'lost-records'
   | `user:${UserName}`
   | `payable:${StationName}`
   | `receivable:${StationName}`;
@@ -24,6 +25,8 @@ export const accounts = {
   feesEarned: 'fees-earned',
   /** Coins replaced at our own risk, when no verdict came by the resolution deadline. */
   resolutionLosses: 'resolution-losses',
+  /** Coins that came to light after records were lost: who paid for them is not known. */
+  lostRecords: 'lost-records',
   user: (user: UserName): AccountName => `user:${user}`,
   /** Owed to a station that carried our coins. */
   payable: (station: StationName): AccountName => `payable:${station}`,
@@ -33,7 +36,7 @@ export const accounts = {
 
 export function natureOf(account: AccountName): AccountNature {
   if (account === 'cash' || account.startsWith('receivable:')) return 'asset';
-  if (account === 'resolution-losses') return 'expense';
+  if (account === 'resolution-losses' || account === 'lost-records') return 'expense';
   if (account === 'fees-earned') return 'income';
   return 'liability';
 }

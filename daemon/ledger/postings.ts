@@ -18,6 +18,7 @@ export type TransferKind =
   | 'undelivered'
   | 'resolution'
   | 'recovery'
+  | 'found'
   | 'settlement-paid'
   | 'settlement-received';
 
@@ -53,6 +54,8 @@ export type MoneyEvent =
   | { readonly event: 'payment-undelivered'; readonly value: bigint; readonly madeWhole: boolean }
   /** At the issuer, without a verdict: a replacement at its own risk. */
   | { readonly event: 'payer-made-whole'; readonly value: bigint }
+  /** At the issuer: a coin that lost records had sold. */
+  | { readonly event: 'coin-found'; readonly amount: bigint }
   /** At every other station. */
   | { readonly event: 'payment-carried'; readonly issuer: StationName; readonly fee: bigint }
   /** A settlement window's gross totals; cash moves by their difference. */
@@ -99,6 +102,8 @@ function allPostingsOf(event: MoneyEvent): readonly Posting[] {
         : [transfer('undelivered', pendingPayments, coinsOutstanding, event.value)];
     case 'payer-made-whole':
       return [transfer('resolution', resolutionLosses, coinsOutstanding, event.value)];
+    case 'coin-found':
+      return [transfer('found', accounts.lostRecords, coinsOutstanding, event.amount)];
     case 'payment-carried':
       return [transfer('fee', accounts.receivable(event.issuer), feesEarned, event.fee)];
     case 'window-paid':

@@ -183,7 +183,8 @@ export class Carrier {
     { place, next }: Extract<PaymentCheck, { ok: true }>,
   ): Promise<AcceptOutcome | NotCarried> {
     const { positions, failures, standing } = this.#context;
-    if (standing.rolledBack !== undefined) return 'rolled-back';
+    const isLost = standing.isOfLostTime(arriving.payment.quote);
+    if (standing.rolledBack !== undefined || isLost) return 'rolled-back';
     const { issuer } = arriving.payment.coin.body;
     const fee = arriving.payment.quote.bill[place]?.fee ?? 0n;
     const last = arriving.payment.quote.bill.at(-1)?.station;

@@ -7,6 +7,7 @@ import { equalBytes } from '../../applet-spec/bytes.ts';
 import { headNow, homeStation } from '../../applet-spec/names.ts';
 import { paymentIdOf } from '../../applet-spec/payment.ts';
 import { contentFaults, routeFault } from '../../applet-spec/payment-evidence.ts';
+import type { QuoteBody } from '../../applet-spec/quote.ts';
 import type { Reason } from '../../applet-spec/receipt.ts';
 import type { PaymentRow } from '../store/store.ts';
 import { inquiry } from '../wire/inquiry.ts';
@@ -41,6 +42,7 @@ export interface AskedFor {
   readonly reason: Reason;
   /** The document key of this station that the payment's quote names: cards believe no other. */
   readonly verdictKey: Uint8Array;
+  readonly quote: QuoteBody;
 }
 
 /**
@@ -65,7 +67,8 @@ export function inquiryOf(
     routeFault(payment) === undefined &&
     issuerKeys.some((one) => inquiry.verify(asked, one));
   const { payeeStationKey: verdictKey } = quote;
-  if (holds) return { paymentId, reason: asked.body.reason ?? 'asked-by-issuer', verdictKey };
+  if (holds)
+    return { paymentId, reason: asked.body.reason ?? 'asked-by-issuer', verdictKey, quote };
   log.payment('warn', paymentId, 'asked for a verdict by somebody who may not', { issuer });
   return undefined;
 }

@@ -53,21 +53,33 @@ export class LastStation {
   readonly #open = new Map<string, Open>();
   /** By the public key that quotes name. */
   readonly #signing: ReadonlyMap<string, Batch<Deciding, Receipt>>;
+  /** Which lost books may have decided: the payee's card alone can tell (failure 38). */
+  readonly #doubtful = new Set<string>();
   /** By the hash of the certificate; an import costs more than a verification. */
   readonly #payeeKeys = new Map<string, VerifyingKey>();
 
   constructor(context: TollContext, verdicts: Verdicts) {
     this.#context = context;
     this.#verdicts = verdicts;
+    verdicts.onDecided(({ paymentId, role }) => {
+      if (role === 'last') this.#forget(paymentId);
+    });
     this.#signing = new Map(
       context.documentKeys.map((key) => [toLatin1(key.publicKey), this.#signingWith(key)]),
     );
   }
 
-  /** Payments that a stop left undecided: their deadlines run on, their offers are made again. */
+  /**
+   * Payments that a stop left undecided: their deadlines run on, their offers are made again. Also
+   * once books were rebuilt.
+   */
   async start(): Promise<void> {
+    for (const paymentId of await this.#context.store.doubtful()) {
+      this.#doubtful.add(nameOf(paymentId));
+    }
     for await (const row of undecided(this.#context.store, 'last')) {
-      this.#watch(paymentOfRow(row), hearingMs);
+      const open = this.#watch(paymentOfRow(row), hearingMs);
+      if (this.#doubtful.has(nameOf(row.paymentId))) this.#offer(open);
     }
   }
 
@@ -98,7 +110,8 @@ export class LastStation {
    * 14, 15). Books that were rolled back only tell what they hold: what the lost ones decided
    * nobody may decide anew (failure 38).
    */
-  async verdict({ paymentId, reason, verdictKey }: AskedFor): Promise<Receipt | undefined> {
+  async verdict(asked: AskedFor): Promise<Receipt | undefined> {
+    const { paymentId, reason, verdictKey } = asked;
     const { store, standing } = this.#context;
     const [row] = await store.payments([paymentId]);
     if (standing.refusal !== undefined) {
@@ -106,6 +119,8 @@ export class LastStation {
       return word && receiptKind.decode(word);
     }
     if (row !== undefined) {
+      // Whoever asks must wait for the payee's card; the payer is made whole in the meantime.
+      if (this.#doubtful.has(nameOf(paymentId))) return undefined;
       const decided = await this.#input(paymentOfRow(row), { kind: 'asked', reason });
       if (decided !== undefined) return decided;
       const [now] = await store.payments([paymentId]);
@@ -114,11 +129,12 @@ export class LastStation {
     }
     const buried = await store.tombstone(paymentId);
     if (buried !== undefined) return receiptKind.decode(buried);
+    if (standing.mayHaveLost(asked.quote)) return undefined;
     const stone = await this.#sign(this.#body(paymentId, 'undelivered', reason), verdictKey);
     if (stone === undefined) return undefined;
     const [buriedNow] = await store.entomb([{ paymentId, receipt: stone.bytes }]);
     // It came in the meantime: then it is decided like any other.
-    if (buriedNow === 'payment-known') return this.verdict({ paymentId, reason, verdictKey });
+    if (buriedNow === 'payment-known') return this.verdict(asked);
     const first = await store.tombstone(paymentId);
     return first === undefined ? stone : receiptKind.decode(first);
   }
@@ -165,6 +181,7 @@ export class LastStation {
     const { payment } = open;
     const { payee, deliveryDeadline } = payment.payment.quote;
     if (!counter().isHere(payee)) return;
+    if (await this.#askedCard(open)) return;
     // The alarm may be late: after a start, or where the clock was set forward.
     if (clock.nowMs() >= Number(deliveryDeadline) * 1000) return;
     const secret = coinSecret ?? (await store.heldSecret(payment.paymentId));
@@ -188,6 +205,30 @@ export class LastStation {
       case 'unknown':
         log.payment('info', payment.paymentId, 'the payee left before the offer was answered');
     }
+  }
+
+  /**
+   * Of a doubtful payment that cannot be offered again, what the payee's card says of itself under
+   * MAC: it has stored the key, or never will. False where there is nothing to ask.
+   */
+  async #askedCard(open: Open): Promise<boolean> {
+    const { store, counter, clock } = this.#context;
+    const { payment } = open;
+    const { paymentId } = payment;
+    const { payee, deliveryDeadline } = payment.payment.quote;
+    if (!this.#doubtful.has(nameOf(paymentId))) return false;
+    const canOffer = clock.nowMs() < Number(deliveryDeadline) * 1000;
+    const secret = canOffer ? await store.heldSecret(paymentId) : undefined;
+    secret?.fill(0);
+    if (secret !== undefined) return false;
+    open.state = 'offered';
+    const word = await counter().hasKey(payee, paymentId, () => this.#isOpen(open));
+    if (word.outcome === 'has' && (await this.#acknowledges(payment, word.signature))) {
+      await this.#input(payment, { kind: 'acknowledged' }, word.signature);
+    } else if (word.outcome === 'has' || word.outcome === 'has-not') {
+      await this.#input(payment, { kind: 'card-refused', reason: 'rolled-back' });
+    }
+    return true;
   }
 
   /** The payee's signature, under the certificate that the quote promised. */
@@ -224,6 +265,10 @@ export class LastStation {
   ): Promise<Receipt | undefined> {
     const { log } = this.#context;
     const { paymentId } = payment;
+    const isDoubtful = this.#doubtful.has(nameOf(paymentId));
+    if (isDoubtful && (input.kind === 'asked' || input.kind === 'delivery-deadline')) {
+      return undefined;
+    }
     const state = await this.#stateOf(paymentId);
     if (state === undefined) return undefined;
     const step = stepPayment('last', state, input);
@@ -240,7 +285,11 @@ export class LastStation {
       effect.verdict === 'undelivered' ? effect.reason : undefined,
       signature,
     );
-    const receipt = await this.#sign(body, payment.payment.quote.payeeStationKey);
+    // Nothing is offered after the deadline: what the card has, it had by then.
+    const { deliveryDeadline, payeeStationKey } = payment.payment.quote;
+    const isLate = isDoubtful && signature !== undefined && body.time > deliveryDeadline;
+    const timely = isLate ? { ...body, time: deliveryDeadline } : body;
+    const receipt = await this.#sign(timely, payeeStationKey);
     if (receipt === undefined) return undefined;
     const open = this.#open.get(nameOf(paymentId));
     if (open !== undefined) open.deciding = true;
@@ -271,6 +320,7 @@ export class LastStation {
     const name = nameOf(paymentId);
     this.#open.get(name)?.cancelDeadline();
     this.#open.delete(name);
+    this.#doubtful.delete(name);
   }
 
   #body(

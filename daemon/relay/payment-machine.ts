@@ -11,6 +11,8 @@ export type PaymentInput =
   | { readonly kind: 'handed-on' }
   /** A verified receipt of the last station, from either side. */
   | { readonly kind: 'receipt'; readonly verdict: Verdict }
+  /** At the last station: a verdict of its own, shown to books that had lost it. */
+  | { readonly kind: 'own-receipt'; readonly verdict: Verdict }
   /** A station further on will not carry it: advice. */
   | { readonly kind: 'advice' }
   /** The payee is at the desk. */
@@ -64,6 +66,7 @@ function afterVerdict(state: 'delivered' | 'undelivered', input: PaymentInput): 
     case 'asked':
       return { kind: 'next', state, effect: { kind: 'answer-with-receipt' } };
     case 'receipt':
+    case 'own-receipt':
       return input.verdict === state
         ? ignored
         : { kind: 'refused', why: `a receipt says ${input.verdict}, the first one said ${state}` };
@@ -117,6 +120,8 @@ function stepLast(state: PaymentState, input: PaymentInput): PaymentStep {
       return undelivered(state === 'held' ? 'payee-absent' : 'deadline-passed');
     case 'receipt':
       return { kind: 'refused', why: 'a receipt for a payment that only this station decides' };
+    case 'own-receipt':
+      return { kind: 'next', state: input.verdict, effect: { kind: 'take-receipt' } };
     default:
       return ignored;
   }

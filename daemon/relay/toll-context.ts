@@ -90,9 +90,9 @@ export function paymentMessage(arriving: ArrivingPayment): Uint8Array {
 }
 
 export function newPayment(
-  context: TollContext,
+  context: Pick<TollContext, 'clock' | 'positions'>,
   role: PaymentRole,
-  arriving: ArrivingPayment,
+  arriving: Pick<ArrivingPayment, 'paymentId' | 'payment' | 'admission'>,
   place: number,
 ): NewPayment {
   const { payment, paymentId } = arriving;

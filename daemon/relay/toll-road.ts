@@ -14,6 +14,7 @@ import type { DeskRefusal, PaySigned, Toll } from '../desk/desk-seams.ts';
 import type { InboundRecord, LinkListener } from '../link/links.ts';
 import type { Announcer } from '../network/announcer.ts';
 import type { Trust } from '../network/trust.ts';
+import { RecordsShown } from '../recovery/records-shown.ts';
 import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import type { Answer, Question, WireMessage } from '../wire/wire-message.ts';
 import type { AnnouncedFees } from './announced-fees.ts';
@@ -74,6 +75,7 @@ export class TollRoad implements Toll, LinkListener {
   readonly #issuer: Issuer;
   readonly #carrier: Carrier;
   readonly #settlement: () => SettlementDesk;
+  readonly #recordsShown: RecordsShown;
   readonly #stopping = new AbortController();
 
   constructor(
@@ -88,6 +90,7 @@ export class TollRoad implements Toll, LinkListener {
     this.#quoting = quoting;
     this.#announcer = announcer;
     this.#witnessedLog = witnessedLog;
+    this.#recordsShown = new RecordsShown(context);
     this.#verdicts = new Verdicts(context);
     this.#verdicts.onDecided((open, receipt) => {
       context.failures.ended(open, receipt.body);
@@ -101,7 +104,10 @@ export class TollRoad implements Toll, LinkListener {
     });
   }
 
-  /** Takes up what the last stop left open. Call before the links listen. */
+  /**
+   * Takes up what the last stop left open: call before the links listen, and again once books were
+   * rebuilt.
+   */
   async start(): Promise<void> {
     await this.#lastStation.start();
     await this.#issuer.start();
@@ -126,6 +132,16 @@ export class TollRoad implements Toll, LinkListener {
   /** A receipt that a claim brought before the network did. */
   takeReceipt(receipt: Receipt): Promise<ReceiptOutcome> {
     return this.#verdicts.take(receipt, undefined);
+  }
+
+  /** A receipt that a neighbour shows to books that had lost it. */
+  takeShownReceipt(receipt: Receipt, from: StationName): Promise<ReceiptOutcome> {
+    return this.#verdicts.take(receipt, from, true);
+  }
+
+  /** A verdict that was given before its payment came, to the station that waits for it. */
+  passBack(previous: StationName, receipt: Receipt): Promise<void> {
+    return this.#verdicts.passBack(previous, receipt);
   }
 
   quote(
@@ -194,6 +210,7 @@ export class TollRoad implements Toll, LinkListener {
         return this.#context.questions().told(peer, message);
       case 'checkpoint':
       case 'cosigned':
+      case 'declaration':
         return this.#witnessedLog.told(peer, message);
       default:
         return this.#announcer.told(peer, message);
@@ -220,6 +237,13 @@ export class TollRoad implements Toll, LinkListener {
       case 'settlement': {
         const content = await this.#settlement().answer(question.content);
         return content && { kind: 'settlement', content };
+      }
+      case 'records': {
+        const [peer, ...rest] = route;
+        // Only of the link that it has come over.
+        if (peer === undefined || rest.length > 1) return undefined;
+        const content = await this.#recordsShown.page(peer, question.content);
+        return content && { kind: 'records', content };
       }
     }
   }

@@ -42,9 +42,14 @@ export class Verdicts {
 
   /**
    * A receipt from a neighbour or in an answer. It is believed for the last station's signature
-   * alone, and passed on to the side that it did not come from.
+   * alone, and passed on to the side that it did not come from. `toRebuiltBooks`: a neighbour shows
+   * it to books that had lost it; whoever else lacks it asks by itself, and our own counts too.
    */
-  async take(receipt: Receipt, from: StationName | undefined): Promise<ReceiptOutcome> {
+  async take(
+    receipt: Receipt,
+    from: StationName | undefined,
+    toRebuiltBooks = false,
+  ): Promise<ReceiptOutcome> {
     const { primitives, log } = this.#context;
     const open = await this.#context.open.find(receipt.body.paymentId);
     if (open === undefined) return 'not-ours';
@@ -57,16 +62,17 @@ export class Verdicts {
       return 'forged';
     }
     const step = stepPayment(role, open.state, {
-      kind: 'receipt',
+      kind: toRebuiltBooks && role === 'last' ? 'own-receipt' : 'receipt',
       verdict: receipt.body.verdict,
     });
     if (step.kind === 'refused') {
       log.payment('warn', paymentId, `receipt refused: ${step.why}`);
-      if (role !== 'last') await keepSecondVerdict(this.#context, receipt);
+      if (role !== 'last' || toRebuiltBooks) await keepSecondVerdict(this.#context, receipt);
       return 'contradiction';
     }
     if (step.kind === 'ignored') return 'known';
-    const decided = await this.decide(open, receipt, from === previous ? next : previous);
+    const onwards = from === previous ? next : previous;
+    const decided = await this.decide(open, receipt, toRebuiltBooks ? undefined : onwards);
     // Another one came first, in the same moment.
     return decided.outcome === 'exists' ? this.#knownBefore(decided.row, receipt) : 'taken';
   }

@@ -5,6 +5,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { isStationName, type StationName } from '../../applet-spec/names.ts';
 import type { SettlementReport } from '../settlement/settlement-report.ts';
+import type { RecoveryStatus, RecoveryWish } from './recovery-part.ts';
 import { StationError } from './station-error.ts';
 import type { PositionStatus, StationStatus } from './station-status.ts';
 
@@ -18,6 +19,7 @@ export interface Administered {
   readonly status: () => StationStatus;
   readonly positions: () => Promise<readonly PositionStatus[]>;
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
+  readonly recover: (wish: RecoveryWish) => Promise<RecoveryStatus>;
 }
 
 /** All that `GET /status` tells. */
@@ -37,7 +39,8 @@ export async function serveAdmin(
     };
     answered(station, asked).then(
       (content) => {
-        if (content === undefined) tell(404, { message: 'ask GET /status or POST /settle' });
+        if (content === undefined)
+          tell(404, { message: 'ask GET /status, POST /settle or /recover' });
         else tell(200, content);
       },
       (error: unknown) => {
@@ -72,6 +75,30 @@ export function askSettle(socketPath: string, peer?: StationName): Promise<Settl
   return askAdmin<SettlementReport>(socketPath, 'POST', path, settleTimeoutMs);
 }
 
+/** Begins to rebuild lost books, or tells how far that has come; rejects with StationError. */
+export function askRecover(
+  socketPath: string,
+  { sinceSeconds, leaveOut = [] }: RecoveryWish,
+): Promise<RecoveryStatus> {
+  const asked = new URLSearchParams();
+  for (const peer of leaveOut) asked.append('without', peer);
+  if (sinceSeconds !== undefined) asked.set('since', String(sinceSeconds));
+  return askAdmin<RecoveryStatus>(
+    socketPath,
+    'POST',
+    `/recover?${asked.toString()}`,
+    statusTimeoutMs,
+  );
+}
+
+function recoveryWish(url: string): RecoveryWish | undefined {
+  const asked = new URLSearchParams(url.slice('/recover?'.length));
+  const leaveOut = asked.getAll('without').filter(isStationName);
+  const since = asked.get('since') ?? '0';
+  if (leaveOut.length !== asked.getAll('without').length) return undefined;
+  return /^\d{1,15}$/.test(since) ? { leaveOut, sinceSeconds: BigInt(since) } : undefined;
+}
+
 async function answered(
   station: Administered,
   { method, url }: IncomingMessage,
@@ -82,6 +109,10 @@ async function answered(
   }
   if (method !== 'POST' || url === undefined) return undefined;
   if (url === '/settle') return station.settle();
+  if (url === '/recover' || url.startsWith('/recover?')) {
+    const wish = recoveryWish(url);
+    return wish && station.recover(wish);
+  }
   const [, path, peer, ...rest] = url.split('/');
   if (path !== 'settle' || peer === undefined || rest.length > 0) return undefined;
   return isStationName(peer) ? station.settle(peer) : undefined;

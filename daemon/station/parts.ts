@@ -9,6 +9,7 @@ import { Announcer } from '../network/announcer.ts';
 import type { Directory } from '../network/directory.ts';
 import { Picture } from '../network/picture.ts';
 import { Questions } from '../network/questions.ts';
+import type { Recovery } from '../recovery/recovery.ts';
 import type { Trust } from '../network/trust.ts';
 import { AnnouncedFees } from '../relay/announced-fees.ts';
 import { FailureBudgets } from '../relay/failure-budgets.ts';
@@ -24,6 +25,7 @@ import { attestationPolicy } from './card-makers.ts';
 import { positionLimits, type StationConfig } from './config.ts';
 import type { Identity } from './identity.ts';
 import { tollLog } from './log.ts';
+import { recoveryOf } from './recovery-part.ts';
 import { settlementOf } from './settlement-part.ts';
 import type { StationSeams } from './station.ts';
 import { witnessedLogOf } from './witness-part.ts';
@@ -44,6 +46,7 @@ export interface Parts {
   readonly positions: Positions;
   readonly failures: FailureBudgets;
   readonly witnessedLog: WitnessedLog;
+  readonly recovery: Recovery;
 }
 
 export function joinParts(config: StationConfig, seams: StationSeams, given: Given): Parts {
@@ -99,7 +102,11 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
   const { standing } = witnessedLog;
   const atDesk = { ...given, mint, tollRoad, standing };
   const desk: Desk = new Desk(deskContextOf(config, seams, atDesk));
-  return { announcer, tollRoad, desk, settlement, positions, failures, witnessedLog };
+  const recovery = recoveryOf(config, seams, { ...given, positions, witnessedLog }, context.log, {
+    questions: () => questions,
+    tollRoad: () => tollRoad,
+  });
+  return { announcer, tollRoad, desk, settlement, positions, failures, witnessedLog, recovery };
 }
 
 function faultOf({ log }: StationSeams): (error: unknown) => void {

@@ -11,6 +11,8 @@ import type { Trust } from '../network/trust.ts';
 import type { FailureBudgets } from '../relay/failure-budgets.ts';
 import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import type { StationConfig } from './config.ts';
+import type { Recovery } from '../recovery/recovery.ts';
+import { recoveryStatus, type RecoveryStatus } from './recovery-part.ts';
 import { logStatus, type LogStatus } from './witness-part.ts';
 
 /** Names that a status tells; there may be thousands. */
@@ -48,6 +50,8 @@ export interface StationStatus {
   }[];
   readonly refused: readonly RefusedStatus[];
   readonly log: LogStatus;
+  /** Of lost books from neighbours: the one under way, or the last one. */
+  readonly recovery?: RecoveryStatus;
   readonly stations: readonly {
     readonly station: string;
     readonly fee: string;
@@ -98,6 +102,7 @@ export function stationStatus(parts: {
   readonly trust: Trust;
   readonly failures: FailureBudgets;
   readonly witnessedLog: WitnessedLog;
+  readonly recovery: Pick<Recovery, 'state'>;
 }): StationStatus {
   const { config, clock, startedMs, links, directory, desk, trust, failures } = parts;
   const { crl } = trust;
@@ -134,6 +139,7 @@ export function stationStatus(parts: {
       until: isoTime(untilMs),
     })),
     log: logStatus(parts.witnessedLog),
+    ...(parts.recovery.state && { recovery: recoveryStatus(parts.recovery.state) }),
     stations: directory.entries.map(({ station, announcement: { body } }) => ({
       station,
       fee: String(body.fee),

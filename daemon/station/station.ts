@@ -23,6 +23,7 @@ import { readSymmetricKey } from './key-files.ts';
 import { openKeySupply } from './key-supply.ts';
 import { linkLog, type Log } from './log.ts';
 import { joinParts } from './parts.ts';
+import { recoveryStatus, type RecoveryStatus, type RecoveryWish } from './recovery-part.ts';
 import { openStationStore } from './station-store.ts';
 import type { SecretEntropy } from './secret-entropy.ts';
 import { Upkeep } from './upkeep.ts';
@@ -57,6 +58,8 @@ export interface Station {
   /** S5, now: with one peer, or with all that owe or are owed. */
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
   /** Finishes what is under way, then closes every socket, timer and file. */
+  /** Rebuilds lost books from neighbours; asked again it tells how far it has come. */
+  readonly recover: (wish: RecoveryWish) => Promise<RecoveryStatus>;
   close(): Promise<void>;
 }
 
@@ -94,12 +97,13 @@ async function start(
   const { links, linksPort } = await startLinks(config, seams, given);
   const directory = new Directory({ ...seams, trust, network: config.network });
   const parts = joinParts(config, seams, { trust, identity, store, links, directory });
-  const { announcer, tollRoad, desk, settlement, witnessedLog } = parts;
+  const { announcer, tollRoad, desk, settlement, witnessedLog, recovery } = parts;
   joined.announcer = announcer;
   await announcer.start();
   closers.push(() => announcer.close());
   await witnessedLog.start();
   closers.push(() => witnessedLog.close());
+  closers.push(() => recovery.close());
   await tollRoad.start();
   closers.push(() => tollRoad.close());
   await settlement.start();
@@ -113,12 +117,13 @@ async function start(
   );
   closers.push(() => crlFile.close());
   crlFile.start(log);
-  const upkeep = new Upkeep(store, clock, log, () => {
+  const upkeep = new Upkeep({ store, clock, log, standing: witnessedLog.standing }, () => {
     desk.coinsExpired();
   });
   upkeep.start();
   closers.push(() => upkeep.close());
   links.listen(tollRoad);
+  await recovery.start();
   const deskPort = await desk.listen(seams.sockets, config.desk.listen);
   closers.push(() => desk.close());
   const startedMs = clock.nowMs();
@@ -134,6 +139,7 @@ async function start(
       ),
     settle: async (peer) =>
       settlementReport(config.name, config.currency, await settlement.settle(peer)),
+    recover: async (wish) => recoveryStatus(await recovery.begin(wish)),
     close,
   };
 }

@@ -1,6 +1,7 @@
 /** What a station does by itself every minute: coins expire, quotes are forgotten. */
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { BookStore, CoinStore } from '../store/store.ts';
+import type { LogStanding } from '../witness/log-standing.ts';
 import type { Log } from './log.ts';
 
 const everyMs = 60_000;
@@ -9,19 +10,28 @@ const atOnceMost = 1_000;
 /** A quote is kept this long past its expiry: a payer may still ask what became of it. */
 const quoteKeptSeconds = 86_400n;
 
+export interface UpkeepParts {
+  readonly store: CoinStore & BookStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly standing: Pick<LogStanding, 'rolledBack'>;
+}
+
 export class Upkeep {
   readonly #store: CoinStore & BookStore;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #standing: UpkeepParts['standing'];
   readonly #onExpired: () => void;
   #cancel: () => void = () => undefined;
   #working: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(store: CoinStore & BookStore, clock: Clock, log: Log, onExpired: () => void) {
+  constructor({ store, clock, log, standing }: UpkeepParts, onExpired: () => void) {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
+    this.#standing = standing;
     this.#onExpired = onExpired;
   }
 
@@ -45,6 +55,8 @@ export class Upkeep {
   }
 
   async #once(): Promise<void> {
+    // A coin that looks unspent in books that were rolled back may have been spent since.
+    if (this.#standing.rolledBack !== undefined) return;
     const nowSeconds = BigInt(Math.floor(this.#clock.nowMs() / 1000));
     const expired = await this.#store.expireCoins(nowSeconds, atOnceMost);
     if (expired > 0) {

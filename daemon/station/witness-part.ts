@@ -9,8 +9,8 @@ import type { StationSeams } from './station.ts';
 
 /** What an operator can do about it. */
 export const rolledBackAdvice =
-  'the database is older than what neighbours witnessed: put the newest copy of it in its place. ' +
-  'Until then no payment is taken';
+  'the database is older than what neighbours witnessed: put the newest copy of it in its place, ' +
+  'or, where there is none, run `keytolld recover`. Until then no payment is taken';
 
 export function witnessedLogOf(
   config: StationConfig,
@@ -48,6 +48,15 @@ export function witnessedLogOf(
   return witnessedLog;
 }
 
+/** Leaves of a log that its station has declared lost. */
+export interface LossStatus {
+  readonly station: string;
+  readonly declared: string;
+  /** Leaves that had been witnessed, and of which the log goes on. */
+  readonly lost: string;
+  readonly kept: string;
+}
+
 /** How far this station's log is witnessed; numbers of leaves. */
 export interface LogStatus {
   /** In the last checkpoint that was signed. */
@@ -56,6 +65,8 @@ export interface LogStatus {
   readonly cosigned: readonly { readonly witness: string; readonly leaves: string }[];
   /** Neighbours that signed checkpoints which do not go together. */
   readonly contradicting: readonly string[];
+  /** Losses that were declared, this station's own and its neighbours', the last of each. */
+  readonly losses: readonly LossStatus[];
   /** This station has lost records; what to do. */
   readonly rolledBack?: { readonly witness: string; readonly advice: string };
 }
@@ -69,6 +80,14 @@ export function logStatus({ sequencer, witness, standing }: WitnessedLog): LogSt
       leaves: String(leaves),
     })),
     contradicting: witness.contradicting,
+    losses: [...(standing.declared ? [standing.declared] : []), ...witness.declared.values()].map(
+      ({ body: { station, time, lost, kept } }) => ({
+        station,
+        declared: new Date(Number(time) * 1_000).toISOString(),
+        lost: String(lost.size),
+        kept: String(kept.size),
+      }),
+    ),
     ...(rolledBack && { rolledBack: { witness: rolledBack.witness, advice: rolledBackAdvice } }),
   };
 }

@@ -19,6 +19,8 @@ import { PaymentQueries } from './payment-queries.ts';
 import { PaymentRows } from './payment-rows.ts';
 import { PaymentVerdict } from './payment-verdict.ts';
 import { PositionRows } from './position-rows.ts';
+import { RecoveryRows } from './recovery-rows.ts';
+import { RestoringRows } from './restoring-rows.ts';
 import { RetirementRows } from './retirement-rows.ts';
 import { bytesOf } from './row-values.ts';
 import { Sealer } from './sealing.ts';
@@ -93,8 +95,13 @@ function storeOf(parts: StoreParts): Store {
     sealer.destroy();
   };
   const log = Object.assign(new LogQueries(parts, payments), new WitnessRows(parts));
+  const audit = new AuditRows(parts, payments);
   const left = Object.assign({ close }, people, books, Object.assign(pool, log));
-  return Object.assign(left, paid, settlement, new AuditRows(parts, payments));
+  const recovery = Object.assign(
+    new RecoveryRows(parts),
+    new RestoringRows(parts, coins, payments),
+  );
+  return Object.assign(left, Object.assign(paid, recovery), settlement, audit);
 }
 
 const canary = toUtf8('keytoll station database 1');

@@ -41,12 +41,17 @@ export class WitnessRows implements WitnessStore {
 
   readonly putWitnessed: WitnessStore['putWitnessed'] = (witnessed) =>
     this.#parts.database.write(() => {
-      const { peer, size, checkpoint, cosignature } = witnessed;
-      this.#sql.putWitnessed.run(peer, size, checkpoint, cosignature);
+      const { peer, size, checkpoint, cosignature, generation = 0n } = witnessed;
+      this.#sql.putWitnessed.run(peer, size, checkpoint, cosignature, generation);
     });
 
   readonly witnessed: WitnessStore['witnessed'] = () =>
-    this.#parts.database.read(() => this.#sql.witnessed.all().map(cosignedOf));
+    this.#parts.database.read(() =>
+      this.#sql.witnessed.all().map(({ generation, ...row }) => ({
+        ...cosignedOf(row),
+        ...(generation !== undefined && generation > 0n && { generation }),
+      })),
+    );
 
   readonly putTwoLogs: WitnessStore['putTwoLogs'] = ({ station, cosigned, shown }) =>
     this.#parts.database.write(() => {
@@ -98,13 +103,15 @@ function prepareWitness(database: SqliteDatabase) {
     cosigned: database.prepare<[], StoredCosigned>(
       `SELECT witness AS peer, size, checkpoint, cosignature FROM cosigned ORDER BY witness`,
     ),
-    putWitnessed: database.prepare<[string, bigint, Uint8Array, Uint8Array]>(
-      `INSERT INTO witnessed (station, size, checkpoint, cosignature) VALUES (?, ?, ?, ?)
-       ON CONFLICT (station) DO UPDATE SET size = excluded.size,
+    putWitnessed: database.prepare<[string, bigint, Uint8Array, Uint8Array, bigint]>(
+      `INSERT INTO witnessed (station, size, checkpoint, cosignature, generation)
+       VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (station) DO UPDATE SET size = excluded.size, generation = excluded.generation,
          checkpoint = excluded.checkpoint, cosignature = excluded.cosignature`,
     ),
     witnessed: database.prepare<[], StoredCosigned>(
-      `SELECT station AS peer, size, checkpoint, cosignature FROM witnessed ORDER BY station`,
+      `SELECT station AS peer, size, checkpoint, cosignature, generation FROM witnessed
+       ORDER BY station`,
     ),
     countTwoLogs: database.prepare<[string], { readonly count: bigint }>(
       'SELECT count(*) AS count FROM two_logs WHERE station = ?',

@@ -8,6 +8,8 @@ export interface StoredCosigned {
   readonly size: bigint;
   readonly checkpoint: Uint8Array;
   readonly cosignature: Uint8Array;
+  /** Of the log; absent in the first. */
+  readonly generation?: bigint;
 }
 
 export interface StoredCheckpoint {
@@ -33,7 +35,10 @@ export interface WitnessStore {
   putCosigned(cosigned: StoredCosigned): Promise<void>;
   /** Our checkpoints, by the neighbour that cosigned them. */
   cosigned(): Promise<readonly StoredCosigned[]>;
-  /** Rejects with StoreError `wrong-state` where a later one of this station was cosigned. */
+  /**
+   * Rejects with StoreError `wrong-state` where a later one of this station was cosigned, or where
+   * its generation was not declared.
+   */
   putWitnessed(witnessed: StoredCosigned): Promise<void>;
   /** Neighbours' checkpoints that this station cosigned, the last of each. */
   witnessed(): Promise<readonly StoredCosigned[]>;

@@ -5,9 +5,17 @@
 import { labels } from '../../applet-spec/labels.ts';
 import { hash, networkName, seconds, signedHead, stationName } from '../../applet-spec/names.ts';
 import { signedKind, type Signed } from '../../applet-spec/signed-object.ts';
-import { element, listOf, struct, uint, type Static } from '../../applet-spec/tlv.ts';
+import {
+  checked,
+  element,
+  listOf,
+  optional,
+  struct,
+  uint,
+  type Static,
+} from '../../applet-spec/tlv.ts';
 
-const checkpointBody = struct({
+const checkpointFields = struct({
   ...signedHead,
   network: element(0x82, networkName),
   /** Whose log it is. */
@@ -17,9 +25,35 @@ const checkpointBody = struct({
   /** Over those (RFC 6962 §2.1). */
   root: element(0x85, hash),
   time: element(0x86, seconds),
+  /** Absent in the first: how often the station has declared leaves lost (`declaration.ts`). */
+  generation: optional(element(0x87, uint(8))),
 });
-export type CheckpointBody = Static<typeof checkpointBody>;
+export type CheckpointBody = Static<typeof checkpointFields>;
 export type Checkpoint = Signed<CheckpointBody>;
+
+const checkpointBody = checked(checkpointFields, ({ generation }) =>
+  generation === 0n ? 'the first generation is not named' : undefined,
+);
+
+/** A checkpoint's place among all of its station: later is greater. */
+export interface LogPlace {
+  readonly generation: bigint;
+  readonly size: bigint;
+}
+
+export function placeOf({ generation, size }: CheckpointBody): LogPlace {
+  return { generation: generation ?? 0n, size };
+}
+
+/** Below zero where `one` is before `other`. */
+export function comparePlaces(one: LogPlace, other: LogPlace): number {
+  const [a, b] =
+    one.generation === other.generation
+      ? [one.size, other.size]
+      : [one.generation, other.generation];
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
 
 /** Signed with the station's document key. */
 export const checkpoint = signedKind('checkpoint', 0xed, labels.checkpoint, checkpointBody);

@@ -23,6 +23,7 @@ import {
 } from '../../applet-spec/tlv.ts';
 import { announcement } from './announcement.ts';
 import { cosignedCheckpoint, shownCheckpoint } from './checkpoint.ts';
+import { declaration } from './declaration.ts';
 import { inquiry } from './inquiry.ts';
 
 /** Stations from the asking to the asked one; `position` is the index of the receiver. */
@@ -53,8 +54,28 @@ export const question = choice({
   verdict: element(0x62, struct({ inquiry, payment })),
   /** S5: claims, as the settlement layer encodes them. */
   settlement: element(0x63, octets(1, 65_000)),
+  /**
+   * What do you hold of the payments between us? A neighbour asks that has lost records of its own
+   * (failures 37, 38), page by page.
+   */
+  records: element(
+    0x64,
+    struct({
+      /** Stored or decided at this time or later, by the clock of who is asked. */
+      since: element(0x80, seconds),
+      /** As `next` of the answer before; zero at first. */
+      after: element(0x81, uint(8)),
+    }),
+  ),
 });
 export type Question = Static<typeof question>;
+
+/** Records of one answer; as a rule its bytes bound it first. */
+export const recordsMost = 32;
+
+/** A payment that went over the link, certificate included, and how it ended if it has. */
+const heldRecord = struct({ payment, admission, receipt: optional(receipt) });
+export type HeldRecord = Static<typeof heldRecord>;
 
 export const answer = choice({
   accepted: element(0x61, struct({ acceptance })),
@@ -71,6 +92,15 @@ export const answer = choice({
   settlement: element(0x64, octets(1, 65_000)),
   /** A station on the way could not pass the question on. */
   unreachable: element(0x65, struct({ station: element(0x80, stationName) })),
+  records: element(
+    0x66,
+    struct({
+      records: element(0xa1, listOf(element(0xa0, heldRecord), 0, recordsMost)),
+      next: element(0x82, uint(8)),
+      /** 1 where there may be more behind `next`. */
+      more: element(0x83, small(1)),
+    }),
+  ),
 });
 export type Answer = Static<typeof answer>;
 
@@ -108,5 +138,7 @@ export const wireMessage = choice({
   checkpoint: element(0x69, shownCheckpoint),
   /** The answer; and on a new link the last that was cosigned of the receiver's log. */
   cosigned: element(0x6a, cosignedCheckpoint),
+  /** Leaves of the sender's log are lost: before any checkpoint of its new generation. */
+  declaration: element(0x6b, struct({ declaration })),
 });
 export type WireMessage = Static<typeof wireMessage>;

@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
-import type { CheckpointBody, ShownCheckpoint } from '../wire/checkpoint.ts';
+import { placeOf, type CheckpointBody, type ShownCheckpoint } from '../wire/checkpoint.ts';
 import { isConsistent } from './log-tree.ts';
 
 export type Judgement =
@@ -14,15 +14,20 @@ export type Judgement =
   /** The log is not the one that was cosigned. */
   | { readonly outcome: 'two-logs'; readonly detail: string };
 
-/** `last`: what was cosigned of this station before. */
+/**
+ * `last`: what was cosigned of this station before, or what its declaration leaves of it.
+ * `generation`: the last that it declared.
+ */
 export function judgeCheckpoint(
   primitives: Primitives,
   last: CheckpointBody | undefined,
   { checkpoint: { body }, since, proof }: ShownCheckpoint,
+  generation = 0n,
 ): Judgement {
-  if (last === undefined) {
-    return since === 0n && proof.length === 0 ? { outcome: 'cosign' } : { outcome: 'show-last' };
-  }
+  // Of a generation that was given up, or whose declaration has not come.
+  if (placeOf(body).generation !== generation) return { outcome: 'show-last' };
+  // The first that is seen begins with nothing known, whatever its station believes of us.
+  if (last === undefined) return { outcome: 'cosign' };
   const contradiction = contradictionOf(last, body);
   if (contradiction !== undefined) return { outcome: 'two-logs', detail: contradiction };
   if (body.size <= last.size || since !== last.size) return { outcome: 'show-last' };
@@ -33,6 +38,8 @@ export function judgeCheckpoint(
 
 /** Why no log that only grows can have had both checkpoints: proof against whoever signed them. */
 export function contradictionOf(one: CheckpointBody, other: CheckpointBody): string | undefined {
+  // Of two generations the declaration between them tells.
+  if (placeOf(one).generation !== placeOf(other).generation) return undefined;
   if (one.size === other.size) {
     return equalBytes(one.root, other.root)
       ? undefined

@@ -11,11 +11,14 @@ import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
 import { TokenBuckets } from '../relay/token-buckets.ts';
 import type { LogStore } from '../store/log-store.ts';
+import type { RecoveryStore } from '../store/recovery-store.ts';
 import type { WitnessStore } from '../store/witness-store.ts';
 import {
   checkpoint as checkpointKind,
   cosignature as cosignatureKind,
+  placeOf,
   type Checkpoint,
+  type CheckpointBody,
   type Cosignature,
   type CosignedCheckpoint,
 } from '../wire/checkpoint.ts';
@@ -30,7 +33,7 @@ export interface SequencerOptions {
   readonly everySeconds: number;
   readonly links: Pick<Links, 'peers' | 'status' | 'tell'>;
   readonly directory: Pick<Directory, 'keysAt'>;
-  readonly store: LogStore & WitnessStore;
+  readonly store: LogStore & WitnessStore & Pick<RecoveryStore, 'declarations' | 'recovery'>;
   readonly standing: LogStanding;
   readonly onRefused: (peer: StationName, detail: string) => void;
   /** The log is not what a neighbour cosigned: the operator must know. */
@@ -45,6 +48,8 @@ export class Sequencer {
   readonly #options: SequencerOptions;
   /** How much of this log each neighbour cosigned last. */
   readonly #sizes = new Map<StationName, bigint>();
+  /** Of which generation that was. */
+  readonly #generations = new Map<StationName, bigint>();
   /** From and to which size each neighbour was last shown a proof. */
   readonly #shown = new Map<StationName, string>();
   readonly #answers: TokenBuckets;
@@ -64,7 +69,7 @@ export class Sequencer {
     await standing.start();
     const last = await store.lastCheckpoint();
     this.#last = last && checkpointKind.decode(last.bytes);
-    for (const { peer, size } of await store.cosigned()) this.#sizes.set(peer, size);
+    await this.#readCosigned();
     if (standing.rolledBack !== undefined) this.#options.onRolledBack();
     this.#schedule();
   }
@@ -93,6 +98,21 @@ export class Sequencer {
     return this.#inTurn(() => this.#take(peer, cosigned));
   }
 
+  /** Once a loss is declared: neighbours hear so, and cosign what there is from now on. */
+  lossDeclared(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#options.standing.start();
+      await this.#readCosigned();
+      await this.#tick();
+    });
+  }
+
+  async #readCosigned(): Promise<void> {
+    for (const { peer, checkpoint } of await this.#options.store.cosigned()) {
+      this.#noted(peer, checkpointKind.decode(checkpoint).body);
+    }
+  }
+
   #schedule(): void {
     if (this.#closed) return;
     this.#cancelTimer = this.#options.clock.after(this.#options.everySeconds * 1_000, () => {
@@ -116,16 +136,26 @@ export class Sequencer {
     if (standing.rolledBack !== undefined) return;
     await this.#sign();
     this.#shown.clear();
+    for (const peer of links.peers) this.#declare(peer);
     for (const peer of links.peers) await this.#show(peer);
   }
 
   async #sign(): Promise<void> {
-    const { store, network, station, clock, documentKey } = this.#options;
+    const { store, network, station, clock, documentKey, standing } = this.#options;
     const size = await store.logSize();
     if (size <= this.lastSize) return;
+    const { generation } = standing;
     const root = await store.logRoot(size);
     const time = BigInt(Math.floor(clock.nowMs() / 1_000));
-    const body = { ...headNow, network, station, size, root, time };
+    const body = {
+      ...headNow,
+      network,
+      station,
+      size,
+      root,
+      time,
+      ...(generation > 0n && { generation }),
+    };
     const signed = checkpointKind.sign(body, documentKey);
     await store.putCheckpoint({ size, bytes: signed.bytes });
     this.#last = signed;
@@ -133,15 +163,34 @@ export class Sequencer {
 
   /** The last checkpoint, to a neighbour that has not cosigned it. */
   async #show(peer: StationName): Promise<void> {
-    const { links, store } = this.#options;
+    const { links, store, standing } = this.#options;
     const checkpoint = this.#last;
     const since = this.#sizes.get(peer) ?? 0n;
     if (checkpoint === undefined || since >= checkpoint.body.size) return;
+    if (placeOf(checkpoint.body).generation !== standing.generation) return;
     const way = `${since} ${checkpoint.body.size}`;
     if (links.status(peer)?.state !== 'up' || this.#shown.get(peer) === way) return;
     this.#shown.set(peer, way);
+    this.#declare(peer);
     const proof = await store.logConsistency(since, checkpoint.body.size);
     links.tell(peer, { kind: 'checkpoint', content: { checkpoint, since, proof } });
+  }
+
+  /** What is lost, to a neighbour that has not cosigned anything since; told again until then. */
+  #declare(peer: StationName): void {
+    const { links, standing } = this.#options;
+    const { declared } = standing;
+    if (declared === undefined || this.#generations.get(peer) === standing.generation) return;
+    links.tell(peer, { kind: 'declaration', content: { declaration: declared } });
+  }
+
+  /** What a neighbour's next proof leads from. */
+  #noted(peer: StationName, body: CheckpointBody): void {
+    const { declared, generation } = this.#options.standing;
+    const place = placeOf(body);
+    const kept = declared?.body.kept.size ?? place.size;
+    this.#generations.set(peer, place.generation);
+    this.#sizes.set(peer, place.generation === generation ? place.size : kept);
   }
 
   async #take(peer: StationName, { checkpoint, cosignature }: CosignedCheckpoint): Promise<void> {
@@ -159,7 +208,10 @@ export class Sequencer {
     const fits = await standing.compare(peer, checkpoint.body);
     if (!fits && before === undefined) onRolledBack();
     // What the log does not hold stays: an audit must find it.
-    const isKnown = fits ? this.#sizes.get(peer) === size : before?.witness === peer;
+    const { generation } = placeOf(checkpoint.body);
+    const isKnown = fits
+      ? this.#sizes.get(peer) === size && this.#generations.get(peer) === generation
+      : before?.witness === peer;
     const fault = isKnown ? undefined : this.#cosignatureFault(peer, checkpoint, cosignature);
     if (fault !== undefined) {
       onRefused(peer, `cosigned checkpoint: ${fault}`);
@@ -167,7 +219,7 @@ export class Sequencer {
     }
     const bytes = { checkpoint: checkpoint.bytes, cosignature: cosignature.bytes };
     if (!isKnown) await store.putCosigned({ peer, size, ...bytes });
-    this.#sizes.set(peer, size);
+    this.#noted(peer, checkpoint.body);
     if (fits) await this.#show(peer);
   }
 

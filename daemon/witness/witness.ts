@@ -4,20 +4,24 @@
  */
 import type { Clock } from '../../applet-spec/clock.ts';
 import { headNow, type StationName } from '../../applet-spec/names.ts';
-import type { Primitives, SigningKey } from '../../applet-spec/primitives.ts';
+import type { Primitives, SigningKey, VerifyingKey } from '../../applet-spec/primitives.ts';
 import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
 import { TokenBuckets } from '../relay/token-buckets.ts';
+import type { RecoveryStore } from '../store/recovery-store.ts';
 import type { WitnessStore } from '../store/witness-store.ts';
 import {
   checkpoint as checkpointKind,
   cosignature as cosignatureKind,
+  placeOf,
   type CheckpointBody,
   type Cosignature,
   type CosignedCheckpoint,
   type ShownCheckpoint,
 } from '../wire/checkpoint.ts';
+import { declaration as declarationKind, type Declaration } from '../wire/declaration.ts';
 import { judgeCheckpoint } from './checkpoint-judgement.ts';
+import { baseOf, judgeDeclaration } from './declaration-judgement.ts';
 
 export interface WitnessOptions {
   readonly station: StationName;
@@ -27,7 +31,8 @@ export interface WitnessOptions {
   readonly clock: Clock;
   readonly links: Pick<Links, 'tell'>;
   readonly directory: Pick<Directory, 'keysAt'>;
-  readonly store: Pick<WitnessStore, 'witnessed' | 'putWitnessed' | 'twoLogs' | 'putTwoLogs'>;
+  readonly store: Pick<WitnessStore, 'witnessed' | 'putWitnessed' | 'twoLogs' | 'putTwoLogs'> &
+    Pick<RecoveryStore, 'declarations' | 'putDeclaration'>;
   /** A line for the operator's log. */
   readonly onRefused: (peer: StationName, detail: string) => void;
 }
@@ -38,6 +43,7 @@ const askedPerHour = 1_200;
 export class Witness {
   readonly #options: WitnessOptions;
   readonly #last = new Map<StationName, CosignedCheckpoint>();
+  readonly #declared = new Map<StationName, Declaration>();
   readonly #contradicting = new Set<StationName>();
   readonly #asked: TokenBuckets;
   #working: Promise<void> = Promise.resolve();
@@ -57,6 +63,10 @@ export class Witness {
         cosignature: cosignatureKind.decode(cosignature),
       });
     }
+    for (const { station, accepted, bytes } of await store.declarations()) {
+      if (accepted) this.#declared.set(station, declarationKind.decode(bytes));
+      else this.#contradicting.add(station);
+    }
     for (const { station } of await store.twoLogs()) this.#contradicting.add(station);
   }
 
@@ -74,6 +84,11 @@ export class Witness {
     return [...this.#contradicting];
   }
 
+  /** Neighbours that have declared leaves of their logs lost, and their last word on it. */
+  get declared(): ReadonlyMap<StationName, Declaration> {
+    return new Map([...this.#declared].filter(([station]) => station !== this.#options.station));
+  }
+
   /** Of each neighbour, how much of its log was cosigned last. */
   get sizes(): ReadonlyMap<StationName, bigint> {
     return new Map([...this.#last].map(([peer, { checkpoint }]) => [peer, checkpoint.body.size]));
@@ -85,18 +100,31 @@ export class Witness {
 
   /** One after the other: of two that contradict each other only one may be cosigned. */
   told(peer: StationName, shown: ShownCheckpoint): Promise<void> {
-    const done = this.#working.then(() => this.#judge(peer, shown));
+    return this.#inTurn(() => this.#judge(peer, shown));
+  }
+
+  /** A neighbour's word that leaves of its log are lost; kept whatever it is good for. */
+  declares(peer: StationName, shown: Declaration): Promise<void> {
+    return this.#inTurn(() => this.#judgeLoss(peer, shown));
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#working.then(work);
     this.#working = done.catch(() => undefined);
     return done;
   }
 
-  async #judge(peer: StationName, shown: ShownCheckpoint): Promise<void> {
-    const { primitives, directory, onRefused } = this.#options;
-    if (this.#closed || this.#asked.emptyUntilMs(peer) !== undefined) return;
+  /** Its keys then; none where it asks too often, or is not known yet: then it asks again. */
+  #keysOf(peer: StationName, atSeconds: bigint): readonly VerifyingKey[] {
+    if (this.#closed || this.#asked.emptyUntilMs(peer) !== undefined) return [];
     this.#asked.take(peer);
+    return this.#options.directory.keysAt(peer, 'station-document', atSeconds);
+  }
+
+  async #judge(peer: StationName, shown: ShownCheckpoint): Promise<void> {
+    const { primitives, onRefused } = this.#options;
     const { checkpoint } = shown;
-    const keys = directory.keysAt(peer, 'station-document', checkpoint.body.time);
-    // Its announcement comes soon, and it asks again.
+    const keys = this.#keysOf(peer, checkpoint.body.time);
     if (keys.length === 0) return;
     const fault =
       this.#notAbout(peer, checkpoint.body) ??
@@ -105,14 +133,52 @@ export class Witness {
       onRefused(peer, `checkpoint: ${fault}`);
       return;
     }
-    const last = this.#last.get(peer);
-    const judgement = judgeCheckpoint(primitives, last?.checkpoint.body, shown);
+    const declared = this.#declared.get(peer)?.body;
+    const base = baseOf(this.#last.get(peer)?.checkpoint.body, declared);
+    const judgement = judgeCheckpoint(primitives, base, shown, declared?.generation);
     if (judgement.outcome === 'cosign') await this.#cosign(peer, shown);
     else if (judgement.outcome === 'two-logs') await this.#keep(peer, shown, judgement.detail);
     this.#showLast(peer);
   }
 
-  #notAbout(peer: StationName, { station, network }: CheckpointBody): string | undefined {
+  async #judgeLoss(peer: StationName, shown: Declaration): Promise<void> {
+    const { onRefused, store } = this.#options;
+    const keys = this.#keysOf(peer, shown.body.time);
+    if (keys.length === 0) return;
+    const fault =
+      this.#notAbout(peer, shown.body) ??
+      (keys.some((one) => declarationKind.verify(shown, one)) ? undefined : 'its signature');
+    if (fault !== undefined) {
+      onRefused(peer, `declaration: ${fault}`);
+      return;
+    }
+    const last = this.#last.get(peer);
+    const known = this.#declared.get(peer)?.body;
+    const judgement = judgeDeclaration(last?.checkpoint.body, known, shown.body);
+    if (judgement.outcome === 'known') return;
+    const { generation, lost, kept } = shown.body;
+    const held = last && {
+      held: { checkpoint: last.checkpoint.bytes, cosignature: last.cosignature.bytes },
+    };
+    const stored = { station: peer, generation, bytes: shown.bytes, ...held };
+    if (judgement.outcome === 'accept') {
+      await store.putDeclaration({ ...stored, accepted: true });
+      this.#declared.set(peer, shown);
+      onRefused(peer, `leaves lost: of ${lost.size} it kept ${kept.size}, and says so`);
+      return;
+    }
+    if (judgement.outcome === 'contradiction') {
+      await store.putDeclaration({ ...stored, accepted: false });
+      this.#contradicting.add(peer);
+      onRefused(peer, `declaration, kept as evidence: ${judgement.detail}`);
+    }
+    this.#showLast(peer);
+  }
+
+  #notAbout(
+    peer: StationName,
+    { station, network }: Pick<CheckpointBody, 'station' | 'network'>,
+  ): string | undefined {
     if (station !== peer) return `it is of ${station}`;
     return network === this.#options.network ? undefined : `it is of network ${network}`;
   }
@@ -135,6 +201,7 @@ export class Witness {
       size: checkpoint.body.size,
       checkpoint: checkpoint.bytes,
       cosignature: signed.bytes,
+      generation: placeOf(checkpoint.body).generation,
     });
     this.#last.set(peer, { checkpoint, cosignature: signed });
   }

@@ -39,9 +39,12 @@ export class WitnessedLog {
     this.witness.linkUp(peer);
   }
 
-  /** `checkpoint` and `cosigned` of a neighbour. */
+  /** `checkpoint`, `cosigned` and `declaration` of a neighbour. */
   async told(peer: StationName, message: WireMessage): Promise<void> {
     if (message.kind === 'checkpoint') await this.witness.told(peer, message.content);
     else if (message.kind === 'cosigned') await this.sequencer.told(peer, message.content);
+    else if (message.kind === 'declaration') {
+      await this.witness.declares(peer, message.content.declaration);
+    }
   }
 }

@@ -1,27 +1,12 @@
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { copyDatabase } from '../../daemon/store/database.ts';
 import { holdingsOf } from './holdings.ts';
+import { checkpointSeconds, database, putBack, witnessed } from './older-copy.ts';
 import { refusalOf } from './refusal.ts';
 import { onRoad, type Road } from './road.ts';
 import type { RoadStation } from './road-station.ts';
-
-const checkpointSeconds = 60;
-
-/** Each neighbour has cosigned all that a station's log holds. */
-async function witnessed(road: Road, name: string): Promise<bigint> {
-  const station = road.station(name);
-  const size = await station.withStore((store) => store.logSize());
-  await road.eventually(`the log of ${name} is witnessed`, () => {
-    const { cosigned } = station.running.status().log;
-    const neighbours = road.edges.filter(({ from, to }) => from === name || to === name).length;
-    return (
-      cosigned.length === neighbours && cosigned.every(({ leaves }) => leaves === String(size))
-    );
-  });
-  return size;
-}
 
 async function paid(road: Road): Promise<void> {
   const { paymentId } = await road.alice.share(road.bob.name);
@@ -33,17 +18,6 @@ async function paid(road: Road): Promise<void> {
 function announcedAt(road: Road, at: string, of: string): bigint {
   const { stations } = road.station(at).running.status();
   return BigInt(stations.find(({ station }) => station === of)?.sequence ?? -1n);
-}
-
-/** The database in one file, as a stopped station leaves it. */
-function database({ config }: RoadStation): string {
-  return join(config.path(config.data), 'station.sqlite');
-}
-
-function putBack(station: RoadStation, copy: string): void {
-  const file = database(station);
-  for (const part of ['-wal', '-shm']) rmSync(`${file}${part}`, { force: true });
-  copyFileSync(copy, file);
 }
 
 /** Starts a station from a copy of its database that lacks a payment which was witnessed. */

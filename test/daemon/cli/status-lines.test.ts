@@ -23,7 +23,7 @@ const status: AdminStatus = {
   crl: undefined,
   links: [link],
   stations: [],
-  log: { signed: '7', cosigned: [{ witness: 'q2', leaves: '5' }], contradicting: [] },
+  log: { signed: '7', cosigned: [{ witness: 'q2', leaves: '5' }], contradicting: [], losses: [] },
   refused: [{ who: 'bob@q3', perHour: 3, until: '2026-07-01T00:20:00.000Z' }],
   positions: [{ peer: 'q2', open: '4', unpaid: '1230', limit: '5000' }],
 };

@@ -9,7 +9,7 @@ import { toStationName, type StationName, type UserName } from '../../../applet-
 import { quote as quoteKind } from '../../../applet-spec/quote.ts';
 import type { Reason } from '../../../applet-spec/receipt.ts';
 import { CoinMint } from '../../../daemon/coin-mint.ts';
-import type { DeskRefusal, OfferOutcome, Paid } from '../../../daemon/desk/desk-seams.ts';
+import type { DeskRefusal, HeldKey, OfferOutcome, Paid } from '../../../daemon/desk/desk-seams.ts';
 import { WitnessedLog } from '../../../daemon/witness/witnessed-log.ts';
 import { LinkError } from '../../../daemon/link/link-error.ts';
 import type { Links } from '../../../daemon/link/links.ts';
@@ -62,6 +62,8 @@ export class TollStation {
   keysDrawn = 0;
   /** Set by a test: what the payee's card answers; without it no payee is at the desk. */
   payeesCard: (() => OfferOutcome) | undefined;
+  /** What it says of keys that it may have. */
+  payeesJournal: HeldKey = { outcome: 'unknown' };
   readonly toll: TollRoad;
   readonly #room: TollRoom;
   readonly #borne: Borne;
@@ -311,6 +313,7 @@ export class TollStation {
       presence: () => Promise.resolve({ at: 'away' } as const),
       isHere: () => card !== undefined,
       offer: () => Promise.resolve(card?.() ?? ({ outcome: 'absent' } as const)),
+      hasKey: () => Promise.resolve(this.payeesJournal),
       concluded: () => undefined,
       coinsWait: () => undefined,
     };

@@ -3,13 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toStationName, type StationName } from '../../../applet-spec/names.ts';
-import { askSettle, askStatus, serveAdmin } from '../../../daemon/station/admin-socket.ts';
+import {
+  askRecover,
+  askSettle,
+  askStatus,
+  serveAdmin,
+} from '../../../daemon/station/admin-socket.ts';
 import type { Administered } from '../../../daemon/station/admin-socket.ts';
+import type { RecoveryWish } from '../../../daemon/station/recovery-part.ts';
 
 let folder: string;
 let path: string;
 let close: () => Promise<void>;
 const asked: (StationName | undefined)[] = [];
+const wished: RecoveryWish[] = [];
 
 const station: Administered = {
   status: () => ({
@@ -20,7 +27,7 @@ const station: Administered = {
     usersAtDesk: [],
     crl: undefined,
     links: [],
-    log: { signed: '0', cosigned: [], contradicting: [] },
+    log: { signed: '0', cosigned: [], contradicting: [], losses: [] },
     refused: [],
     stations: [],
   }),
@@ -29,6 +36,10 @@ const station: Administered = {
     asked.push(peer);
     if (peer === 'q9') return Promise.reject(new Error('the disk is full'));
     return Promise.resolve({ station: 'q1', currency: 'EUR', peers: [] });
+  },
+  recover: (wish) => {
+    wished.push(wish);
+    return Promise.resolve({ state: 'rebuilding', begun: 'now', kept: '7', neighbours: [] });
   },
 };
 
@@ -56,6 +67,17 @@ describe('the admin socket', () => {
     expect(await askSettle(path)).toEqual({ station: 'q1', currency: 'EUR', peers: [] });
     await askSettle(path, toStationName('q2'));
     expect(asked).toEqual([undefined, 'q2']);
+  });
+
+  it('has the station rebuild its books, without neighbours that are gone', async () => {
+    const told = { state: 'rebuilding', begun: 'now', kept: '7', neighbours: [] };
+    expect(await askRecover(path, {})).toEqual(told);
+    const leaveOut = ['q2', 'q3'].map(toStationName);
+    await askRecover(path, { leaveOut, sinceSeconds: 1_700_000_000n });
+    expect(wished).toEqual([
+      { leaveOut: [], sinceSeconds: 0n },
+      { leaveOut, sinceSeconds: 1_700_000_000n },
+    ]);
   });
 
   it('passes on what went wrong in the station', async () => {

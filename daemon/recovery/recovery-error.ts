@@ -1,0 +1,20 @@
+/**
+ * Why a recovery does not begin.
+ *
+ * | code | means |
+ * |---|---|
+ * | nothing-lost | as far as neighbours have spoken, the books are whole |
+ * | no-neighbour | a station that is to be left out is no neighbour |
+ */
+export type RecoveryErrorCode = 'nothing-lost' | 'no-neighbour';
+
+export class RecoveryError extends Error {
+  override readonly name = 'RecoveryError';
+  readonly code: RecoveryErrorCode;
+  readonly retryable = false;
+
+  constructor(code: RecoveryErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * Rebuilding the books of a station that has lost records (failures 37 to 39): begun by its
+ * operator, since the newest copy of the database is always the better answer. Every neighbour is
+ * asked, page by page, for the payments between the two; when all have told, the loss is declared
+ * and payments are taken again. Every step is durable before the next, and can be taken again.
+ */
+import type { Clock } from '../../applet-spec/clock.ts';
+import { headNow, type StationName } from '../../applet-spec/names.ts';
+import type { SigningKey } from '../../applet-spec/primitives.ts';
+import type { Links } from '../link/links.ts';
+import type { Questions } from '../network/questions.ts';
+import type { RecoveryPeer, RecoveryRow } from '../store/recovery-store.ts';
+import type { Store } from '../store/store.ts';
+import { placeOf } from '../wire/checkpoint.ts';
+import { declaration as declarationKind } from '../wire/declaration.ts';
+import type { WitnessedLog } from '../witness/witnessed-log.ts';
+import { RecoveryError } from './recovery-error.ts';
+import { takeRecords, type TakingContext } from './records-taken.ts';
+
+export interface RecoveryOptions extends TakingContext {
+  readonly documentKey: SigningKey;
+  readonly links: Pick<Links, 'peers' | 'status'>;
+  readonly questions: () => Pick<Questions, 'ask'>;
+  readonly witnessedLog: Pick<WitnessedLog, 'standing' | 'sequencer'>;
+  readonly store: Store;
+  readonly clock: Clock;
+  /** The books are whole again: what is open in them is taken up. */
+  readonly onWhole: () => Promise<void>;
+  /** A line for the operator's log. */
+  readonly onProgress: (message: string, detail?: Readonly<Record<string, string>>) => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+const againMs = 5_000;
+const answerTimeoutMs = 30_000;
+
+export class Recovery {
+  readonly #options: RecoveryOptions;
+  #state: RecoveryRow | undefined;
+  #cancelTimer: () => void = () => undefined;
+  #working: Promise<void> = Promise.resolve();
+  #asking = false;
+  #closed = false;
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+  }
+
+  /** Goes on where the last stop left it. */
+  async start(): Promise<void> {
+    await this.#read();
+    if (this.#state?.state === 'rebuilding') this.#goOn();
+  }
+
+  /** Waits until nothing is under way; the questions must have been closed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelTimer();
+    await this.#working;
+  }
+
+  /** The one under way, or the last one. */
+  get state(): RecoveryRow | undefined {
+    return this.#state;
+  }
+
+  /**
+   * The operator's deliberate act. `leaveOut`: neighbours that are gone and will not tell.
+   * `sinceSeconds`: by default everything is asked for, which is always right.
+   */
+  async begin(wish: {
+    readonly sinceSeconds?: bigint;
+    readonly leaveOut?: readonly StationName[];
+  }): Promise<RecoveryRow> {
+    const { store, links, witnessedLog, clock, onProgress } = this.#options;
+    const { leaveOut = [], sinceSeconds = 0n } = wish;
+    const stranger = leaveOut.find((peer) => !links.peers.includes(peer));
+    if (stranger !== undefined) {
+      throw new RecoveryError('no-neighbour', `${stranger} is no neighbour of this station`);
+    }
+    if (this.#state?.state !== 'rebuilding') {
+      if (witnessedLog.standing.rolledBack === undefined) {
+        throw new RecoveryError(
+          'nothing-lost',
+          'no neighbour that has spoken has witnessed more than these books hold; nothing is done',
+        );
+      }
+      const size = await store.logSize();
+      const kept = { size, root: await store.logRoot(size) };
+      const nowMs = clock.nowMs();
+      await store.beginRecovery({ kept, sinceSeconds, peers: links.peers, nowMs });
+      onProgress('the books are being rebuilt from neighbours', { leaves: `${size}` });
+    }
+    for (const peer of leaveOut) await store.leaveOut(peer);
+    const state = await this.#read();
+    if (state === undefined) throw new RangeError('a recovery that was begun is not there');
+    this.#goOn();
+    return state;
+  }
+
+  async #read(): Promise<RecoveryRow | undefined> {
+    this.#state = await this.#options.store.recovery();
+    return this.#state;
+  }
+
+  #goOn(): void {
+    if (this.#closed || this.#asking) return;
+    this.#cancelTimer();
+    this.#asking = true;
+    this.#working = this.#once()
+      .catch(this.#options.onFault)
+      .finally(() => {
+        this.#asking = false;
+        if (this.#closed || this.#state?.state !== 'rebuilding') return;
+        this.#cancelTimer = this.#options.clock.after(againMs, () => {
+          this.#goOn();
+        });
+      });
+  }
+
+  async #once(): Promise<void> {
+    const state = await this.#read();
+    if (state?.state !== 'rebuilding') return;
+    const waiting = state.peers.filter((one) => one.state === 'asking');
+    await Promise.all(waiting.map((one) => this.#askAll(one, state.sinceSeconds)));
+    const now = await this.#read();
+    const isWhole = now?.peers.every((one) => one.state !== 'asking') === true;
+    if (isWhole && now.state === 'rebuilding' && !this.#closed) await this.#finish(now);
+  }
+
+  /** Pages of one neighbour until it has told all, or has to be asked again later. */
+  async #askAll({ peer, cursor }: RecoveryPeer, since: bigint): Promise<void> {
+    const { links, questions, station, store, onProgress } = this.#options;
+    for (let after = cursor; !this.#closed;) {
+      if (links.status(peer)?.state !== 'up') return;
+      const question = { kind: 'records', content: { since, after } } as const;
+      const asked = await questions().ask([station, peer], question, answerTimeoutMs);
+      if (asked.kind !== 'records') return;
+      const { records, next, more } = asked.content;
+      const isLast = more === 0;
+      // A neighbour that does not come forward would keep us for ever.
+      if (!isLast && next <= after) return;
+      const taken = await takeRecords(this.#options, peer, records);
+      if (taken.outcome === 'later') {
+        onProgress(`what ${peer} shows is taken later`, { why: taken.why });
+        return;
+      }
+      const { counts, trouble } = taken;
+      const page = {
+        peer,
+        cursor: next,
+        isLast,
+        counts,
+        ...(trouble !== undefined && { trouble }),
+      };
+      await store.takePage(page);
+      await this.#read();
+      if (isLast) return;
+      after = next;
+    }
+  }
+
+  /** What neighbours witnessed is given up by our own signature, and the books are whole. */
+  async #finish({ kept }: RecoveryRow): Promise<void> {
+    const { store, network, station, clock, documentKey, witnessedLog } = this.#options;
+    const { standing, sequencer } = witnessedLog;
+    // What neighbours showed before they told of their payments.
+    await sequencer.idle();
+    const { furthest } = standing;
+    if (furthest === undefined) throw new RangeError('nothing was witnessed that could be lost');
+    const place = placeOf(furthest);
+    const before = standing.generation > place.generation ? standing.generation : place.generation;
+    const generation = before + 1n;
+    const nowMs = clock.nowMs();
+    const time = BigInt(Math.floor(nowMs / 1_000));
+    const lost = { ...place, root: furthest.root };
+    const body = { ...headNow, network, station, generation, lost, kept, time };
+    const { bytes } = declarationKind.sign(body, documentKey);
+    await store.finishRecovery({ declaration: { station, generation, bytes }, nowMs });
+    await this.#read();
+    await sequencer.lossDeclared();
+    this.#options.onProgress('the books are rebuilt, and the loss is declared', {
+      generation: `${generation}`,
+      lost: `${place.size}`,
+      kept: `${kept.size}`,
+    });
+    await this.#options.onWhole();
+  }
+}

@@ -1,0 +1,246 @@
+/** What neighbours show to books that have lost it: what holds is taken, and no lie gains. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { headNow, type StationName } from '../../../applet-spec/names.ts';
+import { receipt as receiptKind, type Receipt } from '../../../applet-spec/receipt.ts';
+import { signBatch } from '../../../applet-spec/signed-object.ts';
+import { takeRecords, type TakenRecords } from '../../../daemon/recovery/records-taken.ts';
+import { RecordsShown } from '../../../daemon/recovery/records-shown.ts';
+import { Positions } from '../../../daemon/relay/positions.ts';
+import type { HeldRecord } from '../../../daemon/wire/wire-message.ts';
+import { keyNamed, network, primitives } from '../network/network-room.ts';
+import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
+import { TollRoom, type Changes, type Place } from '../relay/toll-room.ts';
+import { TollStation } from '../relay/toll-station.ts';
+
+let room: TollRoom;
+let station: TollStation;
+let complaints: string[];
+
+beforeEach(async () => {
+  room = await TollRoom.open();
+  complaints = [];
+});
+afterEach(async () => {
+  await station.close();
+  room.close();
+});
+
+/** As every station on its way holds it. */
+async function shown(changes: Changes = {}): Promise<HeldRecord & { arriving: ArrivingPayment }> {
+  const arriving = await room.arriving('q2', changes);
+  const { payment, admission } = arriving;
+  if (admission === undefined) throw new Error('nobody admitted it');
+  return { payment, admission, arriving };
+}
+
+function delivered(paymentId: Uint8Array, key = room.stations.q3.documentKey): Receipt {
+  const body = {
+    ...headNow,
+    paymentId,
+    station: room.stations.q3.name,
+    verdict: 'delivered',
+    time: room.now,
+    acknowledgement: new Uint8Array(64).fill(5),
+  } as const;
+  const [proof] = signBatch(primitives, [receiptKind.leaf(primitives, body)], key);
+  if (proof === undefined) throw new Error('a batch of one has one proof');
+  return receiptKind.prove(body, proof);
+}
+
+function taken(peer: Place, ...records: readonly HeldRecord[]): Promise<TakenRecords> {
+  return takeRecords(
+    {
+      station: room.stations[station.place].name,
+      network,
+      primitives,
+      root: room.trust.root,
+      directory: room.directory,
+      store: station.store,
+      clock: room.room.clock,
+      positions: new Positions(station.store, { limit: 1n, peers: new Map() }),
+      log: {
+        payment: (_level, _paymentId, message, detail = {}) =>
+          complaints.push([message, ...Object.values(detail)].join(': ')),
+        fault: (error) => {
+          throw error;
+        },
+      },
+      takeReceipt: (receipt, from) => station.toll.takeShownReceipt(receipt, from),
+      passBack: (previous, receipt) => station.toll.passBack(previous, receipt),
+    },
+    room.stations[peer].name,
+    records,
+  );
+}
+
+const stateOf = async (paymentId: Uint8Array) =>
+  (await station.store.payments([paymentId]))[0]?.state;
+
+describe.each([
+  ['q1', 'q2', 'relayed'],
+  ['q2', 'q1', 'forwarded'],
+  ['q2', 'q3', 'forwarded'],
+  ['q3', 'q2', 'held'],
+] as const)('%s, to which %s shows a payment,', (place, peer, state) => {
+  beforeEach(async () => {
+    station = await TollStation.open(room, place);
+  });
+
+  it('has it again, once, and its verdict', async () => {
+    const record = await shown();
+    const { paymentId } = record.arriving;
+    const first = { shown: 1, restored: 1, verdicts: 0, refused: 0, contradictions: 0 };
+    expect(await taken(peer, record)).toEqual({ outcome: 'taken', counts: first });
+    expect(await stateOf(paymentId)).toBe(state);
+    const receipt = delivered(paymentId);
+    const second = { ...first, restored: 0, verdicts: 1 };
+    expect(await taken(peer, { ...record, receipt })).toEqual({ outcome: 'taken', counts: second });
+    expect(await stateOf(paymentId)).toBe('delivered');
+    const books = station.durable();
+    const third = { ...second, verdicts: 0 };
+    expect(await taken(peer, { ...record, receipt })).toEqual({ outcome: 'taken', counts: third });
+    expect(station.durable()).toEqual(books);
+    expect(station.said).toEqual([]);
+  });
+
+  it.each([
+    ['the payer did not sign', { payerKey: keyNamed('mallory') }, 'the payer’s signature'],
+    ['with a false coin', { coinKey: keyNamed('mallory') }, 'the coin’s signature'],
+    ['that was not admitted', { admissionKey: keyNamed('mallory') }, 'the admission'],
+    ['without the certificate', { certificate: 'none' }, 'the payer’s certificate is missing'],
+    ['of another network', { quote: { network: 'other' } }, 'a payment of network other'],
+    ['whose coin had expired', { coin: { expiry: 1n } }, 'an expired coin'],
+    [
+      'whose bill is not the coin’s value',
+      { coin: { value: 5n }, transaction: { coinValue: 5n } },
+      'the bill',
+    ],
+  ] satisfies readonly (readonly [string, Changes, string])[])(
+    'takes none %s',
+    async (_what, changes, why) => {
+      const record = await shown(changes);
+      const before = station.durable();
+      const found = await taken(peer, record);
+      expect(found).toMatchObject({ counts: { restored: 0, refused: 1 } });
+      expect(found.outcome === 'taken' && found.trouble).toContain(why);
+      expect(station.durable()).toEqual(before);
+    },
+  );
+
+  it('takes no verdict that the last station did not sign', async () => {
+    const record = await shown();
+    const { paymentId } = record.arriving;
+    const receipt = delivered(paymentId, room.stations.q2.documentKey);
+    const counts = { shown: 1, restored: 1, verdicts: 0, refused: 1, contradictions: 0 };
+    expect(await taken(peer, { ...record, receipt })).toMatchObject({ counts });
+    expect(await stateOf(paymentId)).toBe(state);
+  });
+
+  it('takes no verdict under a key that a forged quote names', async () => {
+    const record = await shown();
+    const { paymentId } = record.arriving;
+    await taken(peer, record);
+    const mallory = keyNamed('mallory');
+    const quote = { ...record.payment.quote, payeeStationKey: mallory.publicKey };
+    const payment = { ...record.payment, quote };
+    const receipt = delivered(paymentId, mallory);
+    expect(await taken(peer, { ...record, payment, receipt })).toMatchObject({
+      counts: { verdicts: 0, refused: 1 },
+    });
+    expect(await stateOf(paymentId)).toBe(state);
+  });
+
+  it('keeps a second verdict as evidence, and the first one', async () => {
+    const record = await shown();
+    const { paymentId } = record.arriving;
+    await taken(peer, { ...record, receipt: delivered(paymentId) });
+    const receipt = room.undelivered(paymentId);
+    expect(await taken(peer, { ...record, receipt })).toMatchObject({
+      counts: { verdicts: 0, contradictions: 1 },
+    });
+    expect(await stateOf(paymentId)).toBe('delivered');
+    expect(await station.store.evidence(paymentId)).toEqual([receipt.bytes]);
+  });
+
+  it('keeps a second payment with one coin as evidence', async () => {
+    const first = await shown();
+    const second = await shown({ quote: { quoteId: new Uint8Array(16).fill(8) } });
+    await taken(peer, first);
+    expect(await taken(peer, second)).toMatchObject({ counts: { restored: 0, contradictions: 1 } });
+    expect(await stateOf(second.arriving.paymentId)).toBeUndefined();
+    expect(await station.store.evidence(first.arriving.paymentId)).toHaveLength(1);
+  });
+});
+
+describe('a neighbour', () => {
+  it('shows only payments in whose bill it stands beside this station', async () => {
+    station = await TollStation.open(room, 'q1');
+    const record = await shown();
+    const found = await taken('q3', record);
+    expect(found).toMatchObject({
+      counts: { refused: 1 },
+      trouble: 'q3 is not beside this station in the bill',
+    });
+  });
+
+  it('is shown its own payments whole, and none by books that are not', async () => {
+    station = await TollStation.open(room, 'q2');
+    const record = await shown();
+    await taken('q1', record);
+    const { store } = station;
+    const { clock } = room.room;
+    const asked = { since: 0n, after: 0n };
+    const page = (peer: StationName, rolledBack?: never) =>
+      new RecordsShown({ store, clock, standing: { rolledBack } }).page(peer, asked);
+    const { payment, admission } = record;
+    const told = await page(room.stations.q1.name);
+    expect(told).toEqual({ records: [{ payment, admission }], next: 1n, more: 0 });
+    expect(await page(room.stations.q3.name)).toEqual(told);
+    expect(await page('q9' as StationName)).toMatchObject({ records: [], more: 0 });
+    expect(await page(room.stations.q1.name, {} as never)).toBeUndefined();
+  });
+});
+
+describe('a payment that lost books may have decided', () => {
+  async function doubtful(): Promise<ArrivingPayment> {
+    station = await TollStation.open(room, 'q3');
+    const record = await shown();
+    const { store } = station;
+    const nowMs = room.room.clock.nowMs();
+    const kept = { size: 0n, root: new Uint8Array(32) };
+    await store.beginRecovery({ kept, sinceSeconds: 0n, peers: [], nowMs });
+    await taken('q2', record);
+    const { name } = room.stations.q3;
+    const declaration = { station: name, generation: 1n, bytes: new Uint8Array(1) };
+    await store.finishRecovery({ declaration, nowMs });
+    return record.arriving;
+  }
+
+  async function settled(paymentId: Uint8Array): Promise<string | undefined> {
+    for (let turns = 0; turns < 200; turns++) await new Promise(setImmediate);
+    return stateOf(paymentId);
+  }
+
+  it('is ended neither by the clock nor for who asks, without the payee’s card', async () => {
+    const { paymentId, payment } = await doubtful();
+    await station.toll.start();
+    room.room.clock.advance(1_000 * Number(payment.quote.deliveryDeadline - room.now) + 20_000);
+    expect(await settled(paymentId)).toBe('held');
+  });
+
+  it('ends undelivered once the payee’s card says that it never had the key', async () => {
+    const { paymentId } = await doubtful();
+    station.payeesCard = () => ({ outcome: 'absent' });
+    station.payeesJournal = { outcome: 'has-not' };
+    await station.toll.start();
+    expect(await settled(paymentId)).toBe('undelivered');
+    expect(await station.store.doubtful()).toEqual([]);
+  });
+
+  it('stays open while the card’s answer is not authentic', async () => {
+    const { paymentId } = await doubtful();
+    station.payeesCard = () => ({ outcome: 'absent' });
+    await station.toll.start();
+    expect(await settled(paymentId)).toBe('held');
+  });
+});
