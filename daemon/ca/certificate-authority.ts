@@ -185,7 +185,18 @@ export class CertificateAuthority implements CertificateIssuer {
   async #listed(): Promise<RevokedRecord[]> {
     const now = secondsOf(this.#clock);
     const revoked = await this.#folder.allRevoked();
-    return revoked.filter(({ notAfter }) => now <= BigInt(notAfter) + listedAfterEndSeconds);
+    const listed: RevokedRecord[] = [];
+    for (const one of revoked) {
+      const isYoung = now <= BigInt(one.notAfter) + listedAfterEndSeconds;
+      if (isYoung || (await this.#outlives(one))) listed.push(one);
+    }
+    return listed;
+  }
+
+  /** A station's signatures are looked at long after its certificate has ended. */
+  async #outlives({ serialNumber }: RevokedRecord): Promise<boolean> {
+    const role = (await this.#folder.issued(serialNumber))?.role;
+    return role === 'station-coin' || role === 'station-document';
   }
 
   async #writeCrl(

@@ -1,5 +1,6 @@
 /** What `keytolld status` and `keytolld network` print for a person. */
 import { formatMoney } from '../../applet-spec/money.ts';
+import { expiryWords } from '../station/expiries.ts';
 import type { AdminStatus } from '../station/admin-socket.ts';
 import type { RecoveryStatus } from '../station/recovery-part.ts';
 import type { PositionStatus, StationStatus } from '../station/station-status.ts';
@@ -8,11 +9,12 @@ type LinkStatus = StationStatus['links'][number];
 
 export function statusLines(status: AdminStatus): string[] {
   const { station, network, currency, uptimeSeconds, usersAtDesk, crl } = status;
-  const { links, positions, refused, log, recovery } = status;
+  const { links, positions, refused, log, recovery, expiries } = status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
     crl === undefined ? 'CRL: none' : `CRL: number ${crl.number}, next due ${crl.nextUpdate}`,
+    ...expiries.flatMap((one) => expiryWords(one) ?? []),
     ...links.flatMap(linkLines),
     ...positions.map((position) => positionLine(position, currency)),
     ...logLines(log),

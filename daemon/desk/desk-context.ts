@@ -39,6 +39,8 @@ export interface DeskContext {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly mint: CoinMint;
+  /** Why coins made now would be good for nothing; undefined where they are. */
+  readonly coinObjection: () => string | undefined;
   readonly store: Store;
   /** Payments whose card has the verdict, to be marked so together. */
   readonly concluding: Batch<Uint8Array, true>;

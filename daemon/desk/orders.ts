@@ -72,7 +72,11 @@ export class Orders {
 
   /** A generator that is not healthy makes no coins: nothing weaker takes its place. */
   async #newCoins(values: readonly bigint[]): Promise<readonly NewCoin[] | DeskRefusal> {
-    const { mint, log } = this.#context;
+    const { mint, log, coinObjection } = this.#context;
+    const objection = values.length === 0 ? undefined : coinObjection();
+    if (objection !== undefined) {
+      return refused('certificate-not-valid', `${objection} Nothing was changed.`);
+    }
     try {
       return await mint.mint(values);
     } catch (error) {

@@ -186,6 +186,8 @@ const schema = z.strictObject({
 type Parsed = z.output<typeof schema>;
 export type NeighbourConfig = Parsed['neighbour'][number];
 export interface StationConfig extends Parsed {
+  /** Where it was read from, as it was named. */
+  readonly file: string;
   /** The folder that relative paths start from. */
   readonly folder: string;
   /** Resolves a path of the configuration. */
@@ -231,7 +233,7 @@ export function parseStationConfig(text: string, configFile: string): StationCon
       `${configFile}: neighbour: "${twice}" stands twice or is this station itself`,
     );
   }
-  return { ...config, folder, path: (name) => resolve(folder, name) };
+  return { ...config, file: configFile, folder, path: (name) => resolve(folder, name) };
 }
 
 function toTable(text: string, configFile: string): unknown {

@@ -27,7 +27,7 @@ import {
 } from './signing-files.ts';
 import { StationError } from './station-error.ts';
 
-export interface Seams {
+export interface RotationSeams {
   readonly clock: Clock;
   readonly entropy: Entropy;
 }
@@ -41,7 +41,11 @@ export interface Wanted {
 }
 
 /** Another certificate for the key of the newest one. Throws StationError. */
-export function renewal(config: StationConfig, kind: SigningKind, { clock }: Seams): Wanted {
+export function renewal(
+  config: StationConfig,
+  kind: SigningKind,
+  { clock }: RotationSeams,
+): Wanted {
   const files = readSigningFiles(config, kind, opensslPrimitives);
   requireRoom(config, kind, clock);
   const newest = newestFirst(files.certificates).find((one) => keyOf(files, one) !== undefined);
@@ -60,17 +64,17 @@ export function renewal(config: StationConfig, kind: SigningKind, { clock }: Sea
 export async function newKey(
   config: StationConfig,
   kind: SigningKind,
-  { clock, entropy }: Seams,
+  { clock, entropy }: RotationSeams,
 ): Promise<Wanted> {
   const { privateKey, certificate } = namedFiles(config, kind);
   const waiting = keysWithoutCertificate(config, kind)[0];
-  if (waiting !== undefined) return wanted(kind, waiting, besides(certificate, waiting.file));
+  if (waiting !== undefined) return wantedFor(config, kind, waiting);
   requireRoom(config, kind, clock);
   const file = nextName(privateKey, certificate);
   // Whole or not at all: a station that starts meanwhile reads it.
   await createFile(file, privateKeyPem(drawP256Key(entropy)), 0o600);
   const keyFile = { file, signingKey: readSigningKey(opensslPrimitives, file) };
-  return wanted(kind, keyFile, besides(certificate, file));
+  return wantedFor(config, kind, keyFile);
 }
 
 export function keysWithoutCertificate(
@@ -88,7 +92,7 @@ export async function certify(
   config: StationConfig,
   caFolder: string,
   { kind, keyFile, certificateFile }: Wanted,
-  seams: Seams,
+  seams: RotationSeams,
 ): Promise<void> {
   const authority = await CertificateAuthority.open(caFolder, seams);
   const { publicKey } = keyFile.signingKey;
@@ -102,6 +106,12 @@ export function issueCommand(config: StationConfig, { kind, ...files }: Wanted):
     `keytolld ca issue CA --role station-${kind} --name ${config.name} ` +
     `--public-key ${files.publicKeyFile} --out ${files.certificateFile}`
   );
+}
+
+/** For a key without a certificate: the one of its number. */
+export function wantedFor(config: StationConfig, kind: SigningKind, keyFile: KeyFile): Wanted {
+  const { certificate } = namedFiles(config, kind);
+  return wanted(kind, keyFile, besides(certificate, keyFile.file));
 }
 
 function wanted(kind: SigningKind, keyFile: KeyFile, certificateFile: string): Wanted {

@@ -198,6 +198,7 @@ function deskContextOf(
     ),
     documentKeys: identity.documentPublicKeys,
     crl: () => trust.crl?.der,
+    coinObjection: () => coinObjection(config, identity, trust),
     primitives: seams.primitives,
     clock: seams.clock,
     entropy: seams.entropy,
@@ -213,6 +214,17 @@ function deskContextOf(
     attestation: attestationPolicy(config),
     log: seams.log,
   };
+}
+
+/** I15: nobody is sold what no station takes. */
+function coinObjection(
+  { name }: StationConfig,
+  { coinCertificate }: Identity,
+  trust: Trust,
+): string | undefined {
+  const check = trust.check(coinCertificate, 'station-coin', name);
+  if (check.ok) return undefined;
+  return `${name} makes no coins now, as its coin certificate does not hold (${check.reason}).`;
 }
 
 /** The CA's desk on this machine, opened when a card is enrolled. */

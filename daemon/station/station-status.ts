@@ -13,6 +13,8 @@ import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import type { StationConfig } from './config.ts';
 import type { Recovery } from '../recovery/recovery.ts';
 import { recoveryStatus, type RecoveryStatus } from './recovery-part.ts';
+import { expiriesOf, type Expiry } from './expiries.ts';
+import type { Identity } from './identity.ts';
 import { logStatus, type LogStatus } from './witness-part.ts';
 
 /** Names that a status tells; there may be thousands. */
@@ -32,6 +34,8 @@ export interface StationStatus {
   readonly uptimeSeconds: number;
   readonly usersAtDesk: readonly string[];
   readonly crl: { readonly number: string; readonly nextUpdate: string } | undefined;
+  /** What this station runs on that ends. */
+  readonly expiries: readonly Expiry[];
   readonly links: readonly {
     readonly peer: string;
     readonly suite: string;
@@ -103,6 +107,7 @@ export function stationStatus(parts: {
   readonly failures: FailureBudgets;
   readonly witnessedLog: WitnessedLog;
   readonly recovery: Pick<Recovery, 'state'>;
+  readonly identity: Identity;
 }): StationStatus {
   const { config, clock, startedMs, links, directory, desk, trust, failures } = parts;
   const { crl } = trust;
@@ -113,6 +118,7 @@ export function stationStatus(parts: {
     uptimeSeconds: Math.floor((clock.nowMs() - startedMs) / 1000),
     usersAtDesk: desk.present,
     crl: crl && { number: String(crl.number), nextUpdate: isoTime(Number(crl.nextUpdate) * 1000) },
+    expiries: expiriesOf(parts),
     links: links.peers.flatMap((peer) => {
       const status = links.status(peer);
       if (status === undefined) return [];

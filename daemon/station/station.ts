@@ -18,6 +18,7 @@ import type { SocketFactory } from '../socket.ts';
 import type { Store } from '../store/store.ts';
 import type { NeighbourConfig, StationConfig } from './config.ts';
 import { CrlFile } from './crl-file.ts';
+import { ExpiryWatch } from './expiries.ts';
 import { openIdentity, openTrust, type Identity } from './identity.ts';
 import { readSymmetricKey } from './key-files.ts';
 import { openKeySupply } from './key-supply.ts';
@@ -122,6 +123,11 @@ async function start(
   });
   upkeep.start();
   closers.push(() => upkeep.close());
+  const expiryWatch = new ExpiryWatch({ config, identity, trust, clock }, log);
+  expiryWatch.start();
+  closers.push(() => {
+    expiryWatch.close();
+  });
   links.listen(tollRoad);
   await recovery.start();
   const deskPort = await desk.listen(seams.sockets, config.desk.listen);
@@ -132,7 +138,8 @@ async function start(
     name: config.name,
     deskPort,
     linksPort,
-    status: () => stationStatus({ ...parts, config, clock, startedMs, links, directory, trust }),
+    status: () =>
+      stationStatus({ ...parts, config, clock, startedMs, links, directory, trust, identity }),
     positions: async () =>
       (await store.positions()).map((one) =>
         positionStatus(one, parts.positions.limitOf(one.peer)),

@@ -17,7 +17,7 @@ import {
 } from '../../daemon/station/config.ts';
 import { auditOwnStore } from '../../daemon/station/audit-part.ts';
 import { openSecretEntropy } from '../../daemon/station/secret-entropy.ts';
-import { certify, newKey, renewal } from '../../daemon/station/key-rotation.ts';
+import { certify, newKey, renewal, type Wanted } from '../../daemon/station/key-rotation.ts';
 import type { SigningKind } from '../../daemon/station/signing-files.ts';
 import { initStationFolder } from '../../daemon/station/station-folder.ts';
 import { certifyStation } from '../../daemon/station/station-papers.ts';
@@ -147,19 +147,24 @@ export class RoadStation {
     await this.start();
   }
 
+  /** As `keytolld keys rotate` where the CA's desk is elsewhere. */
+  makeKey(kind: SigningKind): Promise<Wanted> {
+    return newKey(this.config, kind, this.#rotationSeams);
+  }
+
   /** As `keytolld keys rotate` and a start. */
   async newKey(kind: SigningKind): Promise<void> {
-    const { config } = this;
-    const seams = this.#rotationSeams;
-    await certify(config, caFolderOf(config), await newKey(config, kind, seams), seams);
-    await this.restart();
+    await this.#certified(await this.makeKey(kind));
   }
 
   /** As `keytolld keys renew` and a start. */
   async renew(kind: SigningKind): Promise<void> {
+    await this.#certified(renewal(this.config, kind, this.#rotationSeams));
+  }
+
+  async #certified(wanted: Wanted): Promise<void> {
     const { config } = this;
-    const seams = this.#rotationSeams;
-    await certify(config, caFolderOf(config), renewal(config, kind, seams), seams);
+    await certify(config, caFolderOf(config), wanted, this.#rotationSeams);
     await this.restart();
   }
 

@@ -21,6 +21,7 @@ const status: AdminStatus = {
   uptimeSeconds: 7,
   usersAtDesk: [],
   crl: undefined,
+  expiries: [],
   links: [link],
   stations: [],
   log: { signed: '7', cosigned: [{ witness: 'q2', leaves: '5' }], contradicting: [], losses: [] },

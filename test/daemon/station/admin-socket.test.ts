@@ -26,6 +26,7 @@ const station: Administered = {
     uptimeSeconds: 1,
     usersAtDesk: [],
     crl: undefined,
+    expiries: [],
     links: [],
     log: { signed: '0', cosigned: [], contradicting: [], losses: [] },
     refused: [],
