@@ -1,4 +1,4 @@
-/** `keytolld keys list|renew|rotate`: the station's coin and document keys. Parsing and printing. */
+/** `keytolld keys list|renew|rotate`: a station's coin and document keys. Parsing and printing. */
 import { basename } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { systemClock } from '../clock.ts';

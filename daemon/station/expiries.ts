@@ -1,4 +1,4 @@
-/** What a station runs on that ends: its certificates, the CA's root and list, its devices' papers. */
+/** What a station runs on that ends: certificates, the CA's root and list, its devices' papers. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseCertificate } from '../../applet-spec/certificate.ts';

@@ -1,4 +1,4 @@
-/** What an operator asks of the station's signing keys: which is in use, and which is needed still. */
+/** What an operator asks of a station's signing keys: which is in use, which is needed still. */
 import { statSync } from 'node:fs';
 import { toHex } from '../../applet-spec/bytes.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';

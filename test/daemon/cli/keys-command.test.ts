@@ -1,4 +1,4 @@
-/** `keytolld keys`, `keytolld ca` and a station's start, as an operator goes from one to the next. */
+/** `keytolld keys` and `ca`, and a station's start, as an operator goes from one to the next. */
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,7 +79,7 @@ function identity() {
 }
 
 describe('keytolld keys', () => {
-  it('rotates a key with a CA elsewhere: each command names the next, nothing is overwritten', async () => {
+  it('rotates a key with a CA elsewhere; each command names the next', async () => {
     const before = identity().identity;
     const made = await keytolld('keys', 'rotate', 'coin', '--config', config);
     expect(statSync(at('keys', 'coin-2.pem')).mode & 0o777).toBe(0o600);

@@ -48,7 +48,7 @@ function coinKeysAt(seconds: bigint): Uint8Array[] {
 }
 
 describe('what a station signed before it changed its keys', () => {
-  it('verifies at a newcomer under the keys of then, although their certificates have ended', () => {
+  it('verifies at a newcomer under keys of then whose certificates have ended', () => {
     const former = [before.coinCertificate, before.documentCertificate];
     const learnt = announceAll(former);
     expect(learnt).toMatchObject({ outcome: 'newer' });
@@ -62,7 +62,7 @@ describe('what a station signed before it changed its keys', () => {
     expect(documents.map(({ publicKey }) => publicKey)).toEqual([before.documentKey.publicKey]);
   });
 
-  it('verifies where the certificate came with an earlier announcement, or from the archive', () => {
+  it('verifies where the certificate came earlier, or from the archive', () => {
     announceAll(undefined);
     expect(coinKeysAt(changed - day)).toEqual([]);
     expect(directory.recall([before.coinCertificate], after.name)).toHaveLength(1);
