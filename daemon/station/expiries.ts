@@ -125,28 +125,18 @@ export function expiryWords({ what, ends, urgency, advice }: Expiry): string | u
   return `${what} ${says[urgency]} ${ends}: ${advice}`;
 }
 
-/** Tells the log what ends soon, at the start and twice a day. */
-export class ExpiryWatch {
-  readonly #expiring: Expiring;
-  readonly #log: Log;
-  #cancel: () => void = () => undefined;
-
-  constructor(expiring: Expiring, log: Log) {
-    this.#expiring = expiring;
-    this.#log = log;
-  }
-
-  start(): void {
-    for (const expiry of expiriesOf(this.#expiring)) {
+/** Tells the log what ends soon, now and twice a day; until what it returns is called. */
+export function watchExpiries(expiring: Expiring, log: Log): () => void {
+  let cancel: () => void = () => undefined;
+  const tell = (): void => {
+    for (const expiry of expiriesOf(expiring)) {
       const words = expiryWords(expiry);
-      if (words !== undefined) this.#log.warn({ ends: expiry.ends }, words);
+      if (words !== undefined) log.warn({ ends: expiry.ends }, words);
     }
-    this.#cancel = this.#expiring.clock.after(tellEveryMs, () => {
-      this.start();
-    });
-  }
-
-  close(): void {
-    this.#cancel();
-  }
+    cancel = expiring.clock.after(tellEveryMs, tell);
+  };
+  tell();
+  return () => {
+    cancel();
+  };
 }

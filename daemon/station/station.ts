@@ -18,7 +18,7 @@ import type { SocketFactory } from '../socket.ts';
 import type { Store } from '../store/store.ts';
 import type { NeighbourConfig, StationConfig } from './config.ts';
 import { CrlFile } from './crl-file.ts';
-import { ExpiryWatch } from './expiries.ts';
+import { watchExpiries } from './expiries.ts';
 import { openIdentity, openTrust, type Identity } from './identity.ts';
 import { readSymmetricKey } from './key-files.ts';
 import { openKeySupply } from './key-supply.ts';
@@ -123,11 +123,7 @@ async function start(
   });
   upkeep.start();
   closers.push(() => upkeep.close());
-  const expiryWatch = new ExpiryWatch({ config, identity, trust, clock }, log);
-  expiryWatch.start();
-  closers.push(() => {
-    expiryWatch.close();
-  });
+  closers.push(watchExpiries({ config, identity, trust, clock }, log));
   links.listen(tollRoad);
   await recovery.start();
   const deskPort = await desk.listen(seams.sockets, config.desk.listen);
