@@ -144,6 +144,7 @@ export class Orders {
       user: this.#user,
       operation: order.operation,
       coinIds: order.coinIds,
+      lines,
       replacements,
       nowMs: clock.nowMs(),
     });

@@ -28,13 +28,16 @@ export class RetirementRows implements Pick<
 
   readonly retire: CoinStore['retire'] = (order) =>
     this.#parts.database.write(() => {
-      const content = JSON.stringify(order.coinIds.map(toHex));
+      const coinsGiven = order.coinIds.map(toHex);
+      const wanted = (order.lines ?? []).map(({ value, count }) => `${count}x${value}`);
+      const content = JSON.stringify([...coinsGiven, ...wanted]);
       const before = this.#sql.order.get(order.orderId);
       if (before !== undefined) {
         const same =
           before.kind === order.operation &&
           before.user === order.user &&
-          before.content === content &&
+          // Older programs did not keep what was asked for.
+          (before.content === content || before.content === JSON.stringify(coinsGiven)) &&
           before.state !== 'cancelled';
         return same ? 'exists' : 'order-conflict';
       }

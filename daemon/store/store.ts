@@ -146,6 +146,8 @@ export interface CoinStore {
     readonly user: UserName;
     readonly operation: 'refund' | 'exchange';
     readonly coinIds: readonly Uint8Array[];
+    /** What an exchange asks for: under the same ID never something else. */
+    readonly lines?: readonly { readonly value: bigint; readonly count: number }[];
     readonly replacements: readonly NewCoin[];
     readonly nowMs: number;
   }): Promise<'created' | 'exists' | 'order-conflict' | 'coin-not-unspent' | 'sums-differ'>;

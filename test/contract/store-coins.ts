@@ -168,6 +168,19 @@ function describeRetiring(open: OpenStore): void {
     expect(await store().outstanding(alice)).toEqual({ coins: 2, value: 12n });
   });
 
+  it('are exchanged for what was asked for first: the same ID asks for nothing else', async () => {
+    await withCoins();
+    const lines = [{ value: 6n, count: 2 }];
+    const first = { ...exchange, lines };
+    expect(await store().retire(first)).toBe('created');
+    expect(await store().retire({ ...first, replacements: [] })).toBe('exists');
+    const others = { ...exchange, replacements: [], lines: [{ value: 12n, count: 1 }] };
+    expect(await store().retire(others)).toBe('order-conflict');
+    await store().finishRetirement(refundId, startMs);
+    expect(await store().retire(others)).toBe('order-conflict');
+    expect(await store().retire({ ...first, replacements: [] })).toBe('exists');
+  });
+
   it('go back to the pool when the card never authorised it', async () => {
     await withCoins();
     await store().retire(exchange);
