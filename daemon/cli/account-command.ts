@@ -9,6 +9,7 @@ import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
 import { attestationPolicy, makerName } from '../station/card-makers.ts';
 import { readStationConfig, type StationConfig } from '../station/config.ts';
+import { giveUpFormerCard, type GivenBack } from '../station/former-card.ts';
 import { StationError } from '../station/station-error.ts';
 import { openStationStore } from '../station/station-store.ts';
 import type { Store } from '../store/store.ts';
@@ -24,6 +25,7 @@ interface EnrolOptions extends AccountOptions {
   readonly delivery: string;
   readonly paymentLimit: bigint;
   readonly dayLimit: bigint;
+  readonly replace?: boolean;
 }
 
 export function registerAccountCommands(program: Command): void {
@@ -61,6 +63,7 @@ export function registerAccountCommands(program: Command): void {
     .argument('<user>', 'such as alice@q1', userName)
     .requiredOption('--config <file>', 'station.toml')
     .requiredOption('--delivery <file>', 'what came with the card: serial number, transport keys')
+    .option('--replace', 'in the place of a lost card: that is never served again')
     .option('--payment-limit <amount>', 'most that one payment may cost', minorUnits, 100_000n)
     .option('--day-limit <amount>', 'most that a day’s payments may cost', minorUnits, 1_000_000n)
     .option('--json', 'print JSON')
@@ -88,10 +91,19 @@ async function enrol(
   requireOwn(config, user);
   const delivery = decodeDelivery(readText(options.delivery));
   const { required, makers } = attestationPolicy(config);
-  if ((await store.cardByIdentifier(delivery.serial))?.state === 'enrolled') {
+  const known = await store.cardByIdentifier(delivery.serial);
+  if (known?.state === 'enrolled') {
     throw new StationError('exists', 'this card is enrolled already');
   }
+  if (known?.state === 'frozen') {
+    throw new StationError('exists', 'another card has taken the place of this one for good');
+  }
   await store.addUser(user, config.currency);
+  const givenBack = await giveUpFormerCard(store, user, delivery.serial, {
+    isGivenUp: options.replace === true,
+    entropy: systemEntropy,
+    nowMs: systemClock.nowMs(),
+  });
   await store.putCard({
     serial: delivery.serial,
     user,
@@ -102,10 +114,18 @@ async function enrol(
     dayLimit: options.dayLimit,
   });
   const attestation = required ? 'required' : makers.length > 0 ? 'optional' : 'off';
-  print(command, options, { user, state: 'awaiting-enrolment', attestation }, [
+  const back = { coins: givenBack.coins, value: String(givenBack.value) };
+  const json = { user, state: 'awaiting-enrolment', attestation };
+  print(command, options, options.replace === true ? { ...json, givenBack: back } : json, [
+    ...(options.replace === true ? [givenBackWords(givenBack, config)] : []),
     `The card may be enrolled for ${user}: keytoll card init --station ws://… --ca root.pem`,
     attestationWords[attestation],
   ]);
+}
+
+function givenBackWords({ coins, value }: GivenBack, { currency }: StationConfig): string {
+  const what = `${coins === 1 ? '1 coin' : `${coins} coins`} worth ${formatMoney(value, currency)}`;
+  return `The former card is not served any more. Back on the account: ${what}.`;
 }
 
 /** What the station will ask of the card, by `[cards]` in its configuration. */

@@ -154,7 +154,8 @@ function prepareCards(database: SqliteDatabase) {
          handle, next_handle, attested_by, payment_limit, day_limit)
        VALUES (@serial, @user, @state, @keyVersion, @keys, @nextKeyVersion, @nextKeys,
          @handle, @nextHandle, @attestedBy, @paymentLimit, @dayLimit)
-       ON CONFLICT (serial) DO UPDATE SET user = excluded.user, state = excluded.state,
+       ON CONFLICT (serial) DO UPDATE SET user = excluded.user,
+         state = CASE WHEN state = 'frozen' THEN state ELSE excluded.state END,
          key_version = excluded.key_version, keys = excluded.keys,
          next_key_version = excluded.next_key_version, next_keys = excluded.next_keys,
          handle = excluded.handle, next_handle = excluded.next_handle,

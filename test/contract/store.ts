@@ -143,6 +143,9 @@ function describeCards(open: OpenStore): void {
       await store().addUser(alice, euro);
       await store().putCard({ ...card('old'), state: 'enrolled' });
       await store().putCard({ ...card('new'), state: 'frozen' });
+      // A visit that was under way writes what it read before.
+      await store().putCard({ ...card('new'), state: 'enrolled' });
+      expect(await store().cardByIdentifier(card('new').serial)).toMatchObject({ state: 'frozen' });
       expect((await store().cardOf(alice))?.serial).toEqual(card('old').serial);
       await expect(store().enrolCard(card('new').serial, bytesFrom('c'))).rejects.toThrow('frozen');
     });

@@ -12,9 +12,11 @@ import { opensslPrimitives } from '../../../daemon/openssl-primitives.ts';
 import { readStationConfig } from '../../../daemon/station/config.ts';
 import { initStationFolder } from '../../../daemon/station/station-folder.ts';
 import { openStationStore } from '../../../daemon/station/station-store.ts';
+import type { Store } from '../../../daemon/store/store.ts';
 import { makeCard } from '../../../emulator/card/card-maker.ts';
 import { DeviceMaker } from '../../../emulator/card/device-maker.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
+import { newCoin, startMs } from '../../contract/store-fixture.ts';
 
 const entropy = seededEntropy('enrol');
 const maker = DeviceMaker.found(new Uint8Array(32).fill(0x61), 'A card maker', entropy);
@@ -97,6 +99,63 @@ describe('keytolld enrol', () => {
     const { out, error } = await enrol();
     expect(out).toBe('');
     expect(error).toMatch(words);
+  });
+});
+
+describe('keytolld enrol, of a user who has a card', () => {
+  const alice = toUserName('alice@q1');
+
+  /** As the desk leaves it: the card is enrolled, and holds a coin of 7. */
+  async function withCoin(): Promise<Uint8Array> {
+    await enrol();
+    await keytolld('account', 'top-up', alice, '10', '--reference', 'cash');
+    const { delivery } = makeCard(entropy, 't1-short', maker);
+    return inStore(async (store) => {
+      const card = await store.cardOf(alice);
+      if (card === undefined) throw new Error('there is no card');
+      await store.enrolCard(card.serial, toUtf8('a certificate'));
+      const coins = [newCoin('a', 7n)];
+      const lines = [{ value: 7n, count: 1 }];
+      const orderId = new Uint8Array(16);
+      await store.reserveCoins({ orderId, user: alice, lines, coins, nowMs: startMs });
+      await store.markLoading(coins.map(({ coinId }) => coinId));
+      await store.markLoaded(coins.map(({ coinId }) => coinId));
+      writeFileSync(join(folder, 'card.json'), encodeDelivery(delivery));
+      return card.serial;
+    });
+  }
+
+  async function inStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
+    const store = await openStationStore(readStationConfig(config), entropy);
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  }
+
+  function standing(serial: Uint8Array) {
+    return inStore(async (store) => ({
+      former: (await store.cardByIdentifier(serial))?.state,
+      balance: (await store.user(alice))?.balance,
+      outstanding: await store.outstanding(alice),
+    }));
+  }
+
+  it('is refused, with what would become of the former card, and changes nothing', async () => {
+    const serial = await withCoin();
+    expect((await enrol()).error).toMatch(/alice@q1 has a card\. With --replace it is never/);
+    const outstanding = { coins: 1, value: 7n };
+    expect(await standing(serial)).toEqual({ former: 'enrolled', balance: 3n, outstanding });
+  });
+
+  it('with --replace serves the former card no more, and gives its coins back', async () => {
+    const serial = await withCoin();
+    const { out } = await enrol('--replace');
+    expect(out).toMatch(/not served any more\. Back on the account: 1 coin worth EUR 0\.07/);
+    const outstanding = { coins: 0, value: 0n };
+    expect(await standing(serial)).toEqual({ former: 'frozen', balance: 10n, outstanding });
+    expect((await enrol('--replace')).out).toMatch(/ 0 coins worth EUR 0\.00/);
   });
 });
 
