@@ -1,4 +1,4 @@
-/** A user has one card: what becomes of the former one when another takes its place (failure 44). */
+/** A user has one card: what becomes of it when another takes its place (failure 44). */
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import type { UserName } from '../../applet-spec/names.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
