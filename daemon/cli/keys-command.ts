@@ -80,7 +80,8 @@ async function finish(
     certified: folder !== undefined,
     ...(folder === undefined && { issue: issueCommand(config, wanted) }),
   };
-  const use = `  keytolld run --config ${options.config} (a restart) takes it into use`;
+  const use =
+    '  half a minute later all stations have heard of it: restart this one, which then signs with it';
   print(command, options, json, [
     folder === undefined
       ? `${keyFile.file} waits for its certificate. At the CA's desk:`

@@ -22,7 +22,8 @@ export interface AnnouncerOptions {
   readonly fee: bigint;
   readonly coinCertificate: Uint8Array;
   readonly documentCertificate: Uint8Array;
-  readonly formerCertificates: readonly Uint8Array[];
+  /** Besides those two, as they are now: former ones, and one that waits for the next start. */
+  readonly formerCertificates: () => readonly Uint8Array[];
   /** All of this station's, for its own archive. */
   readonly ownCertificates: readonly Uint8Array[];
   readonly documentKey: SigningKey;
@@ -221,7 +222,7 @@ export class Announcer {
 
   async #announce(): Promise<void> {
     const { station, network, currency, fee, clock, links, store, primitives } = this.#options;
-    const { formerCertificates } = this.#options;
+    const formerCertificates = this.#options.formerCertificates();
     this.#due = false;
     const nowMs = clock.nowMs();
     this.#announcedMs = nowMs;
@@ -252,6 +253,8 @@ export class Announcer {
     const learnt = this.#options.directory.learn(found);
     if (learnt.outcome === 'refused') {
       this.#options.onRefused(station, `own announcement: ${learnt.detail}`);
+    } else if (learnt.outcome === 'newer') {
+      await this.#archive(learnt.certificates);
     }
     this.#flood({ kind: 'announcement', content: { announcement: found } });
   }

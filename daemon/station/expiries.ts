@@ -4,9 +4,17 @@ import { readFileSync } from 'node:fs';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { Trust } from '../network/trust.ts';
+import { opensslPrimitives } from '../openssl-primitives.ts';
 import type { StationConfig } from './config.ts';
-import type { Identity } from './identity.ts';
+import { newestFirst, type Identity } from './identity.ts';
 import type { Log } from './log.ts';
+import {
+  keyOf,
+  readCertificates,
+  readSigningFiles,
+  signingKinds,
+  type SigningKind,
+} from './signing-files.ts';
 
 /** `void`: it ended, or was revoked. */
 export type Urgency = 'none' | 'soon' | 'urgent' | 'void';
@@ -37,7 +45,7 @@ export interface Expiring {
 
 export function expiriesOf({ config, identity, trust, clock }: Expiring): readonly Expiry[] {
   const nowMs = clock.nowMs();
-  const own = (['coin', 'document'] as const).map((kind): Expiry => {
+  const own = signingKinds.map((kind): Expiry => {
     const der = identity[`${kind}Certificate`];
     return ownExpiry(config, kind, der, trust, nowMs);
   });
@@ -52,20 +60,41 @@ export function expiriesOf({ config, identity, trust, clock }: Expiring): readon
 }
 
 function ownExpiry(
-  { name, file }: StationConfig,
-  kind: 'coin' | 'document',
+  config: StationConfig,
+  kind: SigningKind,
   der: Uint8Array,
   trust: Trust,
   nowMs: number,
 ): Expiry {
-  const { notAfter } = parseCertificate(der);
+  const { name, file } = config;
+  const { notBefore, notAfter } = parseCertificate(der);
   const check = trust.check(der, `station-${kind}`, name, 'any');
   const isRevoked = !check.ok && check.reason === 'revoked';
   const end = endOf(`${kind} certificate`, Number(notAfter) * 1_000, nowMs);
   const command = (verb: string): string => `keytolld keys ${verb} ${kind} --config ${file}`;
+  const next = nextOf(config, kind, notBefore);
+  if (next !== undefined) {
+    const advice = `restart the station, which signs under ${next} then`;
+    return { ...end, urgency: end.urgency === 'none' ? 'soon' : end.urgency, advice };
+  }
   return isRevoked
     ? { ...end, what: `revoked ${end.what}`, urgency: 'void', advice: command('rotate') }
     : { ...end, advice: command('renew') };
+}
+
+/** The file of a newer certificate that counts from the next start on. */
+function nextOf(config: StationConfig, kind: SigningKind, notBefore: bigint): string | undefined {
+  try {
+    const newer = newestFirst(readCertificates(config, kind)).filter(
+      ({ certificate }) => certificate.notBefore > notBefore,
+    );
+    if (newer.length === 0) return undefined;
+    const files = readSigningFiles(config, kind, opensslPrimitives);
+    return newer.find((one) => keyOf(files, one) !== undefined)?.file;
+  } catch {
+    // A start says what cannot be read.
+    return undefined;
+  }
 }
 
 function listExpiry(config: StationConfig, { crl }: Trust, nowMs: number): readonly Expiry[] {

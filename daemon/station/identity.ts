@@ -1,4 +1,6 @@
 /** Who the station is, and whom it believes: its keys and certificates, the CA's root and CRL. */
+import { equalBytes } from '../../applet-spec/bytes.ts';
+import type { Clock } from '../../applet-spec/clock.ts';
 import type { SigningKey, VerifyingKey } from '../../applet-spec/primitives.ts';
 import { Trust } from '../network/trust.ts';
 import { formerCertificatesMost } from '../wire/announcement.ts';
@@ -6,7 +8,9 @@ import type { StationConfig } from './config.ts';
 import { readCertificateFile } from './key-files.ts';
 import {
   keyOf,
+  readCertificates,
   readSigningFiles,
+  signingKinds,
   type CertificateFile,
   type KeyFile,
   type SigningFiles,
@@ -23,8 +27,6 @@ export interface Identity {
   /** DER. */
   readonly coinCertificate: Uint8Array;
   readonly documentCertificate: Uint8Array;
-  /** Used before: what they vouch for may still come to other stations. */
-  readonly formerCertificates: readonly Uint8Array[];
   /** All that lie here, those in use included, the newest first. */
   readonly ownCertificates: readonly Uint8Array[];
   /** All of which the private key is here: quotes of before name former ones. */
@@ -58,16 +60,11 @@ export function openIdentity(config: StationConfig, seams: IdentitySeams, trust:
     return { files, inUse: inUse(config, kind, files, trust) };
   });
   if (coin === undefined || document === undefined) throw new RangeError('a pair was lost');
-  const needed = (kind: SigningKind): readonly Uint8Array[] =>
-    neededAfterwards(config, kind, seams, trust)
-      .slice(0, formerCertificatesMost)
-      .map(({ certificate }) => certificate.der);
   return {
     coinKey: coin.inUse.keyFile.signingKey,
     documentKey: document.inUse.keyFile.signingKey,
     coinCertificate: coin.inUse.certificate.der,
     documentCertificate: document.inUse.certificate.der,
-    formerCertificates: [...needed('coin'), ...needed('document')],
     ownCertificates: newestFirst([...coin.files.certificates, ...document.files.certificates]).map(
       ({ certificate }) => certificate.der,
     ),
@@ -136,23 +133,39 @@ export interface NeededCertificate extends CertificateFile {
   readonly until: bigint;
 }
 
-/** Former ones that others still need, and that are not revoked; the newest first. */
-export function neededAfterwards(
+/**
+ * Those besides the one in use that others need, and that are not revoked; the newest first. One
+ * that waits for the next start is among them: everybody has it then.
+ */
+export function neededBesides(
   config: StationConfig,
   kind: SigningKind,
-  { primitives, clock }: IdentitySeams,
+  inUse: Uint8Array | undefined,
   trust: Trust,
+  clock: Clock,
 ): readonly NeededCertificate[] {
-  const files = readSigningFiles(config, kind, primitives);
-  const current = pairInUse(config, files, trust);
   const nowSeconds = BigInt(Math.floor(clock.nowMs() / 1_000));
-  return newestFirst(files.certificates)
-    .filter(({ file }) => file !== current?.file)
+  return newestFirst(readCertificates(config, kind))
+    .filter(({ certificate: { der } }) => inUse === undefined || !equalBytes(der, inUse))
     .map((one) => ({ ...one, until: one.certificate.notAfter + outlasts(config, kind) }))
     .filter(({ until, certificate: { der } }) => {
-      const check = trust.check(der, files.role, config.name, 'any');
+      const check = trust.check(der, `station-${kind}`, config.name, 'any');
       return until > nowSeconds && (check.ok || check.reason.startsWith('crl-'));
     });
+}
+
+/** What a running station announces besides the two in use. Throws StationError. */
+export function announcedBesides(
+  config: StationConfig,
+  identity: Pick<Identity, 'coinCertificate' | 'documentCertificate'>,
+  trust: Trust,
+  clock: Clock,
+): readonly Uint8Array[] {
+  return signingKinds.flatMap((kind) =>
+    neededBesides(config, kind, identity[`${kind}Certificate`], trust, clock)
+      .slice(0, formerCertificatesMost)
+      .map(({ certificate }) => certificate.der),
+  );
 }
 
 /** How long after its end a certificate's coins are paid with, or its payments open. */

@@ -5,7 +5,7 @@ import { opensslPrimitives } from '../openssl-primitives.ts';
 import type { Trust } from '../network/trust.ts';
 import type { StationConfig } from './config.ts';
 import {
-  neededAfterwards,
+  neededBesides,
   newestFirst,
   openSecondsMost,
   openTrust,
@@ -84,7 +84,7 @@ function certificatesOf(
   trust: Trust,
   { clock }: RotationSeams,
 ): readonly CertificateReport[] {
-  const needed = neededAfterwards(config, kind, { primitives: opensslPrimitives, clock }, trust);
+  const needed = neededBesides(config, kind, current?.certificate.der, trust, clock);
   return newestFirst(files.certificates).map((one) => {
     const { notBefore, notAfter, serialNumber, der } = one.certificate;
     const check = trust.check(der, files.role, config.name, 'any');

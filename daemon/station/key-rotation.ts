@@ -14,7 +14,7 @@ import { encodePem } from '../ca/pem.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
 import { formerCertificatesMost } from '../wire/announcement.ts';
 import type { StationConfig } from './config.ts';
-import { neededAfterwards, newestFirst, openTrust } from './identity.ts';
+import { neededBesides, newestFirst, openTrust, pairInUse } from './identity.ts';
 import { readSigningKey, writeNew } from './key-files.ts';
 import {
   besides,
@@ -126,9 +126,11 @@ function wanted(kind: SigningKind, keyFile: KeyFile, certificateFile: string): W
 /** Others are told of so many former certificates: none that is needed may fall out. */
 function requireRoom(config: StationConfig, kind: SigningKind, clock: Clock): void {
   const seams = { primitives: opensslPrimitives, clock };
-  const needed = neededAfterwards(config, kind, seams, openTrust(config, seams));
+  const trust = openTrust(config, seams);
+  const current = pairInUse(config, readSigningFiles(config, kind, opensslPrimitives), trust);
+  const needed = neededBesides(config, kind, current?.certificate.der, trust, clock);
   const first = needed.at(-1);
-  if (needed.length <= formerCertificatesMost || first === undefined) return;
+  if (needed.length < formerCertificatesMost || first === undefined) return;
   const until = new Date(Number(first.until) * 1_000).toISOString().slice(0, 10);
   throw new StationError(
     'command-failed',

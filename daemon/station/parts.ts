@@ -23,7 +23,7 @@ import type { Store } from '../store/store.ts';
 import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import { attestationPolicy } from './card-makers.ts';
 import { positionLimits, type StationConfig } from './config.ts';
-import type { Identity } from './identity.ts';
+import { announcedBesides, type Identity } from './identity.ts';
 import { tollLog } from './log.ts';
 import { recoveryOf } from './recovery-part.ts';
 import { settlementOf } from './settlement-part.ts';
@@ -133,6 +133,7 @@ function announcerOf(config: StationConfig, seams: StationSeams, given: Given): 
     network: config.network,
     currency: config.currency,
     ...identity,
+    formerCertificates: formerCertificatesOf(config, seams, given),
     fee: config.tariff.fee,
     primitives: seams.primitives,
     clock: seams.clock,
@@ -145,6 +146,23 @@ function announcerOf(config: StationConfig, seams: StationSeams, given: Given): 
     },
     onFault: faultOf(seams),
   });
+}
+
+/** As its folder has them now; what was last readable where a file there is not. */
+function formerCertificatesOf(
+  config: StationConfig,
+  { clock, log }: StationSeams,
+  { identity, trust }: Given,
+): () => readonly Uint8Array[] {
+  let last: readonly Uint8Array[] = [];
+  return () => {
+    try {
+      last = announcedBesides(config, identity, trust, clock);
+    } catch (error) {
+      log.warn({ err: error }, 'a certificate of this station cannot be read');
+    }
+    return last;
+  };
 }
 
 function quotingOf(

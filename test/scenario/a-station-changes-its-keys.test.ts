@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { equalBytes } from '../../applet-spec/bytes.ts';
+import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { noblePrimitives as primitives } from '../../applet-spec/noble-primitives.ts';
 import { auditWallet } from '../../driver/audit/wallet-audit.ts';
 import { Wallet } from '../../driver/wallet/wallet.ts';
@@ -53,6 +55,28 @@ it.each(everyKey)('a new %s key of %s: payments go on, with old coins, too', (ki
     for (const user of [alice, bob]) expect(findingsOf(road, user)).toEqual([]);
     expect(road.complaints()).toEqual([]);
   })(),
+);
+
+it(
+  'others have heard of a new key before its first signature',
+  onRoad({}, async (road) => {
+    const q1 = road.station('q1');
+    const { publicKey } = (await q1.placeKey('document')).keyFile.signingKey;
+    road.clock.moveOn(30);
+    await road.eventually('q3 has it', async () => {
+      const known = await road.last.withStore((store) => store.stationCertificates());
+      return known.some(({ certificate }) =>
+        equalBytes(parseCertificate(certificate).publicKey, publicKey),
+      );
+    });
+    const { expiries } = q1.running.status();
+    expect(expiries[1]?.advice).toMatch(/^restart the station, which signs under .*document-2/);
+    await q1.restart();
+    await backOn(road);
+    await road.alice.station.topUp(road.alice.name, 1_000n);
+    await road.alice.buy([road.price(), 1]);
+    await paid(road);
+  }),
 );
 
 it(

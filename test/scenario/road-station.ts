@@ -152,18 +152,24 @@ export class RoadStation {
     return newKey(this.config, kind, this.#rotationSeams);
   }
 
-  /** As `keytolld keys rotate` and a start. */
+  /** As `keytolld keys rotate`, while the station runs. */
+  async placeKey(kind: SigningKind): Promise<Wanted> {
+    const { config } = this;
+    const wanted = await this.makeKey(kind);
+    await certify(config, caFolderOf(config), wanted, this.#rotationSeams);
+    return wanted;
+  }
+
+  /** The same, and a start. */
   async newKey(kind: SigningKind): Promise<void> {
-    await this.#certified(await this.makeKey(kind));
+    await this.placeKey(kind);
+    await this.restart();
   }
 
   /** As `keytolld keys renew` and a start. */
   async renew(kind: SigningKind): Promise<void> {
-    await this.#certified(renewal(this.config, kind, this.#rotationSeams));
-  }
-
-  async #certified(wanted: Wanted): Promise<void> {
     const { config } = this;
+    const wanted = renewal(config, kind, this.#rotationSeams);
     await certify(config, caFolderOf(config), wanted, this.#rotationSeams);
     await this.restart();
   }

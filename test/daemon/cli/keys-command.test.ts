@@ -12,7 +12,7 @@ import { registerKeysCommand } from '../../../daemon/cli/keys-command.ts';
 import { opensslPrimitives as primitives } from '../../../daemon/openssl-primitives.ts';
 import { readStationConfig } from '../../../daemon/station/config.ts';
 import { expiriesOf, expiryWords } from '../../../daemon/station/expiries.ts';
-import { openIdentity, openTrust } from '../../../daemon/station/identity.ts';
+import { announcedBesides, openIdentity, openTrust } from '../../../daemon/station/identity.ts';
 import type { KeyReport } from '../../../daemon/station/key-report.ts';
 import { initStationFolder } from '../../../daemon/station/station-folder.ts';
 import { certifyStation } from '../../../daemon/station/station-papers.ts';
@@ -75,7 +75,9 @@ function identity() {
   const read = readStationConfig(config);
   const own = { ...seams, primitives };
   const trust = openTrust(read, own);
-  return { config: read, trust, clock: seams.clock, identity: openIdentity(read, own, trust) };
+  const found = openIdentity(read, own, trust);
+  const former = announcedBesides(read, found, trust, seams.clock);
+  return { config: read, trust, clock: seams.clock, identity: found, former };
 }
 
 describe('keytolld keys', () => {
@@ -92,7 +94,7 @@ describe('keytolld keys', () => {
     const { identity: now } = identity();
     expect(now.coinKey.publicKey).not.toEqual(before.coinKey.publicKey);
     expect(now.documentKey.publicKey).toEqual(before.documentKey.publicKey);
-    expect(now.formerCertificates).toEqual([before.coinCertificate]);
+    expect(identity().former).toEqual([before.coinCertificate]);
     const { certificates, waiting } = await listed();
     expect(waiting).toEqual([]);
     const states = certificates.map(({ kind, state, privateKey }) => [kind, state, privateKey]);
@@ -113,7 +115,7 @@ describe('keytolld keys', () => {
     const { identity: now } = identity();
     expect(now.documentKey.publicKey).toEqual(before.documentKey.publicKey);
     expect(now.documentCertificate).not.toEqual(before.documentCertificate);
-    expect(now.formerCertificates).toEqual([before.documentCertificate]);
+    expect(identity().former).toEqual([before.documentCertificate]);
   });
 
   it('tells until when a former certificate and its private key are needed', async () => {
@@ -132,7 +134,7 @@ describe('keytolld keys', () => {
       at('keys', 'document.pem'),
     ]);
     rmSync(at('keys', 'coin.pem'));
-    expect(identity().identity.formerCertificates).toHaveLength(2);
+    expect(identity().former).toHaveLength(2);
   });
 
   it('shows a revoked one as that, and tells nobody of it any more', async () => {
@@ -142,7 +144,7 @@ describe('keytolld keys', () => {
     await freshList();
     const states = (await listed()).certificates.map(({ kind, state }) => `${kind} ${state}`);
     expect(states).toEqual(['coin in use', 'coin revoked', 'document in use']);
-    expect(identity().identity.formerCertificates).toEqual([]);
+    expect(identity().former).toEqual([]);
   });
 
   it('makes no more than others can be told of', async () => {
@@ -152,8 +154,8 @@ describe('keytolld keys', () => {
     }
     const { error } = await keytolld('keys', 'rotate', 'coin', '--config', config, '--ca', ca);
     expect(error).toMatch(/8 former coin certificates are still needed, coin.der until 2028-08-02/);
-    expect(existsSync(at('keys', 'coin-11.pem'))).toBe(false);
-    expect(identity().identity.formerCertificates).toHaveLength(8);
+    expect(existsSync(at('keys', 'coin-10.pem'))).toBe(false);
+    expect(identity().former).toHaveLength(8);
   });
 });
 
@@ -167,7 +169,7 @@ describe('a station whose certificate does not hold', () => {
     for (const kind of ['coin', 'document']) {
       await keytolld('keys', 'renew', kind, '--config', config, '--ca', ca);
     }
-    expect(identity().identity.formerCertificates).toHaveLength(2);
+    expect(identity().former).toHaveLength(2);
   });
 });
 
@@ -187,6 +189,17 @@ describe('what ends', () => {
     const told = words().filter((line) => line.startsWith('coin'));
     expect(told).toHaveLength(expected.length);
     expected.forEach((line, i) => expect(told[i]).toContain(line));
+  });
+
+  it('a station that runs on beside a newer certificate is to be restarted', async () => {
+    const running = identity();
+    seams.clock.advance(1_000);
+    await keytolld('keys', 'rotate', 'coin', '--config', config, '--ca', ca);
+    const [line] = expiriesOf(running).flatMap((one) => expiryWords(one) ?? []);
+    const next = at('certificates', 'coin-2.der');
+    expect(line).toMatch(/^coin certificate ends on 2027-08-03/);
+    expect(line).toContain(`restart the station, which signs under ${next} then`);
+    expect(words()).toEqual([]);
   });
 
   it.each([

@@ -4,7 +4,14 @@ import { announcementName, type Directory } from '../../../daemon/network/direct
 import type { Trust } from '../../../daemon/network/trust.ts';
 import { announcement, type Announcement } from '../../../daemon/wire/announcement.ts';
 import { keysInStock, MemoryNetworkStore, TellingLinks } from './neighbours.ts';
-import { euro, network, NetworkRoom, primitives, type RoomStation } from './network-room.ts';
+import {
+  euro,
+  keyNamed,
+  network,
+  NetworkRoom,
+  primitives,
+  type RoomStation,
+} from './network-room.ts';
 
 let room: NetworkRoom;
 let trust: Trust;
@@ -17,6 +24,8 @@ let q2: RoomStation;
 let q3: RoomStation;
 let refusals: string[];
 let faults: unknown[];
+/** What the station's folder has besides the certificates in use. */
+let former: Uint8Array[];
 
 beforeEach(async () => {
   room = await NetworkRoom.open();
@@ -29,6 +38,7 @@ beforeEach(async () => {
   links.set(q3.name);
   refusals = [];
   faults = [];
+  former = [];
   announcer = announcerOf(directory);
 });
 
@@ -46,7 +56,7 @@ function announcerOf(known: Directory): Announcer {
     fee: 70n,
     coinCertificate,
     documentCertificate,
-    formerCertificates: [],
+    formerCertificates: () => former,
     ownCertificates: [coinCertificate, documentCertificate],
     documentKey,
     primitives,
@@ -117,6 +127,17 @@ describe('a station announces itself', () => {
     const [second] = announced(q2);
     expect(second?.body.sequence).toBe((first?.body.sequence ?? 0n) + 1n);
     expect(second?.body.time).toBeLessThan(first?.body.expiry ?? 0n);
+  });
+
+  it('with the certificates that are there besides, and keeps them', async () => {
+    await announcer.start();
+    expect(announced(q2)[0]?.body).not.toHaveProperty('formerCertificates');
+    const { publicKey } = keyNamed('the next coin key');
+    former = [await room.ca.issue({ role: 'station-coin', name: q1.name, publicKey })];
+    await advance(30_000);
+    expect(announced(q2)[0]?.body.formerCertificates).toEqual(former);
+    const kept = (await store.stationCertificates()).map(({ certificate }) => certificate);
+    expect(kept).toEqual([q1.coinCertificate, q1.documentCertificate, ...former]);
   });
 
   it('soon after a link came or went, and once for many changes', async () => {

@@ -228,7 +228,7 @@ export class TollStation {
     const announcer = new Announcer({
       ...own,
       ...station,
-      formerCertificates: [],
+      formerCertificates: () => [],
       ownCertificates: [],
       fee: 0n,
       onRefused: () => undefined,
