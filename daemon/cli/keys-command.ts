@@ -81,7 +81,7 @@ async function finish(
     ...(folder === undefined && { issue: issueCommand(config, wanted) }),
   };
   const use =
-    '  half a minute later all stations have heard of it: restart this one, which then signs with it';
+    '  half a minute later all stations know of it: restart this one, which signs with it then';
   print(command, options, json, [
     folder === undefined
       ? `${keyFile.file} waits for its certificate. At the CA's desk:`
