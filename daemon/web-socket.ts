@@ -1,6 +1,7 @@
 /**
  * The one importer of ws among the station's files: sockets as the rest of the daemon sees them.
  */
+import { createServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import type { Clock } from '../applet-spec/clock.ts';
@@ -13,7 +14,7 @@ import { StationError } from './station/station-error.ts';
 const heartbeatMs = 20_000;
 const connectMs = 10_000;
 const closeMs = 1_000;
-/** Connections at once: beyond it a newcomer is turned away. */
+/** Connections at once, whatever was said on them: beyond it a newcomer is turned away. */
 const connectionsMost = 10_000;
 /**
  * RFC 6455 §5.3 masks what a client sends, unpredictably, so that a web page cannot choose the
@@ -36,9 +37,12 @@ async function listen(
   accept: (socket: Socket) => void,
   clock: Clock,
 ): Promise<SocketServer> {
+  const http = createServer((_, answer) => {
+    answer.writeHead(426, { connection: 'close' }).end('Upgrade Required');
+  });
+  http.maxConnections = connectionsMost;
   const server = new WebSocketServer({
-    host: at.host,
-    port: at.port,
+    server: http,
     maxPayload: at.messageBytesMost,
     perMessageDeflate: false,
   });
@@ -53,19 +57,22 @@ async function listen(
         ),
       );
     });
+    http.listen(at.port, at.host);
   });
   server.on('connection', (webSocket, request) => {
-    if (server.clients.size > connectionsMost) webSocket.terminate();
-    else accept(wrap(webSocket, request.socket, request.socket.remoteAddress ?? 'unknown', clock));
+    accept(wrap(webSocket, request.socket, request.socket.remoteAddress ?? 'unknown', clock));
   });
-  const address = server.address();
+  const address = http.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : at.port,
     close: () =>
       new Promise((resolve) => {
-        server.close(() => {
+        http.close(() => {
           resolve();
         });
+        // Who has connected and asked for nothing would keep it open for ever.
+        http.closeAllConnections();
+        server.close();
         for (const client of server.clients)
           endSoon(client, 1001, 'the station is stopping', clock);
       }),

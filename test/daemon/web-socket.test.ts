@@ -97,3 +97,38 @@ describe('a connection on which nobody speaks', () => {
     expect(ended.sort()).toEqual(['dialler', 'listener']);
   });
 });
+
+describe('a listener', () => {
+  it.each([
+    ['has said nothing', ''],
+    ['has said half of a request', 'GET / HTTP/1.1\r\nhost: q1\r\n'],
+  ])('stops though a stranger is connected who %s', async (_, said) => {
+    const server = await webSockets(new VirtualClock()).listen(
+      { host: '127.0.0.1', port: 0, messageBytesMost: 1_000 },
+      (socket) => {
+        socket.destroy();
+      },
+    );
+    const stranger = connect(server.port, '127.0.0.1');
+    const ended = once(stranger, 'close');
+    stranger.on('error', () => undefined);
+    await once(stranger, 'connect');
+    stranger.write(said);
+    await turns(20);
+    await server.close();
+    await ended;
+  });
+
+  it('tells who is no WebSocket what is spoken here', async () => {
+    const server = await webSockets(new VirtualClock()).listen(
+      { host: '127.0.0.1', port: 0, messageBytesMost: 1_000 },
+      (socket) => {
+        socket.destroy();
+      },
+    );
+    closers.push(() => server.close());
+    const answer = await fetch(`http://127.0.0.1:${String(server.port)}/`);
+    expect(answer.status).toBe(426);
+    expect(await answer.text()).toBe('Upgrade Required');
+  });
+});
