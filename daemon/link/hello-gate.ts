@@ -57,6 +57,11 @@ export class HelloGate {
     const nowMs = this.#clock.nowMs();
     const known = this.#buckets.get(remote);
     if (known !== undefined) {
+      if (nowMs < known.atMs) {
+        // The clock was set back: time counts from here.
+        known.atMs = nowMs;
+        known.reportedMs = Number.NEGATIVE_INFINITY;
+      }
       const earned = Math.floor((nowMs - known.atMs) / refillMs);
       known.tokens = Math.min(burst, known.tokens + earned);
       known.atMs += earned * refillMs;

@@ -92,7 +92,9 @@ export class Announcer {
   #announceSoon(pauseMs: number): void {
     if (this.#due || this.#closed) return;
     this.#due = true;
-    this.#schedule(Math.max(0, this.#announcedMs + pauseMs - this.#options.clock.nowMs()));
+    const restMs = this.#announcedMs + pauseMs - this.#options.clock.nowMs();
+    // No longer than the pause, also where the clock was set back.
+    this.#schedule(Math.min(pauseMs, Math.max(0, restMs)));
   }
 
   linkUp(peer: StationName): void {

@@ -64,7 +64,9 @@ export class Picture {
     const { directory, clock } = this.#options;
     for (const [link, { from, atMs }] of this.#failed) {
       const announcedMs = 1000 * Number(directory.entry(from)?.announcement.body.time ?? 0n);
-      if (announcedMs > atMs || clock.nowMs() - atMs > failedMs) this.#failed.delete(link);
+      // Also where the clock was set back.
+      const isOld = Math.abs(clock.nowMs() - atMs) > failedMs;
+      if (announcedMs > atMs || isOld) this.#failed.delete(link);
     }
     return new Set(this.#failed.keys());
   }

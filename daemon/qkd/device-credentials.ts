@@ -50,7 +50,8 @@ export class DeviceCredentials {
   /** What to use now. Half-written or mismatched new files are reported and tried again later. */
   current(): Credentials {
     const { clock, checkEveryMs = 5_000 } = this.#options;
-    if (clock.nowMs() - this.#checkedAtMs >= checkEveryMs) {
+    // Also where the clock was set back.
+    if (Math.abs(clock.nowMs() - this.#checkedAtMs) >= checkEveryMs) {
       this.#checkedAtMs = clock.nowMs();
       try {
         if (stampOf(this.#files) !== this.#stamp) this.reload();

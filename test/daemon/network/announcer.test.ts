@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../../applet-spec/clock.ts';
 import { Announcer } from '../../../daemon/network/announcer.ts';
 import { announcementName, type Directory } from '../../../daemon/network/directory.ts';
 import type { Trust } from '../../../daemon/network/trust.ts';
 import { announcement, type Announcement } from '../../../daemon/wire/announcement.ts';
+import { UnsteadyClock } from '../unsteady-clock.ts';
 import { keysInStock, MemoryNetworkStore, TellingLinks } from './neighbours.ts';
 import {
   euro,
@@ -47,7 +49,7 @@ afterEach(async () => {
   room.close();
 });
 
-function announcerOf(known: Directory): Announcer {
+function announcerOf(known: Directory, clock: Clock = room.clock): Announcer {
   const { coinCertificate, documentCertificate, documentKey, name: station } = q1;
   return new Announcer({
     station,
@@ -60,7 +62,7 @@ function announcerOf(known: Directory): Announcer {
     ownCertificates: [coinCertificate, documentCertificate],
     documentKey,
     primitives,
-    clock: room.clock,
+    clock,
     links,
     store,
     directory: known,
@@ -174,6 +176,19 @@ describe('a station announces itself', () => {
     await advance(30_000);
     expect(announced(q2)).toEqual([]);
     expect(faults).toEqual([new Error('disk full')]);
+    await advance(30_000);
+    expect(announced(q2)).toHaveLength(1);
+  });
+
+  it('as soon after its clock was set back by an hour, and again every half minute', async () => {
+    const clock = new UnsteadyClock(room.clock);
+    announcer = announcerOf(directory, clock);
+    await announcer.start();
+    links.take();
+    clock.set(-3_600_000);
+    announcer.linkDown();
+    await advance(100);
+    expect(announced(q2)).toHaveLength(1);
     await advance(30_000);
     expect(announced(q2)).toHaveLength(1);
   });
