@@ -27,6 +27,8 @@ export const linkLimits = {
   queuedRowBytes: 16 * 1_048_576,
   queuedTold: 1_024,
   queuedToldBytes: 4 * 1_048_576,
+  /** Items of the link itself: twice what the rows of an honest peer bring about. */
+  queuedOwn: 16_384,
   /** Rows sent or queued, and not confirmed; the sender keeps them to protect them anew. */
   unconfirmedRows: 8_192,
   /** Frames given to the socket that the system has not taken yet. */

@@ -256,8 +256,8 @@ export class LinkSession implements SocketListener {
   }
 
   #own(item: FrameItem): void {
-    this.#queue.addOwn(frameItem.encode(item));
-    this.#schedule();
+    if (this.#queue.addOwn(frameItem.encode(item))) this.#schedule();
+    else this.end(new LinkError('peer-out-of-bounds', 'the peer takes nothing off us'));
   }
 
   /** What is queued in one turn of the loop goes out together (design §9). */
@@ -278,10 +278,6 @@ export class LinkSession implements SocketListener {
   #flush(): void {
     const { link, clock } = this.#options;
     const { socket } = link.pipe;
-    while (this.#confirmations.length > 0) {
-      const rowIds = this.#confirmations.splice(0, linkLimits.itemRowIds);
-      this.#queue.addOwn(frameItem.encode({ kind: 'confirmed', content: rowIds }));
-    }
     for (;;) {
       if (socket.bufferedBytes > linkLimits.socketBytes) {
         this.#cancelPause = clock.after(linkLimits.socketPauseMs, () => {
@@ -290,6 +286,7 @@ export class LinkSession implements SocketListener {
         });
         return;
       }
+      this.#queueConfirmations();
       const frame = this.#queue.nextFrame(this.#life.trafficLeft);
       if (frame === undefined) break;
       const sealed = link.sealer.seal(frame.plaintext);
@@ -297,5 +294,14 @@ export class LinkSession implements SocketListener {
       this.#life.spent(frame.traffic, sealed.length);
     }
     if (this.#queue.hasTraffic) this.#life.stalled();
+  }
+
+  /** Only once they can go: those that wait are counted. */
+  #queueConfirmations(): void {
+    while (this.#confirmations.length > 0) {
+      const content = this.#confirmations.slice(0, linkLimits.itemRowIds);
+      if (!this.#queue.addOwn(frameItem.encode({ kind: 'confirmed', content }))) return;
+      this.#confirmations.splice(0, linkLimits.itemRowIds);
+    }
   }
 }

@@ -39,9 +39,11 @@ export class SendQueue {
     return this.#words.length + this.#payments.length;
   }
 
-  /** Of the link itself; they never wait for a fresh traffic key. */
-  addOwn(item: Uint8Array): void {
+  /** Of the link itself; they never wait for a fresh traffic key. False where no more fit. */
+  addOwn(item: Uint8Array): boolean {
+    if (this.#own.length >= linkLimits.queuedOwn) return false;
     this.#own.push({ rowId: undefined, content: item, bytes: item.length });
+    return true;
   }
 
   /**

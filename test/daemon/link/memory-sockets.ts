@@ -20,8 +20,9 @@ export class MemoryNetwork {
   >();
   readonly sent: InFlight[] = [];
   adversary: Adversary = ({ bytes }) => [bytes];
-  /** Sockets say that this many bytes wait in them. */
+  /** Sockets say that this many bytes wait in them: all, or those of one station. */
   bufferedBytes = 0;
+  stuck: string | undefined;
   connections = 0;
   refuseConnections = false;
   readonly #open = new Set<MemorySocket>();
@@ -98,7 +99,8 @@ class MemorySocket implements Socket {
   }
 
   get bufferedBytes(): number {
-    return this.#network.bufferedBytes;
+    const { bufferedBytes, stuck } = this.#network;
+    return stuck === undefined || stuck === this.owner ? bufferedBytes : 0;
   }
 
   join(peer: MemorySocket): void {

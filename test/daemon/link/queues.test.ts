@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { LinkError } from '../../../daemon/link/link-error.ts';
+import { SendQueue } from '../../../daemon/link/send-queue.ts';
 import {
   LinkRoom,
   messageOf,
@@ -108,6 +109,31 @@ describe('back-pressure', () => {
     room.network.bufferedBytes = 0;
     await room.pass(1_000);
     await until(() => q2.told.length === told && q2.rows.length === 4_500);
+  });
+
+  it('ends a link whose peer takes no confirmations off it', async () => {
+    const [q1, q2] = await room.linked({ suite: 'aes' });
+    room.network.bufferedBytes = 2_000_000;
+    room.network.stuck = 'q2';
+    const rowIds = Array.from({ length: 1_000 }, (_, i) => BigInt(i));
+    for (let i = 0; i < 65; i++) {
+      q2.links.confirm(q2.peer, rowIds);
+      await room.pass(10);
+    }
+    expect([...q1.changes, ...q2.changes]).toEqual(['up q1', 'up q2'].reverse());
+    q2.links.confirm(q2.peer, rowIds);
+    await room.pass(10);
+    expect(q2.changes).toEqual(['up q1', 'down q1']);
+    expect(q2.log.at(-1)?.detail).toMatchObject({ code: 'peer-out-of-bounds' });
+  });
+
+  it('takes no more words of the link itself than a peer that reads can cause', () => {
+    const queue = new SendQueue();
+    let queued = 0;
+    while (queue.addOwn(Uint8Array.of(0x6a, 0))) queued++;
+    expect(queued).toBe(16_384);
+    queue.nextFrame(64);
+    expect(queue.addOwn(Uint8Array.of(0x6a, 0))).toBe(true);
   });
 
   it('refuses a message that no record can hold', async () => {
