@@ -38,7 +38,7 @@ export async function answerLink(
   const keyIds = await talk.hearKey('diallerKey', linkTimes.strangerMs);
   if (gate.yields()) throw talk.refuse('yielded', yielded);
   gate.authenticated();
-  const theirs = await talk.claim(keyIds);
+  const theirs = await talk.claim(keyIds, signal);
   const ours = await supply.next(signal);
   talk.say({ kind: 'listenerKey', content: { keyIds: ours.keyIds } });
 

@@ -20,7 +20,7 @@ export async function dialLink(
 
   const ours = await terms.supply.next(signal);
   talk.say({ kind: 'diallerKey', content: { keyIds: ours.keyIds } });
-  const theirs = await talk.claim(await hearAboutOurKey(talk));
+  const theirs = await talk.claim(await hearAboutOurKey(talk), signal);
 
   const link = talk.establish(ours, theirs);
   talk.prove(link);

@@ -146,10 +146,10 @@ export class HandshakeTalk {
   }
 
   /** Fetches the key that the peer named. Refuses, and throws LinkError, where that cannot be. */
-  async claim(keyIds: readonly string[]): Promise<TakenBits> {
+  async claim(keyIds: readonly string[], signal: AbortSignal): Promise<TakenBits> {
     const { station, reservoir } = this.terms;
     try {
-      const [taken] = await reservoir.claim([{ purpose: 'traffic', bits: 256, keyIds }]);
+      const [taken] = await reservoir.claim([{ purpose: 'traffic', bits: 256, keyIds }], signal);
       if (taken === undefined) throw new RangeError('a claim without its keys');
       return taken;
     } catch (error) {
