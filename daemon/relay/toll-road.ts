@@ -113,13 +113,18 @@ export class TollRoad implements Toll, LinkListener {
     await this.#issuer.start();
   }
 
+  /** Nothing waits for keys or answers any longer, and nothing more is taken. */
+  stop(): void {
+    this.#stopping.abort();
+    this.#context.questions().close();
+  }
+
   /**
    * Ends timers, takes nothing more, and waits until nothing is under way; the store may be closed
    * then. What a neighbour sends meanwhile stays in its outbox.
    */
   async close(): Promise<void> {
-    this.#stopping.abort();
-    this.#context.questions().close();
+    this.stop();
     await this.#carrier.idle();
     await this.#issuer.idle();
     this.#lastStation.close();

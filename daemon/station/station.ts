@@ -7,12 +7,14 @@ import type { Clock } from '../../applet-spec/clock.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
 import { CertificateAuthority } from '../ca/certificate-authority.ts';
+import type { Desk } from '../desk/desk.ts';
 import { openLinks } from '../link/station-links.ts';
 import type { Announcer } from '../network/announcer.ts';
 import { Directory } from '../network/directory.ts';
 import type { Trust } from '../network/trust.ts';
 import type { KeySource } from '../qkd/key-source.ts';
 import type { Reservoir } from '../qkd/reservoir.ts';
+import type { TollRoad } from '../relay/toll-road.ts';
 import { settlementReport, type SettlementReport } from '../settlement/settlement-report.ts';
 import type { SocketFactory } from '../socket.ts';
 import type { Store } from '../store/store.ts';
@@ -127,7 +129,7 @@ async function start(
   links.listen(tollRoad);
   await recovery.start();
   const deskPort = await desk.listen(seams.sockets, config.desk.listen);
-  closers.push(() => desk.close());
+  closers.push(() => closeDesk(desk, tollRoad));
   const startedMs = clock.nowMs();
   log.info({ deskPort, linksPort }, 'the station is running');
   return {
@@ -145,6 +147,13 @@ async function start(
     recover: async (wish) => recoveryStatus(await recovery.begin(wish)),
     close,
   };
+}
+
+/** Nobody is at the desk any more: what they asked for waits for no keys and no answers. */
+async function closeDesk(desk: Desk, tollRoad: TollRoad): Promise<void> {
+  const closed = desk.close();
+  tollRoad.stop();
+  await closed;
 }
 
 async function startLinks(

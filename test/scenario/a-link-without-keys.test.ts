@@ -73,6 +73,29 @@ it(
 );
 
 it(
+  'the payer’s own: while a payer waits for its keys, the station stops at once',
+  onRoad({ stockBits }, async (road) => {
+    const { alice, bob, clock } = road;
+    await purse(road, alice, 8);
+    const { quoteId } = await alice.quote(bob.name);
+    await drain(road, 'q1', 'q2', () => alice.share(bob.name));
+    const before = await holdingsOf(road);
+    const refusal = refusalOf(alice.pay(quoteId));
+    await starves(road, 'q1', 'q2');
+    const sinceMs = clock.nowMs();
+    await road.station('q1').stop();
+    // Keys are waited for twice as long, and more.
+    expect(clock.nowMs() - sinceMs).toBeLessThan(5_000);
+    expect(await refusal).toMatchObject({ outcome: 'unknown' });
+    await road.station('q1').start();
+    road.device('q1', 'q2').keysLeft = Number.POSITIVE_INFINITY;
+    clock.moveOn(20);
+    await Promise.all([road.ready(), road.atDesk(alice)]);
+    expect(await holdingsOf(road)).toEqual(before);
+  }),
+);
+
+it(
   'the payer’s own, on a ring: the wallet is offered the other way and pays with the same coin',
   onRoad(
     { stations: 5, topology: 'ring', stockBits, users: ['alice@q1', 'bob@q3'] },
