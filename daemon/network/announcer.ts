@@ -175,7 +175,7 @@ export class Announcer {
     const keys = [documentKey, ...directory.keysAt(station, 'station-document', found.body.time)];
     if (sequence <= known || !keys.some((one) => announcement.verify(found, one))) return;
     await store.putOwnAnnouncement(announcementName(primitives, found), sequence, found.bytes);
-    while ((await store.nextSequence()) < sequence);
+    await store.nextSequence(sequence - 1n);
     this.changed();
   }
 

@@ -57,7 +57,8 @@ export interface NetworkStore {
   /** An announcement of our own, by the first 16 bytes of its digest: what a bill line names. */
   putOwnAnnouncement(name: Uint8Array, sequence: bigint, bytes: Uint8Array): Promise<void>;
   ownAnnouncement(name: Uint8Array): Promise<Uint8Array | undefined>;
-  nextSequence(): Promise<bigint>;
+  /** Of our announcements: above all before it, and above `after`. */
+  nextSequence(after?: bigint): Promise<bigint>;
   /** Kept for ever, once. */
   putStationCertificates(certificates: readonly StoredStationCertificate[]): Promise<void>;
   stationCertificates(): Promise<readonly StoredStationCertificate[]>;

@@ -40,9 +40,9 @@ export class NetworkRows implements NetworkStore {
       return row && bytesOf(row.bytes);
     });
 
-  readonly nextSequence: NetworkStore['nextSequence'] = () =>
+  readonly nextSequence: NetworkStore['nextSequence'] = (after = 0n) =>
     this.#database.write(() => {
-      const row = this.#sql.nextSequence.get();
+      const row = this.#sql.nextSequence.get({ after });
       if (row === undefined) throw new StoreError('defect', 'a counter gave no number');
       return row.value;
     });
@@ -87,9 +87,9 @@ function prepareNetwork(database: SqliteDatabase) {
        ON CONFLICT (name) DO NOTHING`,
     ),
     own: database.prepare<[Uint8Array], Bytes>('SELECT bytes FROM own_announcement WHERE name = ?'),
-    nextSequence: database.prepare<[], { readonly value: bigint }>(
-      `INSERT INTO counter (name, value) VALUES ('announcement', 1)
-       ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value`,
+    nextSequence: database.prepare<[{ readonly after: bigint }], { readonly value: bigint }>(
+      `INSERT INTO counter (name, value) VALUES ('announcement', :after + 1)
+       ON CONFLICT (name) DO UPDATE SET value = max(value, :after) + 1 RETURNING value`,
     ),
     putCertificate: database.prepare<[Uint8Array, string, Uint8Array]>(
       `INSERT INTO station_certificate (hash, station, certificate) VALUES (?, ?, ?)

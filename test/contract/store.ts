@@ -206,6 +206,9 @@ function describeNetworkMemory(open: OpenStore): void {
       expect(await store().nextSequence()).toBe(1n);
       expect(await store().nextSequence()).toBe(2n);
       expect(await (await reopen()).nextSequence()).toBe(3n);
+      expect(await store().nextSequence(1_000_000_000n)).toBe(1_000_000_001n);
+      expect(await store().nextSequence(7n)).toBe(1_000_000_002n);
+      expect(await (await reopen()).nextSequence()).toBe(1_000_000_003n);
     });
 
     it('never goes back to an older revocation list', async () => {

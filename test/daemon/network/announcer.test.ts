@@ -292,6 +292,17 @@ describe('after a restart', () => {
     expect(directory.entry(q3.name)?.announcement.body.fee).toBe(9n);
   });
 
+  it('with an empty database it goes on at once behind years of what it said before', async () => {
+    await announcer.start();
+    links.take();
+    const later = room.announce(q1, 7n, [], { sequence: 10_000_000n });
+    const before = store.numbered;
+    await announcer.told(q2.name, { kind: 'announcement', content: { announcement: later } });
+    await advance(100);
+    expect(announced(q3).map(({ body }) => body.sequence)).toEqual([10_000_001n]);
+    expect(store.numbered - before).toBeLessThanOrEqual(2);
+  });
+
   it('with an older database it goes on behind what it said of itself before', async () => {
     await announcer.start();
     links.take();

@@ -78,6 +78,8 @@ export class MemoryNetworkStore implements NetworkStore {
   readonly own = new Map<string, Uint8Array>();
   crlBytes: Uint8Array | undefined;
   sequence = 0n;
+  /** How often it was asked for a number. */
+  numbered = 0;
   /** Set by a test: what the next `nextSequence` rejects with. */
   fault: Error | undefined;
   /** Set by a test: called once, in the middle of an announcement. */
@@ -109,12 +111,14 @@ export class MemoryNetworkStore implements NetworkStore {
     return [...this.certificates.values()];
   }
 
-  async nextSequence(): Promise<bigint> {
+  async nextSequence(after = 0n): Promise<bigint> {
     const { fault } = this;
+    this.numbered++;
     this.fault = undefined;
     this.whileNumbering?.();
     this.whileNumbering = undefined;
     if (fault !== undefined) throw fault;
+    if (after > this.sequence) this.sequence = after;
     return ++this.sequence;
   }
 
