@@ -21,6 +21,9 @@ const pauses = {
   other: { firstMs: 200, longestMs: 15_000 },
 } as const;
 
+/** Keys in a row that were known before mean a device that repeats itself. */
+const repetitionsMost = 3;
+
 /**
  * Draws keys while the stock lacks some: one request at a time, never beside a status request, for
  * there are devices that both calls together bring to a halt.
@@ -32,6 +35,7 @@ export class Refill {
   #statusReadAtMs = Number.NEGATIVE_INFINITY;
   #error: QkdError | undefined;
   #failures = 0;
+  #repetitions = 0;
   #running: Promise<void> | undefined;
   #cancelPause: (() => void) | undefined;
 
@@ -64,6 +68,19 @@ export class Refill {
     this.#running = this.#run();
   }
 
+  /**
+   * Keys that were drawn have turned out new, or known before. A device that goes on repeating
+   * itself is paused like one that fails: it would be asked without end.
+   */
+  judge(areNew: boolean): void {
+    if (areNew) {
+      if (this.#repetitions > 0) this.#succeed();
+      this.#repetitions = 0;
+    } else if (++this.#repetitions >= repetitionsMost) {
+      this.#fail(new QkdError('protocol', 'the key manager gives keys that it gave before'));
+    }
+  }
+
   /** Ends when the request under way has ended. */
   async close(): Promise<void> {
     this.#abort.abort();
@@ -75,13 +92,13 @@ export class Refill {
   async #run(): Promise<void> {
     try {
       while (!this.#abort.signal.aborted && this.#options.missingBits() > 0) {
+        if (this.#cancelPause !== undefined) break;
         await this.#readStatusWhenDue();
         const size = this.sizeBits;
         const count = Math.ceil(this.#options.missingBits() / size);
         if (count <= 0) break;
         const keys = await this.#options.source.draw(count, size, this.#abort.signal);
-        this.#error = undefined;
-        this.#failures = 0;
+        if (this.#repetitions === 0) this.#succeed();
         this.#options.onKeys(keys);
       }
     } catch (error) {
@@ -91,6 +108,11 @@ export class Refill {
     }
     // What asked for more while the last request ended found `#running` still set.
     this.wake();
+  }
+
+  #succeed(): void {
+    this.#error = undefined;
+    this.#failures = 0;
   }
 
   async #readStatusWhenDue(): Promise<void> {
@@ -113,6 +135,8 @@ export class Refill {
     }
     this.#error = error;
     if (error.code !== 'exhausted') this.#statusReadAtMs = Number.NEGATIVE_INFINITY;
+    this.#options.onError(error);
+    if (this.#cancelPause !== undefined) return;
     const { firstMs, longestMs } = error.code === 'exhausted' ? pauses.exhausted : pauses.other;
     const pauseMs = Math.min(longestMs, firstMs * 2 ** Math.min(this.#failures, 16));
     this.#failures++;
@@ -120,7 +144,6 @@ export class Refill {
       this.#cancelPause = undefined;
       this.wake();
     });
-    this.#options.onError(error);
   }
 }
 

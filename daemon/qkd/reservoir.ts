@@ -118,6 +118,9 @@ export class Reservoir {
       graceMs: options.starvationGraceMs ?? 200,
       keyBits: () => this.#refill.sizeBits,
       record: (uses) => this.#record(uses, 'send'),
+      onRecorded: (outcomes) => {
+        this.#refill.judge(outcomes.includes('recorded'));
+      },
       wake: () => {
         this.#refill.wake();
       },
@@ -258,7 +261,9 @@ export class Reservoir {
       this.#account.loseStock(countBits(keys));
       return;
     }
-    this.#account.loseStock(this.#stock.add(keys));
+    const uselessBits = this.#stock.add(keys);
+    this.#account.loseStock(uselessBits);
+    if (uselessBits >= countBits(keys)) this.#refill.judge(false);
     this.#queue.serve();
   }
 

@@ -17,6 +17,8 @@ export interface TakeQueueOptions {
   readonly record: (
     uses: readonly Pick<KeyUse, 'keyId' | 'purpose'>[],
   ) => Promise<readonly KeyUseOutcome[]>;
+  /** What the ledger said of the keys of some takes. */
+  readonly onRecorded: (outcomes: readonly KeyUseOutcome[]) => void;
   /** Called when the stock was drawn upon, or lacks bits. */
   readonly wake: () => void;
   /** Called when starvation has begun or ended. */
@@ -203,6 +205,7 @@ export class TakeQueue {
       }
       return;
     }
+    this.#options.onRecorded(outcomes);
     for (const [i, { take, want, qkdKey }] of picked.entries()) {
       if (outcomes[i] === 'recorded' && !take.settled) take.got[want]?.push(qkdKey);
       else this.#lose(qkdKey);
