@@ -63,16 +63,31 @@ export class SettlementAsker {
   /** Everything that can be settled now. Never rejects for what the peer did or did not do. */
   async run(): Promise<PeerOutcome> {
     return this.#concluded(async () => {
-      await this.#talk.greet();
+      const { rolledBack } = this.#context.standing;
+      if (rolledBack !== undefined) {
+        const { witness } = rolledBack;
+        const words = `records that ${witness} witnessed are lost; nothing is settled without them`;
+        throw new SettlementError('books-lost', words);
+      }
+      const standing = await this.#talk.greet();
       for (let windows = 0; windows < windowsMost; windows++) {
-        if (!(await this.#settleWindow())) return;
+        if (!(await this.#settleWindow()) && !(await this.#isBehind(standing))) return;
       }
     });
   }
 
-  /** Only claims into a window that the peer is about to close; the peer asks for the rest. */
+  /**
+   * Only claims into a window that the peer is about to close; the peer asks for the rest. Where
+   * that window is not open here, the peer has lost it: it is claimed again as it was.
+   */
   async claimInto(sequence: bigint): Promise<PeerOutcome> {
     return this.#concluded(async () => {
+      const window = await this.#context.store.window(this.#peer, sequence);
+      if (window !== undefined && window.state !== 'open') {
+        await this.#talk.greet();
+        await this.#claimAgain(sequence);
+        return;
+      }
       const [first] = await this.#context.store.unclaimed(this.#peer, 1);
       if (first === undefined) return;
       await this.#talk.greet();
@@ -108,6 +123,24 @@ export class SettlementAsker {
     return this.#deferred.size > 0;
   }
 
+  /** The peer has windows that these books have lost, and this one is settled again. */
+  async #isBehind({ sequence }: { readonly sequence: bigint }): Promise<boolean> {
+    const last = await lastWindow(this.#context.store, this.#peer);
+    return last !== undefined && last.state !== 'open' && last.sequence < sequence;
+  }
+
+  async #claimAgain(sequence: bigint): Promise<void> {
+    const { store } = this.#context;
+    for (let after: Uint8Array | undefined; ;) {
+      const claimed = await store.claims('ours', this.#peer, sequence, after, claimsMost);
+      const rows = await store.payments(claimed.map(({ paymentId }) => paymentId));
+      const claims = rows.flatMap((row) => (row === undefined ? [] : this.#claimsOf(row)));
+      if (claims.length > 0) await this.#claimPage(sequence, claims);
+      after = claimed.at(-1)?.redemptionId;
+      if (after === undefined || claimed.length < claimsMost) return;
+    }
+  }
+
   /**
    * Every claim that no window holds yet; the oldest first, each asked about once. Only while the
    * window is open here: what a peer took into a window that we have closed, we could never record
@@ -122,10 +155,7 @@ export class SettlementAsker {
           !this.#refused.has(toHex(paymentId)) && !this.#deferred.has(toHex(paymentId)),
       );
       if (rows.length === 0) return;
-      const claims = rows.flatMap((row) => {
-        const claim = this.#claimOf(row);
-        return claim === undefined ? [] : [{ row, claim }];
-      });
+      const claims = rows.flatMap((row) => this.#claimsOf(row));
       if (claims.length > 0) await this.#claimPage(sequence, claims);
     }
   }
@@ -171,7 +201,9 @@ export class SettlementAsker {
   #judged(row: PaymentRow, judgement: Judgement | undefined, sequence: bigint): boolean {
     const { word, window } = judgement ?? { word: 'unknown-payment', window: 0n };
     if (word === 'accepted' || (word === 'exists' && window === sequence)) return true;
-    if (word === 'window-closed') this.#deferred.add(toHex(row.paymentId));
+    // In a window behind this one: these books have lost it, and come to it again.
+    const isLater = word === 'exists' && window > sequence;
+    if (word === 'window-closed' || isLater) this.#deferred.add(toHex(row.paymentId));
     else this.#refuse(row.paymentId, word);
     return false;
   }
@@ -182,6 +214,11 @@ export class SettlementAsker {
       paymentId: toHex(paymentId),
       why,
     });
+  }
+
+  #claimsOf(row: PaymentRow): readonly { readonly row: PaymentRow; readonly claim: Claim }[] {
+    const claim = this.#claimOf(row);
+    return claim === undefined ? [] : [{ row, claim }];
   }
 
   #claimOf(row: PaymentRow): Claim | undefined {

@@ -9,6 +9,7 @@ import type {
 } from '../../applet-spec/primitives.ts';
 import type { Receipt } from '../../applet-spec/receipt.ts';
 import type { Asked } from '../network/questions.ts';
+import type { LogStanding } from '../witness/log-standing.ts';
 import type { ReceiptOutcome } from '../relay/verdicts.ts';
 import type { PaymentStore } from '../store/store.ts';
 import type { SettlementStore } from '../store/settlement-store.ts';
@@ -53,6 +54,7 @@ export interface SettlementContext {
     question: Question,
     timeoutMs: number,
   ) => Promise<Asked>;
+  readonly standing: Pick<LogStanding, 'rolledBack'>;
   /** A verdict that a claim brought before the network did; verified and made durable. */
   readonly takeReceipt: (receipt: Receipt) => Promise<ReceiptOutcome>;
   readonly log: SettlementLog;

@@ -5,6 +5,8 @@ export type SettlementErrorCode =
   /** An answer that the peer did not sign, or that answers something else. */
   | 'bad-answer'
   | 'declined'
+  /** This station has lost records: totals of now would stand for ever. */
+  | 'books-lost'
   | 'totals-differ';
 
 /** Why settling with one peer came to a halt. Nothing was lost: the next run goes on from here. */

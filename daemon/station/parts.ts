@@ -95,11 +95,12 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
     { announcer, witnessedLog },
     () => settlement,
   );
-  const settlement: Settlement = settlementOf(config, seams, given, {
+  const { standing } = witnessedLog;
+  const withStanding = { ...given, standing };
+  const settlement: Settlement = settlementOf(config, seams, withStanding, {
     questions: () => questions,
     tollRoad: () => tollRoad,
   });
-  const { standing } = witnessedLog;
   const atDesk = { ...given, mint, tollRoad, standing };
   const desk: Desk = new Desk(deskContextOf(config, seams, atDesk));
   const recovery = recoveryOf(config, seams, { ...given, positions, witnessedLog }, context.log, {

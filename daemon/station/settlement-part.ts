@@ -8,6 +8,7 @@ import type { Questions } from '../network/questions.ts';
 import { findRoute } from '../network/routes.ts';
 import type { TollRoad } from '../relay/toll-road.ts';
 import { Settlement } from '../settlement/settlement.ts';
+import type { SettlementContext } from '../settlement/settlement-context.ts';
 import type { Store } from '../store/store.ts';
 import type { StationConfig } from './config.ts';
 import type { Identity } from './identity.ts';
@@ -22,10 +23,11 @@ export function settlementOf(
     readonly store: Store;
     readonly links: Links;
     readonly directory: Directory;
+    readonly standing: SettlementContext['standing'];
   },
   later: { readonly questions: () => Questions; readonly tollRoad: () => TollRoad },
 ): Settlement {
-  const { identity, store, links, directory } = given;
+  const { identity, store, links, directory, standing } = given;
   const { clock, entropy, primitives, log } = seams;
   return new Settlement({
     station: config.name,
@@ -40,6 +42,7 @@ export function settlementOf(
     entropy,
     documentKey: identity.documentKey,
     store,
+    standing,
     routeTo: (peer) => routeTo(config.name, peer, { links, directory }, clock.nowMs()),
     documentKeyOf: (peer) => directory.entry(peer)?.documentKey,
     ask: (route, question, timeoutMs) => later.questions().ask(route, question, timeoutMs),

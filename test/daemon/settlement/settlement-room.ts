@@ -29,6 +29,8 @@ export class SettlementRoom {
   /** Every question that was delivered, for those who would repeat it. */
   readonly questions: { readonly to: StationName; readonly bytes: Uint8Array }[] = [];
   terms: SettlementTerms = { everySeconds: 0, pay: 'on-agreement' };
+  /** What witnesses say of the books of every station that starts from now on. */
+  rolledBack: SettlementContext['standing']['rolledBack'];
   /** Asked for each question in turn. */
   fate: (content: SettlementContent) => Fate = () => 'delivered';
 
@@ -77,6 +79,7 @@ export class SettlementRoom {
       entropy,
       documentKey,
       store,
+      standing: { rolledBack: this.rolledBack },
       routeTo: (peer) => [name, peer],
       documentKeyOf: (peer) => this.toll.stations.find((one) => one.name === peer)?.documentKey,
       ask: async (route, question) => {
