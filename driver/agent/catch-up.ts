@@ -1,4 +1,5 @@
-import { toHex } from '../../applet-spec/bytes.ts';
+import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
+import { paymentIdOf } from '../../applet-spec/payment.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import { invalid } from '../desk/host-trust.ts';
 import type { WalletOrder } from '../wallet/wallet-orders.ts';
@@ -60,7 +61,11 @@ async function resolvePending(host: Host, desk: HomeDesk): Promise<void> {
   }
   for (const paymentId of open.values()) {
     const answer = await desk.link.payment(paymentId);
-    if (answer.outcome === 'done') desk.keepRecord(answer.content.record);
+    if (answer.outcome !== 'done') continue;
+    const { record } = answer.content;
+    const told = paymentIdOf(host.primitives, record.payment.transactionBytes);
+    if (!equalBytes(told, paymentId)) throw invalid('another payment than was asked for');
+    desk.keepRecord(record);
   }
 }
 

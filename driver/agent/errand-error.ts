@@ -44,6 +44,16 @@ export function toErrandError(error: unknown): ErrandError {
   return new ErrandError(failureOf(error), error);
 }
 
+/**
+ * A fault after something was carried out, or may have been: its words, and an outcome that nobody
+ * takes for “nothing happened”.
+ */
+export function toUnknownOutcome(error: unknown, whatIs: string): ErrandError {
+  const { failure } = toErrandError(error);
+  const message = `${whatIs}, but ${failure.message}`;
+  return new ErrandError({ ...failure, outcome: 'unknown', message }, error);
+}
+
 function failureOf(error: unknown): ErrandFailure {
   if (error instanceof HostError) {
     const { code, message, refusal, deskCode } = error;

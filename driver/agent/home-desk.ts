@@ -8,7 +8,12 @@ import { DeskError } from '../desk/desk-error.ts';
 import { DeskLink, type DeskNotice } from '../desk/desk-link.ts';
 import type { DeskSocket } from '../desk/desk-socket.ts';
 import { HostTrust, invalid } from '../desk/host-trust.ts';
-import { checkCoins, checkRecord, type HomeStation } from '../desk/record-check.ts';
+import {
+  checkCoins,
+  checkRecord,
+  checkReplacement,
+  type HomeStation,
+} from '../desk/record-check.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 import { granted } from './granted.ts';
 import type { Host } from './host.ts';
@@ -129,7 +134,10 @@ export class HomeDesk {
       }
       case 'concluded': {
         const { record, replacement } = notice.content;
-        if (replacement !== undefined) this.keepCoins([replacement]);
+        if (replacement !== undefined) {
+          checkReplacement(record, replacement);
+          this.keepCoins([replacement]);
+        }
         this.keepRecord(record);
         return;
       }

@@ -2,10 +2,12 @@ import { toHex } from '../../applet-spec/bytes.ts';
 import type { Retirement } from '../../applet-spec/card-objects.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import type { OrderLine } from '../../applet-spec/desk-messages.ts';
+import { checkOrdered } from '../desk/record-check.ts';
 import type { WalletCoin } from '../wallet/wallet-coins.ts';
 import type { OrderRequest } from '../wallet/wallet-orders.ts';
 import { matchPool } from './catch-up.ts';
 import { coinsOfLines, coinsWorth } from './coin-choice.ts';
+import { toUnknownOutcome } from './errand-error.ts';
 import type { ErrandParams, ErrandProgress, ErrandResult } from './errands.ts';
 import { granted } from './granted.ts';
 import type { HomeDesk } from './home-desk.ts';
@@ -116,12 +118,25 @@ async function placeOrder(
   } finally {
     forget();
   }
+  try {
+    return await describeOrder(host, desk, order);
+  } catch (error) {
+    throw toUnknownOutcome(error, 'the order was carried out');
+  }
+}
+
+async function describeOrder(
+  host: Host,
+  desk: HomeDesk,
+  { orderId, lines }: OrderRequest,
+): Promise<ErrandResult<'buy'>> {
   await matchPool(host, desk);
   const { balance, currency } = granted(await desk.link.account());
-  const coins = host.wallet.coins.ofOrder(order.orderId);
+  const coins = host.wallet.coins.ofOrder(orderId);
+  checkOrdered(coins, lines);
   const value = coins.reduce((sum, coin) => sum + coin.body.value, 0n);
   return {
-    orderId: orderName,
+    orderId: toHex(orderId),
     coins: coins.length,
     value: value.toString(),
     currency,

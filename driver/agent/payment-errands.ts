@@ -1,9 +1,11 @@
 import { equalBytes, fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { billTotal, type BillLine } from '../../applet-spec/quote.ts';
 import { DeskError } from '../desk/desk-error.ts';
+import { invalid } from '../desk/host-trust.ts';
 import { checkQuote } from '../desk/quote-check.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 import type { WalletQuote } from '../wallet/wallet-quotes.ts';
+import { toUnknownOutcome } from './errand-error.ts';
 import type { ErrandParams, ErrandResult } from './errands.ts';
 import { granted } from './granted.ts';
 import type { HomeDesk } from './home-desk.ts';
@@ -78,11 +80,31 @@ async function authoriseAndPay(
   const answer = await desk.link.pay(quoteDigest);
   if (answer.outcome === 'refused') {
     // The card may have signed before it failed: the quote stays authorised, and is never replaced.
-    if (answer.code === 'card-fault') throw new DeskError('outcome-unknown', answer.message);
+    if (answer.code === 'card-fault' || (await hasSigned(host, desk))) {
+      throw new DeskError('outcome-unknown', answer.message);
+    }
     host.wallet.quotes.refuse(quoteDigest, answer.message, host.clock.nowMs());
     throw new HostError('desk-refused', answer.message, answer.code);
   }
-  return desk.keepRecord(answer.content.record);
+  try {
+    const { record } = answer.content;
+    requireOf(quoteDigest, record.payment.transaction.quoteDigest);
+    return desk.keepRecord(record);
+  } catch (error) {
+    throw toUnknownOutcome(error, 'the station says that it was paid');
+  }
+}
+
+/** The station's no is checked with the card: a coin signed since the wallet last looked. */
+async function hasSigned({ wallet }: Host, { card }: HomeDesk): Promise<boolean> {
+  const onCard = await card.listCoins();
+  return onCard.some(
+    ({ state, coinId }) => state === 'signed' && wallet.coins.find(coinId)?.state === 'held',
+  );
+}
+
+function requireOf(quoteDigest: Uint8Array, paid: Uint8Array): void {
+  if (!equalBytes(quoteDigest, paid)) throw invalid('the payment it shows is of another quote');
 }
 
 function requireCheap(total: bigint, atMost: string | undefined): void {

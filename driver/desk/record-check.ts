@@ -1,7 +1,7 @@
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import type { Role } from '../../applet-spec/card-objects.ts';
 import { coin, coinIssuedSeconds, type Coin } from '../../applet-spec/coin.ts';
-import type { PaymentRecord } from '../../applet-spec/desk-messages.ts';
+import type { OrderLine, PaymentRecord } from '../../applet-spec/desk-messages.ts';
 import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
 import { paymentIdOf } from '../../applet-spec/payment.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
@@ -33,6 +33,22 @@ export function checkCoins(coins: readonly Coin[], home: HomeStation): void {
     require(currency === home.currency, 'a coin: it is of another currency');
     require(isOfHome(one, home), "a coin: its issuer's signature does not verify");
   }
+}
+
+/** What an order brought is what it was for, coin by coin. Throws DeskError `evidence-invalid`. */
+export function checkOrdered(coins: readonly Coin[], lines: readonly OrderLine[]): void {
+  const wanted = new Map<bigint, number>();
+  for (const { value, count } of lines) wanted.set(value, (wanted.get(value) ?? 0) + count);
+  for (const { body } of coins) wanted.set(body.value, (wanted.get(body.value) ?? 0) - 1);
+  const fits = [...wanted.values()].every((left) => left === 0);
+  require(fits, 'an order: the coins that came are not the ones that were ordered');
+}
+
+/** The coin that takes a burned one's place is worth as much. Throws DeskError `evidence-invalid`. */
+export function checkReplacement({ payment, standing }: PaymentRecord, replacement: Coin): void {
+  const isEqual = replacement.body.value === payment.coin.body.value;
+  require(isEqual, 'a replacement: it is not worth as much as the coin that was burned');
+  require(standing !== 'delivered', 'a replacement: its payment was delivered');
 }
 
 /**

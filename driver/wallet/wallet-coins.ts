@@ -38,7 +38,10 @@ export class WalletCoins {
     this.#file = file;
   }
 
-  /** Keeps new coins as held; a coin already known stays as it is. How many were new. */
+  /**
+   * Keeps new coins as held; one already known stays as it is, but learns its order. How many were
+   * new.
+   */
   keep(coins: readonly Coin[], orderId?: Uint8Array): number {
     return this.#file.atomically(() => {
       let added = 0;
@@ -50,6 +53,10 @@ export class WalletCoins {
           one.bytes,
           orderId ?? null,
         );
+        if (orderId !== undefined) {
+          const sql = 'update coins set order_id = ? where coin_id = ? and order_id is null';
+          this.#file.run(sql, orderId, one.body.coinId);
+        }
       }
       return added;
     });

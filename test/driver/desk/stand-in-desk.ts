@@ -128,8 +128,8 @@ class Visit {
   }
 
   #send(message: DeskMessage): void {
-    const bytes = deskMessage.encode(message);
-    const { onTheWay } = this.#desk.script;
+    const { says, onTheWay } = this.#desk.script;
+    const bytes = deskMessage.encode(says(message));
     this.#socket.send(this.#sealer === undefined ? bytes : onTheWay(this.#sealer.seal(bytes)));
   }
 

@@ -1,6 +1,10 @@
 /** How the stand-in desk behaves: as a desk should, until a test says otherwise. */
 import type { WebSocket } from 'ws';
-import type { DeskRefusalCode, HostMessage } from '../../../applet-spec/desk-messages.ts';
+import type {
+  DeskMessage,
+  DeskRefusalCode,
+  HostMessage,
+} from '../../../applet-spec/desk-messages.ts';
 import type { StationName } from '../../../applet-spec/names.ts';
 import type { SigningKey } from '../../../applet-spec/primitives.ts';
 import type { AcceptanceBody, QuoteBody } from '../../../applet-spec/quote.ts';
@@ -24,6 +28,8 @@ export interface Script {
   /** No verdict is told unasked. */
   silent: boolean;
   verdict: 'delivered' | 'undelivered';
+  /** What the desk says in place of each message. */
+  says: (message: DeskMessage) => DeskMessage;
   /** What becomes of a sealed record on its way to the host. */
   onTheWay: (record: Uint8Array) => Uint8Array;
   /** In the place of the whole protocol. */
@@ -41,6 +47,7 @@ export function newScript(): Script {
     cut: new Map(),
     silent: false,
     verdict: 'delivered',
+    says: (message) => message,
     onTheWay: (record) => record,
     instead: undefined,
     name: q1,

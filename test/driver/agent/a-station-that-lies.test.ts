@@ -1,0 +1,113 @@
+/** What a station says that is not so: nothing of it is believed, and nothing is lost by it. */
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { toHex } from '../../../applet-spec/bytes.ts';
+import type { DeskMessage } from '../../../applet-spec/desk-messages.ts';
+import type { ErrandParams } from '../../../driver/agent/errands.ts';
+import { HostBench } from '../desk/host-bench.ts';
+import { bob } from '../desk/stand-in-papers.ts';
+
+const quoteWish: ErrandParams<'quote'> = { payee: bob, minimumSuite: 'aes', avoid: [] };
+const coinsOf = (value: number, count: number) => ({ lines: [{ value: String(value), count }] });
+
+let bench: HostBench;
+beforeEach(async () => {
+  bench = await HostBench.open();
+  await bench.enrol();
+  await bench.runner.run('buy', coinsOf(30, 3));
+});
+afterEach(async () => {
+  await bench.close();
+});
+
+async function pay(waitMs = 60_000) {
+  const { quoteId } = await bench.runner.run('quote', quoteWish);
+  return bench.runner.run('pay', { quoteId, exchange: false, waitMs });
+}
+
+it('another payment of the user’s in the place of the one asked for is not taken for it', async () => {
+  const first = await pay();
+  expect(first.standing).toBe('delivered');
+  const [record] = bench.desk.records;
+  if (record === undefined) throw new Error('nothing was paid');
+  bench.desk.script.says = (message) =>
+    message.kind === 'paid'
+      ? { kind: 'paid', content: { requestId: message.content.requestId, record } }
+      : message;
+  await expect(pay()).rejects.toMatchObject({ outcome: 'unknown', code: 'evidence-invalid' });
+});
+
+it('a refusal after the card has signed is no refusal: the outcome is unknown', async () => {
+  bench.desk.script.silent = true;
+  bench.desk.script.says = (message): DeskMessage =>
+    message.kind === 'paid'
+      ? {
+          kind: 'refused',
+          content: {
+            requestId: message.content.requestId,
+            code: 'no-route',
+            message: 'No coin was used.',
+          },
+        }
+      : message;
+  await expect(pay()).rejects.toMatchObject({ outcome: 'unknown' });
+  expect(bench.wallet.quotes.pending()).toHaveLength(1);
+});
+
+it('a refusal before the card has signed is one', async () => {
+  const message = 'The link is down. No coin was used.';
+  bench.desk.script.refuse.set('pay', { code: 'no-route', message });
+  await expect(pay()).rejects.toMatchObject({ outcome: 'refused', code: 'no-route', message });
+  expect(bench.wallet.quotes.pending()).toEqual([]);
+});
+
+it('coins of other values than ordered are told', async () => {
+  const issue = bench.papers.issueCoin.bind(bench.papers);
+  bench.papers.issueCoin = (_value, key) => issue(1n, key);
+  await expect(bench.runner.run('buy', coinsOf(30, 2))).rejects.toMatchObject({
+    outcome: 'unknown',
+    code: 'evidence-invalid',
+  });
+});
+
+it('a replacement of less value than the burned coin ends the link', async () => {
+  bench.desk.script.verdict = 'undelivered';
+  const { coin } = bench.papers.issueCoin(29n);
+  bench.desk.script.says = (message) =>
+    message.kind === 'concluded'
+      ? { kind: 'concluded', content: { ...message.content, replacement: coin } }
+      : message;
+  const desk = await bench.host.desk();
+  const paying = pay(0);
+  await expect(desk.closed).resolves.toMatchObject({ code: 'evidence-invalid' });
+  await paying.catch(() => undefined);
+  expect(bench.wallet.coins.find(coin.body.coinId)).toBeUndefined();
+});
+
+it('another payment in answer to a question for one is not taken', async () => {
+  bench.desk.script.silent = true;
+  await pay(0);
+  await pay(0);
+  const [record] = bench.desk.records;
+  if (record === undefined) throw new Error('nothing was paid');
+  bench.desk.script.says = (message) => {
+    if (message.kind === 'payments') {
+      const { requestId, next } = message.content;
+      return { kind: 'payments', content: { requestId, records: [], next, more: 0 } };
+    }
+    if (message.kind !== 'payment') return message;
+    return { kind: 'payment', content: { requestId: message.content.requestId, record } };
+  };
+  const { closed } = await bench.host.desk();
+  bench.desk.drop();
+  await closed;
+  await expect(bench.host.desk()).rejects.toMatchObject({ code: 'evidence-invalid' });
+});
+
+it('what was carried out and cannot be told is unknown, never a fault', async () => {
+  const message = 'Too many requests at once.';
+  bench.desk.script.refuse.set('account', { code: 'overloaded', message });
+  await expect(bench.runner.run('buy', coinsOf(40, 1))).rejects.toMatchObject({
+    outcome: 'unknown',
+  });
+  expect(bench.wallet.coins.onCard().map(({ coin }) => toHex(coin.body.coinId))).toHaveLength(4);
+});
