@@ -1,8 +1,8 @@
-import { toHex } from '../../applet-spec/bytes.ts';
+import { toHex, wipe } from '../../applet-spec/bytes.ts';
 import type { ApplicationInfo } from '../../applet-spec/card-objects.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { CardError } from '../card/card-error.ts';
-import type { CardSession } from '../card/card-session.ts';
+import { referenceBytes, type CardSession } from '../card/card-session.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import { DeskLink } from '../desk/desk-link.ts';
 import type { ErrandParams, ErrandResult } from './errands.ts';
@@ -27,7 +27,7 @@ export async function changePin(
 ): Promise<Record<string, never>> {
   const session = await host.card();
   await session.changePin(oldPin, newPin);
-  host.givePin(newPin);
+  host.pinIsNow(newPin);
   return {};
 }
 
@@ -37,7 +37,7 @@ export async function unblockPin(
 ): Promise<Record<string, never>> {
   const session = await host.card();
   await session.unblockPin(puk, newPin);
-  host.givePin(newPin);
+  host.pinIsNow(newPin);
   return {};
 }
 
@@ -64,11 +64,15 @@ export async function connect(host: Host): Promise<ErrandResult<'connect'>> {
   return describeDesk(host, await host.desk(), await balanceOf(host));
 }
 
-/** A blank card may have been torn between its two references: what is set already stays. */
+/**
+ * A blank card may have been torn between its two references: what is set already stays. Neither is
+ * set where one of them cannot be.
+ */
 async function setReferences(
   session: CardSession,
   { newPin, newPuk }: ErrandParams<'card-init'>,
 ): Promise<void> {
+  for (const reference of [newPin, newPuk]) wipe(referenceBytes(reference));
   for (const [reference, value] of [
     ['PIN', newPin],
     ['PUK', newPuk],

@@ -61,6 +61,7 @@ export class Host {
   #card: Promise<ConnectedCard> | undefined;
   #desk: Promise<HomeDesk> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  #verification: Promise<unknown> = Promise.resolve();
   readonly #ending = new AbortController();
 
   constructor(options: HostOptions) {
@@ -84,6 +85,16 @@ export class Host {
 
   get hasPin(): boolean {
     return this.#pin !== undefined;
+  }
+
+  /** Whether the PIN that is held was right when the card was last asked. */
+  get hasProvenPin(): boolean {
+    return this.#pin?.proven === true;
+  }
+
+  /** The card has taken this one for its own. */
+  pinIsNow(pin: string): void {
+    this.#pin = { value: pin, proven: true };
   }
 
   /** Held until it turns out wrong, so that a card inserted again needs no person. */
@@ -116,6 +127,15 @@ export class Host {
   async verifiedCard(): Promise<CardSession> {
     const session = await this.card();
     if (session.pinVerified) return session;
+    // One after another: a wrong PIN costs one try, however many errands wait for it.
+    const verified = this.#verification.then(() => this.#verify(session));
+    this.#verification = verified.catch(() => undefined);
+    await verified;
+    return session;
+  }
+
+  async #verify(session: CardSession): Promise<void> {
+    if (session.pinVerified) return;
     const pin = this.#pin;
     if (pin === undefined) throw new HostError('pin-needed', "the card's PIN is needed");
     if (pin.proven && (await session.applicationInfo()).pinTries < limits.pinTries) {
@@ -130,7 +150,6 @@ export class Host {
       if (error instanceof CardError) this.#pin = undefined;
       throw error;
     }
-    return session;
   }
 
   /** The link to the station, sealed, checked and caught up. Throws all that can go wrong. */

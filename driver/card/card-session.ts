@@ -105,7 +105,11 @@ export class CardSession {
     const parts = [oldPin, newPin];
     const p1 = changeReference.exchange;
     const sw = await this.#present('changeReferenceData', p1, pinReference, parts);
-    if (sw !== statusWords.done) throw referenceError(sw, 'PIN');
+    if (sw === statusWords.done) return;
+    const error = referenceError(sw, 'PIN');
+    // A wrong PIN forgets that the right one was verified (`card.md`, PIN and PUK).
+    if (error.code === 'pin-wrong' || error.code === 'pin-blocked') this.#pinVerified = false;
+    throw error;
   }
 
   async changePuk(oldPuk: string, newPuk: string): Promise<void> {
@@ -128,10 +132,11 @@ export class CardSession {
     throw referenceError(sw, reference);
   }
 
-  /** RESET RETRY COUNTER: the PUK gives a new PIN and all tries back. */
+  /** RESET RETRY COUNTER: the PUK gives a new PIN, which is not verified yet, and all tries. */
   async unblockPin(puk: string, newPin: string): Promise<void> {
     const sw = await this.#present('resetRetryCounter', 0x00, pinReference, [puk, newPin]);
     if (sw !== statusWords.done) throw referenceError(sw, 'PUK');
+    this.#pinVerified = false;
   }
 
   /**
@@ -253,7 +258,8 @@ export class CardSession {
   }
 }
 
-function referenceBytes(reference: string): Uint8Array {
+/** As the card takes them. Throws CardError `reference-length`. */
+export function referenceBytes(reference: string): Uint8Array {
   const bytes = toUtf8(reference);
   if (bytes.length < limits.pinBytesLeast || bytes.length > limits.pinBytesMost) {
     throw new CardError(
