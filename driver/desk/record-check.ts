@@ -44,7 +44,7 @@ export function checkOrdered(coins: readonly Coin[], lines: readonly OrderLine[]
   require(fits, 'an order: the coins that came are not the ones that were ordered');
 }
 
-/** The coin that takes a burned one's place is worth as much. Throws DeskError `evidence-invalid`. */
+/** The coin in a burned one’s place is worth as much. Throws DeskError `evidence-invalid`. */
 export function checkReplacement({ payment, standing }: PaymentRecord, replacement: Coin): void {
   const isEqual = replacement.body.value === payment.coin.body.value;
   require(isEqual, 'a replacement: it is not worth as much as the coin that was burned');

@@ -24,7 +24,7 @@ async function pay(waitMs = 60_000) {
   return bench.runner.run('pay', { quoteId, exchange: false, waitMs });
 }
 
-it('another payment of the user’s in the place of the one asked for is not taken for it', async () => {
+it('another payment of hers in the place of the one asked for is not taken for it', async () => {
   const first = await pay();
   expect(first.standing).toBe('delivered');
   const [record] = bench.desk.records;
