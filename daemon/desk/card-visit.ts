@@ -136,13 +136,24 @@ export class CardVisit {
     return this.#stationKey !== undefined && equalBytes(this.#stationKey, stationKey);
   }
 
-  /** The station knows both until the card shows one. */
+  /**
+   * One that a visit before could not bring to its end comes first: the card may show it, or the one
+   * before it, and the station never knows more than two.
+   */
   async #replaceHandle(card: CardRecord): Promise<void> {
-    const nextHandle = this.#context.entropy.randomBytes(16);
-    await this.#context.store.putCard({ ...card, nextHandle });
-    await this.#done('putHandle', nextHandle);
-    const { nextHandle: _shown, ...rest } = { ...card, nextHandle };
-    await this.#context.store.putCard({ ...rest, handle: nextHandle });
+    const { nextHandle, ...rest } = card;
+    const known = nextHandle === undefined ? rest : await this.#putHandle(card, nextHandle);
+    await this.#putHandle(known, this.#context.entropy.randomBytes(16));
+  }
+
+  /** The station knows both until the card has said that it took the new one. */
+  async #putHandle(card: CardRecord, handle: Uint8Array): Promise<CardRecord> {
+    const { store } = this.#context;
+    const { nextHandle: _taken, ...rest } = card;
+    await store.putCard({ ...card, nextHandle: handle });
+    await this.#done('putHandle', handle);
+    await store.putCard({ ...rest, handle });
+    return { ...rest, handle };
   }
 
   /** S1: at most `limits.loadCoins` coins that are reserved or loading. Idempotent by coin ID. */

@@ -1,4 +1,5 @@
 import { CertificateError } from '../../applet-spec/certificate-error.ts';
+import type { DeskRefusalCode } from '../../applet-spec/desk-messages.ts';
 import { RecordError } from '../../applet-spec/record-error.ts';
 import { CardError, type CardErrorCode } from '../card/card-error.ts';
 import { DeskError } from '../desk/desk-error.ts';
@@ -38,6 +39,14 @@ const cardRefusals: ReadonlySet<CardErrorCode> = new Set([
   'applet-not-found',
 ]);
 
+/** What a desk ends a visit for that the next visit may do without. */
+const passing: ReadonlySet<DeskRefusalCode> = new Set([
+  'stopping',
+  'overloaded',
+  'outcome-unknown',
+  'card-fault',
+]);
+
 /** Every error that an errand may end with. What is none of ours is a defect, and says so. */
 export function toErrandError(error: unknown): ErrandError {
   if (error instanceof ErrandError) return error;
@@ -73,7 +82,7 @@ function failureOf(error: unknown): ErrandFailure {
   if (error instanceof DeskError) {
     const { code, message, deskCode } = error;
     if (code === 'outcome-unknown') return { outcome: 'unknown', code, message };
-    const refused = code === 'desk-ended' && deskCode !== undefined && deskCode !== 'stopping';
+    const refused = code === 'desk-ended' && deskCode !== undefined && !passing.has(deskCode);
     return { outcome: refused ? 'refused' : 'fault', code: deskCode ?? code, message };
   }
   if (error instanceof ReaderError) {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { holdingsOf, unspent } from './holdings.ts';
 import { onRoad, type Road } from './road.ts';
+import { pin } from './road-user.ts';
 
 /** Alice's card has signed; her station stops before it has stored anything of the payment. */
 async function signedAndCutOff(road: Road): Promise<void> {
@@ -97,5 +98,22 @@ it(
     await alice.comeBack();
     await road.sharedCheck(first.paymentId, alice, bob);
     await road.sharedCheck(second.paymentId, alice, carol);
+  }),
+);
+
+it(
+  'the answer to a new handle is lost, and the next handle never arrives: the card is still known',
+  onRoad({ stations: 2 }, async (road) => {
+    const { alice } = road;
+    for (const moment of ['after', 'instead', 'after', 'after', 'instead'] as const) {
+      await alice.leave();
+      alice.startAgain();
+      alice.card.forgeNext('putHandle', 0x6f00, moment);
+      await expect(alice.run('connect', {}, { pin })).rejects.toMatchObject({ outcome: 'fault' });
+      await road.eventually('the card has been answered falsely', () => alice.card.forged);
+    }
+    await alice.leave();
+    await alice.comeBack();
+    await expect(alice.run('connect', {})).resolves.toMatchObject({ user: alice.name });
   }),
 );
