@@ -7,7 +7,7 @@ import { DeskError } from '../desk/desk-error.ts';
 import { DeskLink } from '../desk/desk-link.ts';
 import type { ErrandParams, ErrandResult } from './errands.ts';
 import { granted } from './granted.ts';
-import { hostSocket, type HomeDesk } from './home-desk.ts';
+import { hostSocket, requireOwnCard, type HomeDesk } from './home-desk.ts';
 import type { Host } from './host.ts';
 import { HostError } from './host-error.ts';
 
@@ -16,9 +16,10 @@ const enrolmentMs = 180_000;
 
 export async function cardInfo(host: Host): Promise<ErrandResult<'card-info'>> {
   const session = await host.card();
-  const info = await session.applicationInfo();
-  const known = host.hasPin && info.lifeCycle === 'enrolled';
-  return { ...describe(host, info), ...(known && { owner: await ownerOf(host) }) };
+  const { lifeCycle } = await session.applicationInfo();
+  const owner = host.hasPin && lifeCycle === 'enrolled' ? await ownerOf(host) : undefined;
+  // The right PIN has given all tries back.
+  return { ...describe(host, await session.applicationInfo()), ...(owner && { owner }) };
 }
 
 export async function changePin(
@@ -49,15 +50,30 @@ export async function initialiseCard(
   const rootCertificate = new Uint8Array(Buffer.from(params.rootCertificate, 'base64'));
   const root = parseCertificate(rootCertificate);
   if (!root.isCa) throw new HostError('bad-params', 'the CA file is not the certificate of a CA');
+  requireDeskUrl(params.stationUrl);
   const session = await host.card();
   const { lifeCycle } = await session.applicationInfo();
   if (lifeCycle === 'blank') await setReferences(session, params);
   host.givePin(params.newPin);
   await host.verifiedCard();
-  host.wallet.saveStation({ stationUrl: params.stationUrl, rootCertificate });
   const enrolled = lifeCycle !== 'enrolled';
   if (enrolled) await enrol(host, session, params.stationUrl);
-  return { ...describeDesk(host, await host.desk(), await balanceOf(host)), enrolled };
+  const before = host.wallet.settings();
+  requireOwnCard(await session.owner(), before?.account?.user);
+  host.wallet.saveStation({ stationUrl: params.stationUrl, rootCertificate });
+  try {
+    return { ...describeDesk(host, await host.desk(), await balanceOf(host)), enrolled };
+  } catch (error) {
+    // A wallet that knew its station keeps to it.
+    if (before?.account !== undefined) host.wallet.saveStation(before);
+    throw error;
+  }
+}
+
+function requireDeskUrl(stationUrl: string): void {
+  if (URL.canParse(stationUrl) && /^(?:ws|http)s?:$/.test(new URL(stationUrl).protocol)) return;
+  const words = `"${stationUrl}" is no address of a station's desk: expected ws://host:port`;
+  throw new HostError('bad-params', words);
 }
 
 export async function connect(host: Host): Promise<ErrandResult<'connect'>> {

@@ -178,7 +178,8 @@ class EarlyNotices {
   }
 }
 
-function requireOwnCard(owner: Owner, walletUser: string | undefined): void {
+/** Throws HostError `card-of-another`. */
+export function requireOwnCard(owner: Owner, walletUser: string | undefined): void {
   if (walletUser !== undefined && walletUser !== owner.user) {
     throw new HostError(
       'card-of-another',

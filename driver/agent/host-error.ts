@@ -9,10 +9,14 @@ export type HostErrorCode =
   | 'no-matching-coin'
   /** The coins on the card do not add up to what is asked of them. */
   | 'coins-too-few'
+  /** The card has no room for the coins that are ordered. */
+  | 'card-full'
   /** The quote asks more than whoever pays allows. */
   | 'too-dear'
   | 'quote-unknown'
   | 'quote-expired'
+  /** The station's clock and this machine's differ by more than a quote lasts. */
+  | 'clock-wrong'
   | 'key-unknown'
   /** There is a key with that peer, but no verdict yet. */
   | 'key-provisional'
@@ -38,6 +42,7 @@ const refusals: ReadonlySet<HostErrorCode> = new Set([
   'card-of-another',
   'no-matching-coin',
   'coins-too-few',
+  'card-full',
   'too-dear',
   'quote-unknown',
   'quote-expired',

@@ -42,7 +42,11 @@ export async function eraseKey(
   host: Host,
   { paymentId }: ErrandParams<'erase-key'>,
 ): Promise<Record<string, never>> {
-  await (await host.verifiedCard()).erasePeerKey(fromHex(paymentId));
+  const card = await host.verifiedCard();
+  const entry = (await card.listPeerKeys()).find((one) => toHex(one.paymentId) === paymentId);
+  if (entry === undefined) throw unknownKey(paymentId);
+  if (entry.state === 'provisional') requireActive(entry);
+  await card.erasePeerKey(fromHex(paymentId));
   return {};
 }
 
@@ -154,7 +158,11 @@ function newestKey(host: Host, entries: readonly PeerKeyEntry[], peer: string): 
 function keyOf(entries: readonly PeerKeyEntry[], paymentId: string): PeerKeyEntry {
   const entry = entries.find((one) => toHex(one.paymentId) === paymentId);
   if (entry !== undefined && entry.state !== 'burned') return entry;
-  throw new HostError('key-unknown', `the card holds no key of payment ${paymentId}`);
+  throw unknownKey(paymentId);
+}
+
+function unknownKey(paymentId: string): HostError {
+  return new HostError('key-unknown', `the card holds no key of payment ${paymentId}`);
 }
 
 function requireActive(entry: PeerKeyEntry): void {

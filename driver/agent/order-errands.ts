@@ -29,6 +29,7 @@ export function buy(
     const desk = await host.desk();
     const orderId = host.entropy.randomBytes(orderIdBytes);
     const lines = toLines(params.lines);
+    await requireRoom(desk, countOf(lines));
     return placeOrder(host, desk, { orderId, kind: 'buy', lines }, onProgress);
   });
 }
@@ -60,6 +61,7 @@ export async function exchangeFor(
   if (lines.length > limits.orderLines) {
     throw new HostError('bad-params', `an exchange has at most ${limits.orderLines} lines`);
   }
+  await requireRoom(desk, countOf(lines) - given.length);
   const retirement = retire(host, 'exchange', given);
   const order = { orderId: retirement.orderId, kind: 'exchange', lines, retirement } as const;
   return placeOrder(host, desk, order, onProgress);
@@ -157,14 +159,28 @@ function toLines(
   lines: readonly { readonly value: string; readonly count: number }[],
 ): OrderLine[] {
   const read = lines.map(({ value, count }) => ({ value: BigInt(value), count }));
-  const total = read.reduce((sum, line) => sum + line.count, 0);
-  if (total > limits.orderCoins) {
+  if (countOf(read) > limits.orderCoins) {
     throw new HostError('bad-params', `an order is for at most ${limits.orderCoins} coins`);
   }
   if (read.some((line) => line.value === 0n || line.value > moneyMost)) {
     throw new HostError('bad-params', 'a coin is worth 1 to 2^64 - 1 minor units');
   }
   return read;
+}
+
+function countOf(lines: readonly OrderLine[]): number {
+  return lines.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** Asked before anything is paid: what does not fit would wait at the station. */
+async function requireRoom({ card }: HomeDesk, added: number): Promise<void> {
+  const { coins, coinsCapacity } = await card.applicationInfo();
+  const room = coinsCapacity - coins;
+  if (added <= room) return;
+  throw new HostError(
+    'card-full',
+    `the card has room for ${room} more coins, not for ${added}; nothing was ordered`,
+  );
 }
 
 function sumOf(lines: readonly OrderLine[]): bigint {

@@ -5,12 +5,15 @@ import type { OrderRequest } from '../wallet/wallet-orders.ts';
 import type { HomeDesk } from './home-desk.ts';
 import type { Host } from './host.ts';
 
+/** The order stands, and some of it is still to come. */
+const unfinished: ReadonlySet<DeskRefusal['code']> = new Set(['card-fault', 'pool-full']);
+
 export type OrderOutcome = { readonly outcome: 'done' } | DeskRefusal;
 
 /**
  * S1: coins for money, coins for coins, money for coins. The order is in the wallet before it
  * leaves, and stays open there when the answer is lost; the station knows it again by its ID.
- * Throws DeskError: `outcome-unknown` also where the card failed on the way.
+ * Throws DeskError: `outcome-unknown` also where the card failed on the way, or has become full.
  */
 export async function carryOutOrder(
   host: Host,
@@ -20,7 +23,7 @@ export async function carryOutOrder(
   host.wallet.orders.open(order, host.clock.nowMs());
   const answer = await ask(host, desk, order);
   if (answer.outcome === 'done') host.wallet.orders.end(order.orderId, 'done');
-  else if (answer.code === 'card-fault') throw new DeskError('outcome-unknown', answer.message);
+  else if (unfinished.has(answer.code)) throw new DeskError('outcome-unknown', answer.message);
   else host.wallet.orders.end(order.orderId, 'refused', answer.message);
   return answer;
 }

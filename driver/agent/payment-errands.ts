@@ -1,5 +1,5 @@
 import { equalBytes, fromHex, toHex } from '../../applet-spec/bytes.ts';
-import { billTotal, type BillLine } from '../../applet-spec/quote.ts';
+import { billTotal, type BillLine, type QuoteBody } from '../../applet-spec/quote.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import { invalid } from '../desk/host-trust.ts';
 import { checkQuote } from '../desk/quote-check.ts';
@@ -14,6 +14,9 @@ import { HostError } from './host-error.ts';
 import { keepConnected } from './keep-connected.ts';
 import { exchangeFor, held } from './order-errands.ts';
 
+/** How far ahead of this machine's clock a station's may be, before one of them is wrong. */
+const clockSkewSeconds = 300n;
+
 /** S22 to S24: the station's offer, checked before anybody sees it. */
 export async function quote(
   host: Host,
@@ -24,7 +27,7 @@ export async function quote(
   const { user: payer, network, currency } = desk.home;
   const wish = { payer, network, currency, ...asked };
   const offered = checkQuote(reply, wish, desk.trust);
-  requireFresh(host, offered.quote.body.expiry);
+  requireSameTime(host, offered.quote.body);
   return describeQuote(host, host.wallet.quotes.keep(offered, host.clock.nowMs()));
 }
 
@@ -43,16 +46,25 @@ export async function pay(
   host: Host,
   { quoteId, exchange, waitMs, atMost }: ErrandParams<'pay'>,
 ): Promise<ErrandResult<'pay'>> {
-  const admitted = await host.inTurn(async () => {
-    const desk = await host.desk();
-    const found = requireQuote(host, quoteId);
-    const before = host.wallet.payments.ofQuote(found.quoteDigest);
-    return before ?? authoriseAndPay(host, desk, found, { exchange, atMost });
-  });
+  const admitted = await host
+    .inTurn(async () => {
+      const desk = await host.desk();
+      const found = requireQuote(host, quoteId);
+      const before = host.wallet.payments.ofQuote(found.quoteDigest);
+      return before ?? authoriseAndPay(host, desk, found, { exchange, atMost });
+    })
+    .catch((error: unknown) => {
+      // Whoever heard no answer can repeat it only by its name.
+      if (!(error instanceof DeskError) || error.code !== 'outcome-unknown') throw error;
+      const words = error.message.replace(/[.\s]+$/, '');
+      throw new DeskError('outcome-unknown', `${words} (quote ${quoteId})`, { cause: error });
+    });
   return describePayment(await awaitVerdict(host, admitted, waitMs));
 }
 
+/** Throws WalletError `wallet-not-set-up`: a folder that is no wallet has no payments to show. */
 export function payments(host: Host): ErrandResult<'payments'> {
+  host.wallet.requireSettings();
   return { payments: host.wallet.payments.all().map(describePayment) };
 }
 
@@ -177,8 +189,22 @@ function requireQuote(host: Host, quoteId: string): WalletQuote {
 }
 
 function requireFresh(host: Host, expiry: bigint): void {
-  if (BigInt(Math.floor(host.clock.nowMs() / 1_000)) <= expiry) return;
+  if (nowSeconds(host) <= expiry) return;
   throw new HostError('quote-expired', `the quote expired at ${isoTime(expiry)}`);
+}
+
+/** A quote just made that has expired, or is of the future, tells of clocks and not of quotes. */
+function requireSameTime(host: Host, { time, expiry }: QuoteBody): void {
+  const now = nowSeconds(host);
+  if (time - clockSkewSeconds <= now && now <= expiry) return;
+  throw new HostError(
+    'clock-wrong',
+    `the station's clock says ${isoTime(time)}, this machine's ${isoTime(now)}`,
+  );
+}
+
+function nowSeconds({ clock }: Host): bigint {
+  return BigInt(Math.floor(clock.nowMs() / 1_000));
 }
 
 function describeQuote(host: Host, found: WalletQuote): ErrandResult<'quote'> {

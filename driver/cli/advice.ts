@@ -12,6 +12,7 @@ const advice: Readonly<Record<string, string>> = {
   'card-of-another': 'insert your own card, or name its wallet with --wallet',
   'no-card': 'insert the card, or name its reader with --reader',
   'no-matching-coin': '`--exchange` or `keytoll exchange` makes one, `keytoll buy` buys one',
+  'card-full': 'spend coins, or make fewer of them with `keytoll exchange` or `keytoll refund`',
   'too-dear': '`keytoll quote PAYEE` shows its bill; allow more, or leave a dear station out',
   'coins-too-few': '`keytoll balance` shows the coins that there are, `keytoll buy` gets more',
   'account-too-low': "ask your station's operator to top the account up",
@@ -25,6 +26,7 @@ const advice: Readonly<Record<string, string>> = {
   'no-coin-secrets': 'tell its operator, and try again later',
   'quote-unknown': '`keytoll quote PAYEE` asks for a new one',
   'quote-expired': '`keytoll quote PAYEE` asks for a new one',
+  'clock-wrong': "one of them is wrong: set this machine's clock, or tell the operator",
   'key-unknown': '`keytoll keys` lists the keys there are, `keytoll pay PEER` makes one',
   'key-provisional': '`keytoll connect` asks the station for the verdict',
   'peer-keys-full': '`keytoll keys --erase PAYMENTID` makes room',
@@ -34,9 +36,13 @@ const advice: Readonly<Record<string, string>> = {
   'evidence-invalid': 'do not go on: tell the operator of your station',
   'record-refused': 'somebody may be between you and your station: tell its operator',
   'outcome-unknown':
-    '`keytoll connect` finds out; repeating the same quote or order never pays twice',
+    '`keytoll connect` finds out, and finishes an order that was cut short: do not place it ' +
+    'again; a quote is paid once, however often `keytoll pay --quote` repeats it',
   'wallet-not-set-up': '`keytoll card init --station URL --ca FILE` sets it up',
   'wallet-newer': 'use the newer version of keytoll that wrote it',
+  'wallet-damaged':
+    'move its folder away; `keytoll card init --station URL --ca FILE` makes it anew from card ' +
+    'and station',
   'wallet-busy': 'end the other program and try again',
   'agent-running': 'commands use it by themselves; end it with Ctrl-C where it runs',
   'agent-ended': 'start it again with `keytoll agent`',

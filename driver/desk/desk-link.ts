@@ -306,6 +306,11 @@ function faultOf(error: unknown): DeskError {
     const detail = `the station broke the protocol: ${error.message}`;
     return new DeskError('protocol', detail, { cause: error });
   }
-  const detail = 'the card ended the link to the station';
+  if (error instanceof CardError || error instanceof ReaderError) {
+    const detail = 'the card ended the link to the station';
+    return new DeskError('link-lost', detail, { cause: error });
+  }
+  const words = error instanceof Error ? error.message : 'unknown fault';
+  const detail = `the link to the station was ended here: ${words}`;
   return new DeskError('link-lost', detail, { cause: error });
 }

@@ -2,6 +2,7 @@ import {
   parseCertificate,
   validateCertificate,
   type Certificate,
+  type CertificateRefusal,
   type CertificateRole,
   type CertificateVerdict,
 } from '../../applet-spec/certificate.ts';
@@ -11,6 +12,14 @@ import type { StationName } from '../../applet-spec/names.ts';
 import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import { DeskError } from './desk-error.ts';
 import type { StationKey } from './station-keys.ts';
+
+/** Refusals that a wrong clock of the user's machine brings about, too. */
+const ofTime: ReadonlySet<CertificateRefusal> = new Set([
+  'not-yet-valid',
+  'expired',
+  'crl-not-yet-valid',
+  'crl-stale',
+]);
 
 /** Where the newest CRL is kept, so that no restart lets an older one in: the wallet. */
 export interface CrlKeeper {
@@ -56,8 +65,15 @@ export class HostTrust {
   presentKey(der: Uint8Array, role: CertificateRole, station: StationName): StationKey {
     const what = `the ${role} certificate of ${station}`;
     const { certificate, verdict } = this.#judged(what, der, role, station);
-    if (!verdict.ok) throw invalid(`${what}: ${verdict.detail}`);
-    return this.#stationKey(what, certificate, false);
+    if (verdict.ok) return this.#stationKey(what, certificate, false);
+    const clock = ofTime.has(verdict.reason) ? `; ${this.#clockWords()}` : '';
+    throw invalid(`${what}: ${verdict.detail}${clock}`);
+  }
+
+  /** What else may be wrong where dates do not fit. */
+  #clockWords(): string {
+    const now = new Date(this.#clock.nowMs()).toISOString();
+    return `unless the clock of this machine is wrong, which says ${now}`;
   }
 
   /**

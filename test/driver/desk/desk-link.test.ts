@@ -3,6 +3,7 @@ import type { WebSocket } from 'ws';
 import { fromHex } from '../../../applet-spec/bytes.ts';
 import { deskMessage } from '../../../applet-spec/desk-messages.ts';
 import { toStationName } from '../../../applet-spec/names.ts';
+import { WalletError } from '../../../driver/wallet/wallet-error.ts';
 import { HostBench, pin } from './host-bench.ts';
 
 let bench: HostBench;
@@ -16,6 +17,16 @@ afterEach(async () => {
 });
 
 const connect = () => bench.runner.run('connect', {}, { pin });
+
+it('a link that this machine ends says why, and blames no card', async () => {
+  await bench.enrol();
+  const { link, closed } = await bench.host.desk();
+  link.fail(new WalletError('wallet-unreachable', 'wallet.db: database or disk is full'));
+  await expect(closed).resolves.toMatchObject({
+    code: 'link-lost',
+    message: 'the link to the station was ended here: wallet.db: database or disk is full',
+  });
+});
 
 describe('a station in the greeting', () => {
   it.each([

@@ -1,0 +1,198 @@
+/** What people do by mistake: it is refused with words for them, and costs them nothing. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ErrandParams } from '../../../driver/agent/errands.ts';
+import { Host } from '../../../driver/agent/host.ts';
+import { HostRunner } from '../../../driver/agent/host-runner.ts';
+import { withAdvice } from '../../../driver/cli/advice.ts';
+import { Wallet } from '../../../driver/wallet/wallet.ts';
+import { noblePrimitives as primitives } from '../../../applet-spec/noble-primitives.ts';
+import { countedEntropy, HostBench, pin } from '../desk/host-bench.ts';
+import { bob, network } from '../desk/stand-in-papers.ts';
+import { toCurrency, toStationName, toUserName } from '../../../applet-spec/names.ts';
+
+const quoteWish: ErrandParams<'quote'> = { payee: bob, minimumSuite: 'aes', avoid: [] };
+const coinsOf = (value: number, count: number) => ({ lines: [{ value: String(value), count }] });
+const hourMs = 3_600_000;
+
+let bench: HostBench;
+beforeEach(async () => {
+  bench = await HostBench.open();
+});
+afterEach(async () => {
+  await bench.close();
+});
+
+/** A wallet that is carol's, who has a card of another station. */
+function makeCarols(wallet: Wallet): void {
+  const rootCertificate = bench.papers.ca.root;
+  wallet.saveStation({ stationUrl: 'ws://q9.example:7701', rootCertificate });
+  wallet.saveAccount({
+    station: toStationName('q9'),
+    user: toUserName('carol@q9'),
+    network,
+    currency: toCurrency('EUR'),
+  });
+}
+
+describe('card init', () => {
+  it('with a new card in another’s wallet leaves that wallet as it was', async () => {
+    makeCarols(bench.wallet);
+    await expect(bench.runner.run('card-init', bench.initParams)).rejects.toMatchObject({
+      outcome: 'refused',
+      code: 'card-of-another',
+    });
+    expect(bench.wallet.requireSettings().stationUrl).toBe('ws://q9.example:7701');
+  });
+
+  it('with an enrolled card in another’s wallet leaves that wallet as it was', async () => {
+    await bench.enrol();
+    await bench.loseWallet();
+    makeCarols(bench.wallet);
+    await expect(bench.runner.run('card-init', bench.initParams)).rejects.toMatchObject({
+      code: 'card-of-another',
+    });
+    expect(bench.wallet.requireSettings().stationUrl).toBe('ws://q9.example:7701');
+  });
+
+  it('with an address that does not answer keeps the one that did', async () => {
+    await bench.enrol();
+    await bench.restart();
+    const params = { ...bench.initParams, stationUrl: 'ws://127.0.0.1:1' };
+    await expect(bench.runner.run('card-init', params)).rejects.toMatchObject({
+      code: 'station-unreachable',
+    });
+    await expect(bench.runner.run('connect', {}, { pin })).resolves.toMatchObject({
+      url: bench.desk.url,
+    });
+  });
+
+  it.each(['foo', 'q1.example:7701', 'file:///etc/passwd'])(
+    'with “%s” for an address does nothing to the card',
+    async (stationUrl) => {
+      await expect(
+        bench.runner.run('card-init', { ...bench.initParams, stationUrl }),
+      ).rejects.toMatchObject({ outcome: 'usage', code: 'bad-params' });
+      await expect(bench.runner.run('card-info', {})).resolves.toMatchObject({
+        lifeCycle: 'blank',
+      });
+    },
+  );
+});
+
+describe('a clock that is wrong', () => {
+  /** The same machine with another clock. */
+  function runnerAt(offMs: number): { readonly runner: HostRunner; close(): Promise<void> } {
+    const { wallet, reader, clock } = bench;
+    const shifted = { nowMs: () => clock.nowMs() + offMs, after: clock.after.bind(clock) };
+    const entropy = countedEntropy('shifted');
+    const host = new Host({ wallet, reader, clock: shifted, entropy, primitives });
+    host.givePin(pin);
+    return { runner: new HostRunner(host), close: () => host.close() };
+  }
+
+  it.each([
+    ['two hours ahead', 2 * hourMs],
+    ['ten minutes behind', -hourMs / 6],
+  ])('%s is named in the place of the quote', async (_how, offMs) => {
+    await bench.enrol();
+    await bench.host.close();
+    bench.clock.advance(hourMs);
+    const { runner, close } = runnerAt(offMs);
+    await expect(runner.run('quote', quoteWish)).rejects.toMatchObject({
+      outcome: 'fault',
+      code: 'clock-wrong',
+    });
+    await close();
+  });
+
+  it('days ahead is named beside the certificate that seems to be out of date', async () => {
+    await bench.enrol();
+    await bench.host.close();
+    const { runner, close } = runnerAt(100 * hourMs);
+    await expect(runner.run('connect', {})).rejects.toMatchObject({
+      code: 'evidence-invalid',
+      message: expect.stringMatching(
+        /unless the clock of this machine is wrong, which says \d{4}-/,
+      ),
+    });
+    await close();
+  });
+});
+
+describe('the key of a payment', () => {
+  it('that the card has not is refused in words', async () => {
+    await bench.enrol();
+    const paymentId = '00'.repeat(32);
+    await expect(bench.runner.run('erase-key', { paymentId })).rejects.toMatchObject({
+      outcome: 'refused',
+      code: 'key-unknown',
+    });
+  });
+
+  it('that waits for its verdict is refused in words', async () => {
+    await bench.enrol();
+    await bench.runner.run('buy', coinsOf(30, 1));
+    bench.desk.papers.concluded = (record) => record;
+    const { quoteId } = await bench.runner.run('quote', quoteWish);
+    const paid = await bench.runner.run('pay', { quoteId, exchange: false, waitMs: 0 });
+    const { paymentId } = paid;
+    await expect(bench.runner.run('erase-key', { paymentId })).rejects.toMatchObject({
+      outcome: 'refused',
+      code: 'key-provisional',
+    });
+  });
+});
+
+it('more coins than the card has room for are not ordered', async () => {
+  await bench.enrol();
+  await bench.runner.run('buy', coinsOf(30, 2));
+  await expect(bench.runner.run('buy', coinsOf(1, 999))).rejects.toMatchObject({
+    outcome: 'refused',
+    code: 'card-full',
+    message: 'the card has room for 998 more coins, not for 999; nothing was ordered',
+  });
+  expect(bench.desk.asked.filter((kind) => kind === 'buy')).toHaveLength(1);
+});
+
+it('an order that filled the card on its way stays open, for the rest of its coins', async () => {
+  await bench.enrol();
+  const message = 'The card is full: 1 of 2 coins were loaded.';
+  bench.desk.script.refuse.set('buy', { code: 'pool-full', message });
+  await expect(bench.runner.run('buy', coinsOf(30, 2))).rejects.toMatchObject({
+    outcome: 'unknown',
+    message,
+  });
+  expect(bench.wallet.orders.pending()).toHaveLength(1);
+});
+
+it('a payment without answer is named by its quote, which can be repeated', async () => {
+  await bench.enrol();
+  await bench.runner.run('buy', coinsOf(30, 1));
+  const { quoteId } = await bench.runner.run('quote', quoteWish);
+  bench.desk.script.cut.set('pay', 'after');
+  await expect(
+    bench.runner.run('pay', { quoteId, exchange: false, waitMs: 0 }),
+  ).rejects.toMatchObject({
+    outcome: 'unknown',
+    message: expect.stringContaining(`(quote ${quoteId})`),
+  });
+});
+
+it('whoever is told of an unknown outcome is not told to order again', () => {
+  expect(withAdvice('outcome-unknown', 'no answer.')).toMatch(/do not place it again/);
+});
+
+it('a folder that is no wallet has no list of payments', async () => {
+  await expect(bench.runner.run('payments', {})).rejects.toMatchObject({
+    code: 'wallet-not-set-up',
+  });
+});
+
+it('the tries left are those after the right PIN', async () => {
+  await bench.enrol();
+  await bench.restart();
+  await expect(bench.runner.run('keys', {}, { pin: '0000' })).rejects.toMatchObject({
+    triesLeft: 2,
+  });
+  await expect(bench.runner.run('card-info', {}, { pin })).resolves.toMatchObject({ pinTries: 3 });
+});
