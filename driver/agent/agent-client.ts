@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import {
   agentGreeting,
   agentReply,
+  agentReplyBytesMost,
   agentSocketPath,
   readLines,
   sendLine,
@@ -50,7 +51,7 @@ export class AgentClient implements ErrandRunner {
         client.#end();
         resolve(undefined);
       });
-      readLines(socket, (line) => {
+      readLines(socket, agentReplyBytesMost, (line) => {
         if (greeted) {
           client.#take(line);
           return;

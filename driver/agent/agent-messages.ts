@@ -12,8 +12,10 @@ import { HostError } from './host-error.ts';
  * Raised with every change of an errand's words: an old agent and a new command refuse each other.
  */
 export const agentProtocol = 2;
-/** One line; the longest holds a message between users in base64. */
-export const agentLineBytesMost = 8 * 1024 * 1024;
+/** One line of a command's; the longest holds a message between users in base64. */
+export const agentRequestBytesMost = 8 * 1024 * 1024;
+/** One line of the agent's: all payments of a wallet, some 1,000 bytes each. */
+export const agentReplyBytesMost = 256 * 1024 * 1024;
 
 export const agentGreeting = z.object({ keytollAgent: z.literal(agentProtocol) });
 
@@ -39,7 +41,11 @@ export function sendLine(socket: Socket, message: unknown): void {
 }
 
 /** Calls `onLine` for each whole line. A line without end, or of no JSON, ends the connection. */
-export function readLines(socket: Socket, onLine: (message: unknown) => void): void {
+export function readLines(
+  socket: Socket,
+  bytesMost: number,
+  onLine: (message: unknown) => void,
+): void {
   let parts: Buffer[] = [];
   let length = 0;
   socket.on('data', (chunk: Buffer) => {
@@ -59,7 +65,7 @@ export function readLines(socket: Socket, onLine: (message: unknown) => void): v
     }
     parts.push(rest);
     length += rest.length;
-    if (length > agentLineBytesMost) {
+    if (length > bytesMost) {
       socket.destroy(new HostError('agent-unreachable', 'a message that does not end'));
     }
   });

@@ -3,6 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import {
   agentProtocol,
   agentRequest,
+  agentRequestBytesMost,
   agentSocketPath,
   readLines,
   sendLine,
@@ -78,7 +79,7 @@ export class AgentServer {
       socket.destroy();
     });
     sendLine(socket, { keytollAgent: agentProtocol });
-    readLines(socket, (line) => {
+    readLines(socket, agentRequestBytesMost, (line) => {
       const { id, errand, params, pin } = agentRequest.parse(line);
       if (running >= requestsMost) throw new HostError('agent-unreachable', 'too many requests');
       running += 1;

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { toUtf8 } from '../../applet-spec/bytes.ts';
 import { isUserName } from '../../applet-spec/names.ts';
@@ -83,9 +83,13 @@ async function receive(setting: CommandSetting, options: FileOptions): Promise<u
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text) || text.length % 4 !== 0) {
     throw new UsageError('this is no sealed text: expected the base64 that `keytoll send` printed');
   }
-  const opened = await setting.run('receive', { message: text });
+  const takeAway = options.out === undefined ? undefined : requireWritable(options.out);
+  const opened = await setting.run('receive', { message: text }).catch((error: unknown) => {
+    takeAway?.();
+    throw error;
+  });
   const plaintext = new Uint8Array(Buffer.from(opened.plaintext, 'base64'));
-  if (options.out !== undefined) writeOut(options.out, plaintext);
+  if (options.out !== undefined) writeOrShow(setting, options.out, plaintext);
   if (setting.json) setting.terminal.print(JSON.stringify(withText(opened, plaintext)));
   else if (options.out === undefined) setting.terminal.printBytes(plaintext);
   if (!setting.json) setting.terminal.note(`From ${opened.peer}, payment ${opened.paymentId}.`);
@@ -124,13 +128,42 @@ function paymentIdOf(text: string): string {
   throw new UsageError(`"${text}" is no payment ID: expected 64 hexadecimal digits`);
 }
 
+/**
+ * A message opens once: where its file cannot be made it is not opened. Takes away what was made.
+ */
+function requireWritable(path: string): () => void {
+  const isNew = !existsSync(path);
+  try {
+    closeSync(openSync(path, 'a', 0o600));
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+  return () => {
+    if (isNew) rmSync(path, { force: true });
+  };
+}
+
+/** A disk that is full after all takes no message with it: it goes to standard output instead. */
+function writeOrShow({ terminal }: CommandSetting, path: string, plaintext: Uint8Array): void {
+  try {
+    writeOut(path, plaintext);
+  } catch (error) {
+    terminal.printBytes(plaintext);
+    throw error;
+  }
+}
+
 function writeOut(path: string, bytes: Uint8Array): void {
   try {
     writeFileSync(path, bytes, { mode: 0o600 });
   } catch (error) {
-    const detail = error instanceof Error ? error.message : 'unwritable';
-    throw new UsageError(`${path} cannot be written: ${detail}`);
+    throw unwritable(path, error);
   }
+}
+
+function unwritable(path: string, error: unknown): UsageError {
+  const detail = error instanceof Error ? error.message : 'unwritable';
+  return new UsageError(`${path} cannot be written: ${detail}`);
 }
 
 function keyLine(peerKey: ErrandResult<'keys'>['keys'][number]): string {

@@ -54,7 +54,13 @@ export async function runKeytoll(
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (error.exitCode === 0) return exitCodes.done;
+    // Commander has told people already; programs hear it in their own form.
+    if (program.opts<CommonOptions>().json === true) {
+      const message = error.message.replace(/^error: /, '');
+      terminal.print(JSON.stringify({ error: { code: 'usage', message } }));
+    }
+    return exitCodes.usage;
   }
   return exitCode;
 }

@@ -7,6 +7,14 @@ import { keepConnected } from '../../../driver/agent/keep-connected.ts';
 import { HostBench, pin } from '../desk/host-bench.ts';
 import { bob } from '../desk/stand-in-papers.ts';
 
+const exampleKey = {
+  paymentId: '00'.repeat(32),
+  peer: 'bob@q2',
+  role: 'payer',
+  state: 'active',
+  sendEpoch: '0',
+} as const;
+
 let bench: HostBench;
 let server: AgentServer | undefined;
 const clients: AgentClient[] = [];
@@ -122,6 +130,15 @@ describe('the agent at its socket', () => {
     socket.write(text);
     await closed;
     await expect(client()).resolves.toBeInstanceOf(AgentClient);
+  });
+
+  it('answers at any length, however many payments the wallet has', async () => {
+    await listen();
+    const long = 'x'.repeat(9 * 1024 * 1024);
+    const keys = [{ ...exampleKey, peer: long }];
+    bench.runner.runUnchecked = () => Promise.resolve({ keys });
+    const answer = await (await client()).run('keys', {});
+    expect(answer.keys[0]?.peer).toHaveLength(long.length);
   });
 
   it('refuses errands that there are not, and parameters out of bounds', async () => {

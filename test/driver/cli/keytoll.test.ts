@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -67,9 +67,12 @@ describe('a command line that says something impossible ends with 2 and one line
   });
 
   it('prints errors as one JSON object, too, where JSON is asked for', async () => {
-    const { terminal } = await keytoll(['quote', 'bob', '--json']);
-    expect(terminal.out).toHaveLength(1);
-    expect(JSON.parse(terminal.out[0] ?? '')).toMatchObject({ error: { code: 'usage' } });
+    for (const args of [['quote', 'bob'], ['buy'], ['nothing'], ['quote', 'bob@q3', '--no']]) {
+      const { exitCode, terminal } = await keytoll([...args, '--json']);
+      expect(exitCode).toBe(2);
+      expect(terminal.out).toHaveLength(1);
+      expect(JSON.parse(terminal.out[0] ?? '')).toMatchObject({ error: { code: 'usage' } });
+    }
   });
 });
 
@@ -235,6 +238,21 @@ describe('commands with an agent', () => {
     const { exitCode, terminal } = await run(['receive', '--in', out]);
     expect(exitCode).toBe(3);
     expect(terminal.notes[0]).toMatch(/does not open under its key/);
+  });
+
+  it('do not open a message, which opens once, where there is no place for it', async () => {
+    await run(['buy', '1x30']);
+    await run(['pay', 'bob@q2', '--yes']);
+    const sealed = join(folder, 'sealed.txt');
+    await run(['send', 'bob@q2', '--message', 'hello', '--out', sealed]);
+    const nowhere = await run(['receive', '--in', sealed, '--out', join(folder, 'no', 'where')]);
+    expect(nowhere.exitCode).toBe(2);
+    expect(nowhere.terminal.notes[0]).toMatch(/cannot be written/);
+    const opened = join(folder, 'opened.txt');
+    await expect(run(['receive', '--in', sealed, '--out', opened])).resolves.toMatchObject({
+      exitCode: 3,
+    });
+    expect(existsSync(opened)).toBe(false);
   });
 
   it('take the PIN from a file, from the environment and from a person', async () => {
