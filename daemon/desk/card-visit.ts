@@ -137,8 +137,8 @@ export class CardVisit {
   }
 
   /**
-   * One that a visit before could not bring to its end comes first: the card may show it, or the one
-   * before it, and the station never knows more than two.
+   * One that a visit before could not bring to its end comes first: the card may show it, or the
+   * one before it, and the station never knows more than two.
    */
   async #replaceHandle(card: CardRecord): Promise<void> {
     const { nextHandle, ...rest } = card;
