@@ -29,7 +29,10 @@ export type Objector = Answerer;
 
 type Routed = Extract<WireMessage, { kind: 'question' | 'answer' }>['content'];
 
-/** Questions of our own under way at once: beyond it, `ask` says no-answer at once. */
+/**
+ * Questions of our own under way at once: beyond it, `ask` says no-answer at once. And those of one
+ * neighbour that are being looked into here.
+ */
 const openMost = 4_096;
 
 export class Questions {
@@ -40,6 +43,8 @@ export class Questions {
   readonly #answerer: Answerer;
   readonly #objector: Objector;
   readonly #open = new Map<string, (asked: Asked) => void>();
+  /** Questions whose answers here are not ready, by the neighbour that told them. */
+  readonly #lookedInto = new Map<StationName, number>();
   #closed = false;
 
   constructor(options: {
@@ -103,13 +108,29 @@ export class Questions {
       else this.#pass(message, message.content);
       return;
     }
+    // Who asks sets a deadline, and asks again.
+    if ((this.#lookedInto.get(peer) ?? 0) >= openMost) return;
     const asked = readQuestion(message.content.question);
-    const speaker = last ? this.#answerer : this.#objector;
-    const given = asked && (await speaker(asked, route));
+    const given = asked && (await this.#lookInto(peer, asked, route, last));
     if (given !== undefined) this.#answerBack(message.content, position, given);
     else if (!last && !this.#pass(message, message.content)) {
       const station = route[position + 1] ?? this.#station;
       this.#answerBack(message.content, position, { kind: 'unreachable', content: { station } });
+    }
+  }
+
+  async #lookInto(
+    peer: StationName,
+    asked: Question,
+    route: readonly StationName[],
+    last: boolean,
+  ): Promise<Answer | undefined> {
+    const speaker = last ? this.#answerer : this.#objector;
+    this.#lookedInto.set(peer, (this.#lookedInto.get(peer) ?? 0) + 1);
+    try {
+      return await speaker(asked, route);
+    } finally {
+      this.#lookedInto.set(peer, (this.#lookedInto.get(peer) ?? 1) - 1);
     }
   }
 

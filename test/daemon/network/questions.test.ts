@@ -202,6 +202,21 @@ describe('a station drops', () => {
     return { kind: 'question', content: { correlation, route: path, position, question } };
   }
 
+  it('what one neighbour asks beyond 4,096 questions that are not answered yet', async () => {
+    const answers: (() => void)[] = [];
+    const row = new Row(route, () => new Promise((end) => answers.push(() => end(undefined))));
+    const ask = () => row.at(q2).told(q1, questionOn([q1, q2], 1));
+    const told = Array.from({ length: 5_000 }, ask);
+    expect(row.answered).toHaveLength(4_096);
+    // Another neighbour is heard.
+    told.push(row.at(q2).told(q3, questionOn([q3, q2], 1)));
+    expect(row.answered).toHaveLength(4_097);
+    for (const end of answers.splice(0)) end();
+    await Promise.all(told);
+    void ask();
+    expect(row.answered).toHaveLength(4_098);
+  });
+
   const offRoute: readonly (readonly [string, StationName, WireMessage])[] = [
     ['a question at another station’s place', q1, questionOn(route, 2)],
     ['a question from a neighbour that is not before it', q3, questionOn(route, 1)],
