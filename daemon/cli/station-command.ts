@@ -13,7 +13,7 @@ import { systemEntropy } from '../entropy.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
 import { askRecover, askStatus, serveAdmin } from '../station/admin-socket.ts';
 import { readStationConfig } from '../station/config.ts';
-import { openLog, type Log } from '../station/log.ts';
+import { openLog } from '../station/log.ts';
 import { adminSocketOf, runStation } from '../station/station.ts';
 import { holdStation } from '../station/run-lock.ts';
 import { openSecretEntropy } from '../station/secret-entropy.ts';
@@ -23,6 +23,7 @@ import { StationError } from '../station/station-error.ts';
 import { webSockets } from '../web-socket.ts';
 import { print, reporting } from './report.ts';
 import { networkLines, recoveryLines, statusLines } from './status-lines.ts';
+import { firstStopSignal } from './stop-signals.ts';
 
 interface ConfigOption {
   readonly config: string;
@@ -163,7 +164,9 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
   const config = readStationConfig(options.config);
   const held = holdStation(config);
   const log = openLog(config.log.level, config.name);
-  const stopped = untilStopped(log);
+  const stopped = firstStopSignal(process).then((signal) => {
+    log.info({ signal }, 'stopping');
+  });
   const secretEntropy = await openSecretEntropy(config, systemEntropy, systemClock);
   const station = await runStation(config, {
     clock: systemClock,
@@ -185,18 +188,6 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
   await secretEntropy.close();
   held.release();
   log.info('the station has stopped');
-}
-
-/** SIGTERM and SIGINT end the station cleanly; a second one ends it at once. */
-function untilStopped(log: Log): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        log.info({ signal }, 'stopping');
-        resolve();
-      });
-    }
-  });
 }
 
 function tellReady(descriptor: number, ready: object): void {
