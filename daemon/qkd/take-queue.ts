@@ -57,6 +57,8 @@ const maxTakesAtOnce = 64;
 export class TakeQueue {
   readonly #options: TakeQueueOptions;
   #takes: Take[] = [];
+  /** Those whose keys are out of the stock, and being recorded: they lack none. */
+  #picked: ReadonlySet<Take> = new Set();
   #recording = false;
   #closedBy: Error | undefined;
   #cancelGrace: (() => void) | undefined;
@@ -142,8 +144,10 @@ export class TakeQueue {
     const picked = this.#pick();
     if (picked.length > 0) {
       this.#recording = true;
+      this.#picked = new Set(picked.map(({ take }) => take));
       void this.#handOut(picked).finally(() => {
         this.#recording = false;
+        this.#picked = new Set();
         this.serve();
       });
     }
@@ -231,6 +235,7 @@ export class TakeQueue {
   }
 
   #demandOf(take: Take): number {
+    if (this.#picked.has(take)) return 0;
     const keyBits = this.#options.keyBits();
     const whole = remainders(take).map((want) => Math.ceil(want / keyBits) * keyBits);
     return Math.max(0, sum(whole) - (take.reservation?.bits ?? 0));

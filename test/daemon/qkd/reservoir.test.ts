@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../daemon/clock.ts';
+import type { KeyLedger } from '../../../daemon/qkd/key-ledger.ts';
 import type { QkdError } from '../../../daemon/qkd/qkd-error.ts';
 import { Reservoir } from '../../../daemon/qkd/reservoir.ts';
 import type {
@@ -310,6 +311,24 @@ describe('the reservoir', () => {
     await reservoir.take([pad, mac]);
     await settled();
     expect(source.drawn.length - before).toBe(2);
+  });
+
+  it('draws on demand no key more than is wanted, also where the ledger is slow', async () => {
+    const source = new ScriptedSource(100);
+    const ledger = new MemoryLedger();
+    const slow: KeyLedger = {
+      async recordUse(uses) {
+        await settled();
+        return ledger.recordUse(uses);
+      },
+    };
+    const { reservoir } = reservoirOf(source, { ledger: slow, capacityBits: 0 });
+    for (let i = 1; i <= 3; i++) {
+      await reservoir.take([pad, mac]);
+      await settled();
+      // A device that drops what it drew before would have dropped them.
+      expect(source.drawn).toHaveLength(2 * i);
+    }
   });
 
   it('fails who waits when it is closed, and serves nobody afterwards', async () => {
