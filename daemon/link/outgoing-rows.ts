@@ -21,6 +21,8 @@ interface SentRow {
    */
   fresh: boolean;
   anew: number;
+  /** Being covered anew: what it kept is wiped then, and nobody else may count on it. */
+  covering: boolean;
 }
 
 export interface OutgoingContext {
@@ -52,7 +54,8 @@ export class OutgoingRows {
     const ofOtherSuite: bigint[] = [];
     for (const { rowId, record } of records) {
       const made = unsent(record);
-      const row = { stored: made ?? decodeStored(record), fresh: made !== undefined, anew: 0 };
+      const stored = made ?? decodeStored(record);
+      const row = { stored, fresh: made !== undefined, anew: 0, covering: false };
       this.#sent.set(rowId, row);
       // Configured differently when it was made: it goes under the present suite, or not at all.
       if (row.stored.suite === suite) this.#queue(rowId, row);
@@ -105,8 +108,10 @@ export class OutgoingRows {
   async #protectAgain(rowIds: readonly bigint[]): Promise<void> {
     const rows = rowIds.flatMap((rowId) => {
       const row = this.#sent.get(rowId);
-      return row === undefined ? [] : [{ rowId, row }];
+      return row === undefined || row.covering ? [] : [{ rowId, row }];
     });
+    for (const { row } of rows) row.covering = true;
+    if (rows.length === 0) return;
     const records = await this.#context.protect(rows.map(({ row }) => plainOfStored(row.stored)));
     rows.forEach(({ rowId, row }, i) => {
       const record = records[i];
@@ -115,6 +120,7 @@ export class OutgoingRows {
       forget(row);
       row.stored = record;
       row.fresh = true;
+      row.covering = false;
       this.#queue(rowId, row);
     });
     this.#context.flush();
