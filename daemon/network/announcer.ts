@@ -10,6 +10,7 @@ import type { Links } from '../link/links.ts';
 import type { NetworkStore } from '../store/store.ts';
 import { announcement, type Announcement } from '../wire/announcement.ts';
 import type { WireMessage } from '../wire/wire-message.ts';
+import { AnnouncementPace } from './announcement-pace.ts';
 import { announcedLinks } from './announced-links.ts';
 import { announcementName, type Directory } from './directory.ts';
 import type { StationCertificate } from './station-certificates.ts';
@@ -47,6 +48,7 @@ const validSeconds = 300n;
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
+  readonly #pace: AnnouncementPace;
   #cancelTimer: () => void = () => undefined;
   #announcedMs = 0;
   #due = false;
@@ -55,6 +57,7 @@ export class Announcer {
 
   constructor(options: AnnouncerOptions) {
     this.#options = options;
+    this.#pace = new AnnouncementPace(options.clock);
   }
 
   /** Reads what was known before the last stop, then announces this station. */
@@ -146,10 +149,13 @@ export class Announcer {
       await this.#passOwn(found);
       return;
     }
+    // The next one says all that this one would, and comes in half a minute at the latest.
+    if (this.#pace.isTooFast(found.body.station)) return;
     const learnt = directory.learn(found);
     if (learnt.outcome === 'refused') {
       this.#options.onRefused(peer, `announcement of ${found.body.station}: ${learnt.detail}`);
     } else if (learnt.outcome === 'newer') {
+      this.#pace.taken(found.body.station);
       await this.#archive(learnt.certificates);
       await store.putAnnouncement(found.body.station, found.body.sequence, found.bytes);
       this.#flood({ kind: 'announcement', content: { announcement: found } }, peer);

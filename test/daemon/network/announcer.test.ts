@@ -217,6 +217,24 @@ describe('a station passes on what is new to it', () => {
     expect(store.others.get(q3.name)).toEqual(found.bytes);
   });
 
+  it('of one station no more than ten a second and a few at once, and others as ever', async () => {
+    await announcer.start();
+    links.take();
+    const tell = (station: RoomStation, fee: bigint) => {
+      const content = { announcement: room.announce(station, fee, []) };
+      return announcer.told(q2.name, { kind: 'announcement', content });
+    };
+    for (let fee = 1n; fee <= 500n; fee++) await tell(q3, fee);
+    expect(announced(q3)).toHaveLength(64);
+    const q4 = await room.station('q4');
+    await tell(q4, 1n);
+    expect(announced(q3).map(({ body }) => body.station)).toEqual(['q4']);
+    expect(directory.entry(q3.name)?.announcement.body.fee).toBe(64n);
+    await advance(1_000);
+    for (let fee = 501n; fee <= 520n; fee++) await tell(q3, fee);
+    expect(directory.entry(q3.name)?.announcement.body.fee).toBe(510n);
+  });
+
   it('no bad ones, and says so to its operator', async () => {
     const forged = announcement.sign(room.announce(q3, 9n, []).body, q2.documentKey);
     await announcer.told(q2.name, { kind: 'announcement', content: { announcement: forged } });
