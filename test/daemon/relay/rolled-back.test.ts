@@ -115,6 +115,24 @@ describe('a station whose books were rolled back', () => {
     expect(station.durable(wordTables)).toEqual(before);
   });
 
+  it('makes no payer whole: the lost records may hold the verdict', async () => {
+    station = await TollStation.open(room, 'q1');
+    const paid = await room.arriving('q1');
+    await station.sells(paid);
+    await station.pays(paid);
+    await rollBack('q2');
+    const { coinId } = paid.payment.coin.body;
+    const before = station.durable(wordTables);
+    room.room.clock.advance(86_401_000);
+    const isAsking = () => station.said.some(({ message }) => message.kind === 'question');
+    while (!isAsking()) await new Promise(setImmediate);
+    room.room.clock.advance(10_000);
+    // Far more turns than a coin would take to be made and stored.
+    for (let turns = 0; turns < 50; turns++) await new Promise(setImmediate);
+    expect(await station.store.coins([coinId])).toMatchObject([{ state: 'pending' }]);
+    expect(station.durable(wordTables)).toEqual(before);
+  });
+
   it('admits nothing that a card had signed before', async () => {
     station = await TollStation.open(room, 'q1');
     const signed = await room.arriving('q1');
