@@ -125,7 +125,10 @@ async function enrol(
 
 function givenBackWords({ coins, value }: GivenBack, { currency }: StationConfig): string {
   const what = `${coins === 1 ? '1 coin' : `${coins} coins`} worth ${formatMoney(value, currency)}`;
-  return `The former card is not served any more. Back on the account: ${what}.`;
+  return (
+    `The former card is not served any more. Back on the account: ${what}. ` +
+    'Should it be at the desk just now, restart the station to end that visit.'
+  );
 }
 
 /** What the station will ask of the card, by `[cards]` in its configuration. */
