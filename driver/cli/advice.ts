@@ -24,6 +24,7 @@ const advice: Readonly<Record<string, string>> = {
   'too-many-failures': 'wait until then, and find out first why the payments before failed',
   'rolled-back': 'tell its operator, and leave that station out with --avoid where you can',
   'no-coin-secrets': 'tell its operator, and try again later',
+  'certificate-not-valid': 'tell the operator of your station, and try again later',
   'quote-unknown': '`keytoll quote PAYEE` asks for a new one',
   'quote-expired': '`keytoll quote PAYEE` asks for a new one',
   'clock-wrong': "one of them is wrong: set this machine's clock, or tell the operator",

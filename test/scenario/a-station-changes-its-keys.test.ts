@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { noblePrimitives as primitives } from '../../applet-spec/noble-primitives.ts';
+import { ErrandError } from '../../driver/agent/errand-error.ts';
 import { auditWallet } from '../../driver/audit/wallet-audit.ts';
 import { Wallet } from '../../driver/wallet/wallet.ts';
 import { unspent } from './holdings.ts';
@@ -55,6 +56,73 @@ it.each(everyKey)('a new %s key of %s: payments go on, with old coins, too', (ki
     for (const user of [alice, bob]) expect(findingsOf(road, user)).toEqual([]);
     expect(road.complaints()).toEqual([]);
   })(),
+);
+
+/** She pays Bob again and again, whatever stations are up to. */
+class Payer {
+  delivered = 0;
+  readonly #road: Road;
+  readonly #paying: Promise<void>;
+  #hasEnded = false;
+
+  constructor(road: Road) {
+    this.#road = road;
+    this.#paying = this.#payOn();
+  }
+
+  async end(): Promise<void> {
+    this.#hasEnded = true;
+    await this.#paying;
+  }
+
+  async #payOn(): Promise<void> {
+    const { alice, bob } = this.#road;
+    while (!this.#hasEnded) {
+      try {
+        const { standing } = await alice.share(bob.name);
+        if (standing === 'delivered') this.delivered += 1;
+      } catch (error) {
+        if (!(error instanceof ErrandError)) throw error;
+        await this.#road.atDesk(alice);
+      }
+    }
+  }
+}
+
+it(
+  'payments go on while every station changes every key: none is lost, and no coin',
+  onRoad({}, async (road) => {
+    const { alice } = road;
+    const coins = 60;
+    await alice.station.topUp(alice.name, 10_000n);
+    await alice.buy([road.price(), coins]);
+    const payer = new Payer(road);
+    for (const [kind, name] of everyKey) {
+      const station = road.station(name);
+      await station.placeKey(kind);
+      road.clock.moveOn(30);
+      await station.restart();
+      const before = payer.delivered;
+      await road.eventually('payments go on', () => payer.delivered > before + 1);
+    }
+    await payer.end();
+    await backOn(road);
+    const ended = ['delivered', 'undelivered', 'refused'];
+    const payments = await road.eventually('every payment has ended', async () => {
+      const { payments: all } = await alice.run('payments', {});
+      return all.every(({ standing }) => ended.includes(standing)) ? all : undefined;
+    });
+    const through = payments.filter(({ standing }) => standing === 'delivered');
+    expect(through.length).toBeGreaterThanOrEqual(2 * everyKey.length);
+    for (const { paymentId } of through) {
+      for (const { name } of road.stations) await road.payment(name, paymentId, 'delivered');
+    }
+    await road.eventually('all other coins are on the card', async () => {
+      const left = await unspent(alice);
+      return left.length === coins - through.length;
+    });
+    expect(findingsOf(road, alice)).toEqual([]);
+  }),
 );
 
 it(

@@ -1,13 +1,16 @@
 import { copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { noblePrimitives as primitives } from '../../applet-spec/noble-primitives.ts';
 import { toUserName } from '../../applet-spec/names.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { copyDatabase } from '../../daemon/store/database.ts';
+import { auditWallet } from '../../driver/audit/wallet-audit.ts';
 import { unspent } from './holdings.ts';
 import { refusalOf } from './refusal.ts';
 import { onRoad, type Road } from './road.ts';
 import type { RoadStation } from './road-station.ts';
+import { pin } from './road-user.ts';
 
 async function coins(road: Road, count: number): Promise<void> {
   await road.alice.station.topUp(road.alice.name, 1_000n);
@@ -68,6 +71,58 @@ it(
     await delivered(road, paymentId);
     await road.ready();
     await road.atDesk(alice);
+    await paid(road);
+  }),
+);
+
+it(
+  'a refusal that the station does not know the card to have is told under the key of then',
+  onRoad({ stations: 2 }, async (road) => {
+    const { alice, bob } = road;
+    const q1 = road.station('q1');
+    await coins(road, 2);
+    const { quoteId } = await alice.quote(bob.name);
+    // Signed, and not stored: the quote expires before the station is back.
+    alice.card.afterNext('pay', () => q1.stop());
+    await expect(alice.pay(quoteId)).rejects.toMatchObject({ outcome: 'unknown' });
+    road.clock.moveOn(121);
+    const told = new Promise<void>((resolve) => {
+      alice.card.afterNext('conclude', async () => {
+        await q1.stop();
+        resolve();
+      });
+    });
+    await q1.start();
+    road.clock.moveOn(60);
+    await told;
+    await q1.placeKey('document');
+    await q1.start();
+    await road.ready();
+    await road.atDesk(alice);
+    await road.eventually('the coin is replaced', async () => (await unspent(alice)).length === 2);
+    const user = toUserName(alice.name);
+    expect(await q1.withStore((store) => store.unconcluded(user))).toEqual([]);
+    await paid(road);
+  }),
+);
+
+it(
+  'a new wallet learns coins and payments that were signed with former keys',
+  onRoad({ stations: 2 }, async (road) => {
+    const { alice } = road;
+    const q1 = road.station('q1');
+    await coins(road, 3);
+    await paid(road);
+    for (const kind of ['coin', 'document'] as const) await q1.newKey(kind);
+    await road.ready();
+    await road.atDesk(alice);
+    await alice.leave();
+    rmSync(join(road.folder, alice.name), { recursive: true, force: true });
+    alice.startAgain();
+    await alice.enrol(road.ca.root, { pin });
+    await road.atDesk(alice);
+    expect((await alice.run('payments', {})).payments).toHaveLength(1);
+    expect(alice.withWallet((wallet) => auditWallet(wallet, primitives)).findings).toEqual([]);
     await paid(road);
   }),
 );

@@ -112,13 +112,14 @@ export class RoadUser {
   }
 
   /** PIN, key pair and certificate, as `keytoll card init` does it; the link is open afterwards. */
-  async enrol(rootCertificate: Uint8Array): Promise<void> {
-    await this.run('card-init', {
+  async enrol(rootCertificate: Uint8Array, options: { readonly pin?: string } = {}): Promise<void> {
+    const params = {
       newPin: pin,
       newPuk: puk,
       stationUrl: this.station.deskWire.url,
       rootCertificate: Buffer.from(rootCertificate).toString('base64'),
-    });
+    };
+    await this.run('card-init', params, options);
     this.stayConnected();
   }
 
