@@ -7,6 +7,7 @@ import type { DeskContext } from './desk-context.ts';
 import { DeskError } from './desk-error.ts';
 import type { Conclusion, Counter, HeldKey, OfferOutcome, Presence } from './desk-seams.ts';
 import { HostConnection } from './host-connection.ts';
+import { StrangerReports } from './stranger-reports.ts';
 import { Visitor } from './visitor.ts';
 
 /** A sealed record is a little longer than its message. */
@@ -19,10 +20,12 @@ export class Desk implements Counter {
   /** Being taken in: not at the desk yet. */
   readonly #arriving = new Map<UserName, HostConnection>();
   readonly #underWay = new Set<Promise<unknown>>();
+  readonly #strangers: StrangerReports;
   #server: SocketServer | undefined;
 
   constructor(context: DeskContext) {
     this.#context = context;
+    this.#strangers = new StrangerReports(context.clock);
   }
 
   async listen(
@@ -134,7 +137,7 @@ export class Desk implements Counter {
   async #welcome(socket: Socket): Promise<void> {
     let host: HostConnection;
     try {
-      host = await HostConnection.greet(this.#context, socket);
+      host = await HostConnection.greet(this.#context, socket, this.#strangers);
     } catch {
       return;
     }

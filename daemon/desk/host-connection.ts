@@ -17,6 +17,7 @@ import type { CardRecord } from '../store/store.ts';
 import { CardChannel, type OpenedCard } from './card-channel.ts';
 import type { DeskContext } from './desk-context.ts';
 import { DeskError, fitting } from './desk-error.ts';
+import type { StrangerReports } from './stranger-reports.ts';
 
 interface Sealing {
   readonly sealer: RecordSealer;
@@ -56,8 +57,12 @@ export class HostConnection {
   }
 
   /** Rejects with DeskError; the host has been told then and the socket is closing. */
-  static async greet(context: DeskContext, socket: Socket): Promise<HostConnection> {
-    const line = new Line(context, socket);
+  static async greet(
+    context: DeskContext,
+    socket: Socket,
+    strangers: StrangerReports,
+  ): Promise<HostConnection> {
+    const line = new Line(context, socket, strangers);
     const cancel = context.clock.after(greetingMs, () => {
       line.end(new DeskError('bad-message', 'The greeting took too long.'));
     });
@@ -77,10 +82,9 @@ export class HostConnection {
         card,
       });
       if (opened.outcome === 'refused') {
-        context.log.warn(
-          { remote: socket.remote, why: opened.why },
-          'a card was not authenticated',
-        );
+        const { remote } = socket;
+        const { why } = opened;
+        context.log[strangers.level(remote)]({ remote, why }, 'a card was not authenticated');
         throw new DeskError('unknown-card', 'The card could not be authenticated.');
       }
       line.seal(opened, hello.hostNonce);
@@ -118,6 +122,7 @@ class Line {
   readonly hello: Promise<Hello>;
   readonly #context: DeskContext;
   readonly #socket: Socket;
+  readonly #strangers: StrangerReports;
   readonly #answers = new Map<bigint, WaitingAnswer>();
   #resolveHello: (hello: Hello) => void = () => undefined;
   #rejectHello: (error: DeskError) => void = () => undefined;
@@ -127,9 +132,10 @@ class Line {
   #exchange = 0n;
   #ended = false;
 
-  constructor(context: DeskContext, socket: Socket) {
+  constructor(context: DeskContext, socket: Socket, strangers: StrangerReports) {
     this.#context = context;
     this.#socket = socket;
+    this.#strangers = strangers;
     this.hello = new Promise((resolve, reject) => {
       this.#resolveHello = resolve;
       this.#rejectHello = reject;
@@ -220,7 +226,9 @@ class Line {
     try {
       message = hostMessage.decode(this.#sealing?.opener.open(bytes).plaintext ?? bytes);
     } catch (error) {
-      this.#context.log.warn({ remote: this.#socket.remote, err: error }, 'a message was refused');
+      const { remote } = this.#socket;
+      const level = this.#sealing === undefined ? this.#strangers.level(remote) : 'warn';
+      this.#context.log[level]({ remote, err: error }, 'a message was refused');
       const advice = 'A message could not be read; connect again, with a keytoll of this version.';
       this.end(new DeskError('bad-message', advice, { cause: error }));
       return;
