@@ -49,6 +49,8 @@ export const linkLimits = {
   rememberedRows: 8_192,
   /** Messages that may wait for a handshake that is not ready for them. */
   waitingMessages: 64,
+  /** Two of the largest: one may come with the peer's proof, in what the system read at once. */
+  waitingBytes: 2 * 1_048_576,
 } as const;
 
 /** Times in milliseconds. */

@@ -16,6 +16,7 @@ export class MessagePipe implements SocketListener {
   readonly #socket: Socket;
   readonly #clock: Clock;
   #arrived: Uint8Array[] = [];
+  #arrivedBytes = 0;
   #waiting: Waiting | undefined;
   #next: SocketListener | undefined;
   #ended: LinkError | undefined;
@@ -42,6 +43,7 @@ export class MessagePipe implements SocketListener {
   /** Throws LinkError `closed`, `timeout`. One reader at a time. */
   next(withinMs: number): Promise<Uint8Array> {
     const bytes = this.#arrived.shift();
+    this.#arrivedBytes -= bytes?.length ?? 0;
     if (bytes !== undefined) return Promise.resolve(bytes);
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
@@ -76,7 +78,10 @@ export class MessagePipe implements SocketListener {
       resolve(bytes);
     } else if (this.#ended === undefined) {
       this.#arrived.push(bytes);
-      if (this.#arrived.length <= linkLimits.waitingMessages) return;
+      this.#arrivedBytes += bytes.length;
+      const { waitingMessages, waitingBytes } = linkLimits;
+      const isWithin = this.#arrivedBytes <= waitingBytes;
+      if (isWithin && this.#arrived.length <= waitingMessages) return;
       this.#end(new LinkError('peer-out-of-bounds', 'messages that nobody asked for'));
       this.#socket.destroy();
     }
