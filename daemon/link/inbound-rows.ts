@@ -46,6 +46,7 @@ interface Opened {
 export class InboundRows {
   readonly #context: InboundContext;
   #opening = 0;
+  #openingBytes = 0;
   #delivered: Promise<void> = Promise.resolve();
 
   constructor(context: InboundContext) {
@@ -55,8 +56,12 @@ export class InboundRows {
   /** Rows of one frame. Throws LinkError where the peer breaks the rules of the link. */
   take(arrived: readonly ArrivedRow[]): void {
     const rows = this.#newRows(arrived.map((row) => this.#decode(row)));
+    // Of the frame: a row is a view on it.
+    const bytes = arrived.reduce((sum, { record }) => sum + record.length, 0);
     this.#opening += rows.length;
-    if (this.#opening > linkLimits.openingRows) {
+    this.#openingBytes += bytes;
+    const { openingRows, openingBytes } = linkLimits;
+    if (this.#opening > openingRows || this.#openingBytes > openingBytes) {
       throw new LinkError('peer-out-of-bounds', 'more rows at once than the link carries');
     }
     const opened = Promise.all(batchesOf(rows).map((batch) => this.#claim(batch)));
@@ -69,6 +74,7 @@ export class InboundRows {
       .catch(this.#context.fault)
       .finally(() => {
         this.#opening -= rows.length;
+        this.#openingBytes -= bytes;
       });
   }
 

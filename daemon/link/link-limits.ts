@@ -39,6 +39,8 @@ export const linkLimits = {
   itemRowIds: 1_024,
   /** Rows received whose pads are being fetched; an honest peer stays below `unconfirmedRows`. */
   openingRows: 8_192,
+  /** The largest of as many rows as the relay keeps in flight. */
+  openingBytes: 1_024 * 65_536,
   /** Confirmations that the peer does not take off us. */
   pendingConfirmations: 65_536,
   /** How often one row is protected anew on one connection before the link gives up. */

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { LinkError } from '../../../daemon/link/link-error.ts';
 import { SendQueue } from '../../../daemon/link/send-queue.ts';
+import { QkdError } from '../../../daemon/qkd/qkd-error.ts';
+import { ScriptedSource } from '../qkd/key-fixtures.ts';
 import {
   LinkRoom,
   messageOf,
@@ -26,6 +28,16 @@ async function words(end: LinkEnd, from: number, to: number) {
     numbers.map((number) => ({ message: messageOf(number) })),
   );
   return records.map((record, i) => ({ rowId: BigInt(from + i), record }));
+}
+
+/** A device that can be taken away. */
+class AbsentSource extends ScriptedSource {
+  isAway = false;
+
+  override async fetch(ids: readonly string[]) {
+    if (this.isAway) throw new QkdError('unavailable', 'the device is away');
+    return super.fetch(ids);
+  }
 }
 
 describe('a frame', () => {
@@ -124,6 +136,20 @@ describe('back-pressure', () => {
     q2.links.confirm(q2.peer, rowIds);
     await room.pass(10);
     expect(q2.changes).toEqual(['up q1', 'down q1']);
+    expect(q2.log.at(-1)?.detail).toMatchObject({ code: 'peer-out-of-bounds' });
+  });
+
+  it('ends a link whose peer sends more than it carries while the device is away', async () => {
+    const source = new AbsentSource(10, room.handedOut);
+    const [q1, q2] = await room.linked({ stock: 10_000 }, {}, { source });
+    source.isAway = true;
+    const rows = await payments(q1, 1, 2_300, 30_000);
+    for (let sent = 0; sent < rows.length; sent += 100) {
+      if (sent === 2_200) expect(q2.changes).toEqual(['up q1']);
+      expect(q1.links.send(q1.peer, rows.slice(sent, sent + 100))).toBe(true);
+      await turns(20);
+    }
+    await until(() => q2.log.length > 1);
     expect(q2.log.at(-1)?.detail).toMatchObject({ code: 'peer-out-of-bounds' });
   });
 
