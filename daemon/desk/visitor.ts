@@ -73,7 +73,8 @@ export class Visitor {
       return;
     }
     if (card.state === 'awaiting-enrolment') {
-      await this.card.inTurn(() => this.card.enrol(current));
+      this.#introduced = this.card.inTurn(() => this.card.enrol(current));
+      await this.#introduced;
       const { station } = this.#context;
       this.#host.send({ kind: 'enrolled', content: { user: this.user, station } });
       return;
@@ -171,8 +172,10 @@ export class Visitor {
   async #reply(request: Request): Promise<DeskMessage | DeskRefusal | 'later'> {
     switch (request.kind) {
       case 'station':
-        // The host compares them with what its card knows.
-        if (!this.card.knowsStationKey) await this.#introduced.catch(() => undefined);
+        // The host compares them with what its card knows, and takes its card for enrolled then.
+        if (!this.card.knowsStationKey || this.#host.card.state === 'awaiting-enrolment') {
+          await this.#introduced.catch(() => undefined);
+        }
         return stationPapers(this.#context, request.content.requestId);
       case 'account':
         return this.#account(request.content.requestId);

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { toUserName } from '../../applet-spec/names.ts';
 import { holdingsOf, unspent } from './holdings.ts';
 import { onRoad, type Road } from './road.ts';
 import { pin } from './road-user.ts';
@@ -98,6 +99,19 @@ it(
     await alice.comeBack();
     await road.sharedCheck(first.paymentId, alice, bob);
     await road.sharedCheck(second.paymentId, alice, carol);
+  }),
+);
+
+it(
+  'the last answer of an enrolment is lost: it has ended when the next one says so',
+  onRoad({ stations: 2 }, async (road) => {
+    const carol = await road.join('carol@q1');
+    carol.card.forgeNext('putKey', 0x6f00, 'after');
+    await expect(carol.enrol(road.ca.root)).rejects.toMatchObject({ code: 'outcome-unknown' });
+    await carol.enrol(road.ca.root);
+    await carol.leave();
+    const known = await road.station('q1').withStore((store) => store.user(toUserName(carol.name)));
+    expect(known?.certificateHash).toBeDefined();
   }),
 );
 
