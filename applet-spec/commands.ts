@@ -65,6 +65,21 @@ export const dataObjects = {
   owner: 0x0102,
 } as const;
 
+/**
+ * Whether a host carries this APDU for a desk (`desk.md`): what opens a session; and, once the
+ * link is sealed, what goes under one, and the one question that anybody may ask. All else is the
+ * hand of the card's owner.
+ */
+export function isCarried(apdu: Uint8Array, isSealed: boolean): boolean {
+  const [cla, ins, p1, p2] = apdu;
+  if (cla === undefined || ins === undefined || p1 === undefined || p2 === undefined) return false;
+  const isOf = (rule: CommandRule): boolean => cla === rule.cla && ins === rule.ins;
+  if (!isSealed) return isOf(commands.initializeUpdate) || isOf(commands.externalAuthenticate);
+  const asked = (p1 << 8) | p2;
+  if (isOf(commands.getData)) return asked === dataObjects.applicationInfo;
+  return cla === commands.externalAuthenticate.cla;
+}
+
 /** P1 of PAY: also return the certificate (a station that has it sealed leaves it out). */
 export const payWithCertificate = 0x01;
 

@@ -44,6 +44,7 @@ const advice: Readonly<Record<string, string>> = {
   'wallet-damaged':
     'move its folder away; `keytoll card init --station URL --ca FILE` makes it anew from card ' +
     'and station',
+  'wallet-unreachable': 'check its folder, its permissions, and whether the disk is full',
   'wallet-busy': 'end the other program and try again',
   'agent-running': 'commands use it by themselves; end it with Ctrl-C where it runs',
   'agent-ended': 'start it again with `keytoll agent`',

@@ -1,6 +1,7 @@
 import { equalBytes, wipe } from '../../applet-spec/bytes.ts';
 import type { Retirement } from '../../applet-spec/card-objects.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
+import { isCarried } from '../../applet-spec/commands.ts';
 import {
   deskMessage,
   deskVersion,
@@ -240,6 +241,8 @@ class Conversation {
     switch (message.kind) {
       case 'command': {
         const { exchange, apdu } = message.content;
+        // Nobody on the way, and no station, authorises or tries PINs with the user's hand.
+        if (!isCarried(apdu, sealed)) throw protocol('sent the card a command that is its owner’s');
         const answer = await this.#options.card.passThrough(apdu);
         this.#send({ kind: 'answer', content: { exchange, apdu: answer } });
         return;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { WebSocket } from 'ws';
 import { fromHex } from '../../../applet-spec/bytes.ts';
 import { deskMessage } from '../../../applet-spec/desk-messages.ts';
@@ -82,6 +82,54 @@ describe('a station in the greeting', () => {
     bench.desk.keys = { ...bench.desk.keys, hostLink: new Uint8Array(32) };
     await expect(connect()).rejects.toMatchObject({ outcome: 'fault', code: 'link-lost' });
   });
+});
+
+/** All that only the user's own hand may ask of the card, after the PIN or before. */
+const handOfTheHost = [
+  ['VERIFY', '00200080043030303000'],
+  ['CHANGE REFERENCE DATA', '0024008008303030303131313100'],
+  ['RESET RETRY COUNTER', '002c008008303030303131313100'],
+  ['SELECT', '00a4040009f04b4559544f4c4c0100'],
+  ['GET DATA of the owner', '00ca010200'],
+  ['AUTHORISE', `80100000276825800101812000${'00'.repeat(31)}00`],
+  ['DERIVE HOST LINK', `8012000010${'11'.repeat(16)}00`],
+  ['LIST PEER KEYS', '8014000000'],
+  ['DERIVE TRAFFIC', `8016010024742280200${'0'.repeat(63)}00`],
+  ['LIST COINS', '8018000000'],
+  ['ERASE PEER KEY', `801a000020${'00'.repeat(32)}`],
+  ['CHECK SIGNATURE', '801c000000'],
+  ['a piece of a chain', '9030000001ff'],
+  ['nothing', ''],
+] as const;
+
+describe('a desk that reaches for the user’s own hand', () => {
+  const command = (apdu: string) =>
+    ({ kind: 'command', content: { exchange: 0n, apdu: fromHex(apdu || '80') } }) as const;
+
+  it.each([...handOfTheHost, ['GET DATA', '00ca010100'] as const])(
+    'with %s, before it has proved itself, is left, and the card hears nothing',
+    async (_what, apdu) => {
+      const asked = vi.spyOn(bench.card, 'process');
+      bench.desk.script.instead = (socket) => {
+        asked.mockClear();
+        socket.send(deskMessage.encode(command(apdu)));
+      };
+      await expect(connect()).rejects.toMatchObject({ outcome: 'fault', code: 'protocol' });
+      expect(asked).not.toHaveBeenCalled();
+    },
+  );
+
+  it.each(handOfTheHost)(
+    'with %s, under seal, is left, and the card hears nothing',
+    async (_what, apdu) => {
+      await connect();
+      const desk = await bench.host.desk();
+      const asked = vi.spyOn(bench.card, 'process');
+      bench.desk.script.says = () => command(apdu);
+      await expect(desk.link.account()).rejects.toMatchObject({ code: 'protocol' });
+      expect(asked).not.toHaveBeenCalled();
+    },
+  );
 });
 
 describe('sealed records', () => {
