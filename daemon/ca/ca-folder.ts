@@ -45,6 +45,8 @@ const revokedRecord = z.object({
   reason: z.enum(revocationReasons),
   /** When its certificate ends, and it may leave the lists. */
   notAfter: unixSeconds,
+  /** Of the key that it was for: one that was stolen is certified no more. */
+  publicKeyHash: z.string().optional(),
 });
 export type RevokedRecord = z.infer<typeof revokedRecord>;
 

@@ -107,13 +107,15 @@ export class CertificateAuthority implements CertificateIssuer {
     const wanted = now + daySeconds * BigInt(wholeDays(request.days ?? leafDays));
     const { notBefore, notAfter } = this.#rootCertificate;
     if (now > notAfter) throw new CaError('bad-request', 'the root has expired: make a new CA');
+    const publicKey = readPublicKeyFile(request.publicKey);
+    await this.#requireSoundKey(publicKey);
     const { writeLeaf } = await writers();
     const der = await writeLeaf(this.#issuer, {
       serialNumber: drawSerialNumber(this.#entropy),
       role: request.role,
       name: request.name,
       alternativeNames: request.alternativeNames ?? [],
-      publicKey: readPublicKeyFile(request.publicKey),
+      publicKey,
       notBefore: now - backdateSeconds > notBefore ? now - backdateSeconds : notBefore,
       notAfter: wanted < notAfter ? wanted : notAfter,
     });
@@ -133,7 +135,10 @@ export class CertificateAuthority implements CertificateIssuer {
     return issued.map((record) => ({ ...record, revoked: revoked.has(record.serialNumber) }));
   }
 
-  /** Revokes for ever, and publishes a list that says so. */
+  /**
+   * Revokes for ever, and publishes a list that says so; where the key was stolen, all certificates
+   * of that key.
+   */
   async revoke(
     serialNumber: Uint8Array,
     reason: RevocationReason = 'key-compromise',
@@ -141,17 +146,37 @@ export class CertificateAuthority implements CertificateIssuer {
     const serial = toHex(serialNumber).replace(/^(?:00)+/, '');
     const record = await this.#folder.issued(serial);
     if (record === undefined) return { outcome: 'unknown-serial' };
-    const revokedAt = secondsOf(this.#clock).toString();
-    const { notAfter } = record;
-    const added = await this.#folder.addRevoked({
-      serialNumber: serial,
-      revokedAt,
-      reason,
-      notAfter,
-    });
+    const added = await this.#addRevoked(record, reason);
+    if (reason === 'key-compromise') await this.#revokeKey(record.publicKeyHash);
     // Also after `already-revoked`: a crash may have come between record and list.
     await this.freshCrl();
     return { outcome: added ? 'revoked' : 'already-revoked' };
+  }
+
+  /** Who stole a key has it whatever certificate names it. */
+  async #revokeKey(publicKeyHash: string): Promise<void> {
+    for (const record of await this.#folder.allIssued()) {
+      if (record.publicKeyHash === publicKeyHash) await this.#addRevoked(record, 'key-compromise');
+    }
+  }
+
+  #addRevoked(
+    { serialNumber, notAfter, publicKeyHash }: IssuedRecord,
+    reason: RevocationReason,
+  ): Promise<boolean> {
+    const revokedAt = secondsOf(this.#clock).toString();
+    return this.#folder.addRevoked({ serialNumber, revokedAt, reason, notAfter, publicKeyHash });
+  }
+
+  /** Throws CaError for a key of which a certificate was revoked because it was stolen. */
+  async #requireSoundKey(publicKey: Uint8Array): Promise<void> {
+    const publicKeyHash = toHex(opensslPrimitives.sha256(publicKey));
+    const stolen = (await this.#folder.allRevoked()).some(
+      (one) => one.reason === 'key-compromise' && one.publicKeyHash === publicKeyHash,
+    );
+    if (!stolen) return;
+    const words = 'this key was stolen, as its revoked certificate says: make a new one';
+    throw new CaError('bad-request', words);
   }
 
   /** DER of a new list with the next number, good for 1 to 24 hours. Throws CaError. */

@@ -147,6 +147,20 @@ describe('keytolld keys', () => {
     expect(identity().former).toEqual([]);
   });
 
+  it('a stolen key is revoked under all its certificates, and certified no more', async () => {
+    seams.clock.advance(1_000);
+    await keytolld('keys', 'renew', 'coin', '--config', config, '--ca', ca);
+    await keytolld('ca', 'revoke', ca, '--certificate', at('certificates', 'coin.der'));
+    await freshList();
+    const coins = (await listed()).certificates.filter(({ kind }) => kind === 'coin');
+    expect(coins.map(({ state }) => state)).toEqual(['revoked', 'revoked']);
+    expect(identity).toThrow(/coin-2\.der does not hold: revoked/);
+    const again = await keytolld('keys', 'renew', 'coin', '--config', config, '--ca', ca);
+    expect(again.error).toContain('this key was stolen, as its revoked certificate says');
+    await keytolld('keys', 'rotate', 'coin', '--config', config, '--ca', ca);
+    expect(identity().former).toEqual([]);
+  });
+
   it('makes no more than others can be told of', async () => {
     for (let i = 0; i < 9; i++) {
       seams.clock.advance(1_000);
