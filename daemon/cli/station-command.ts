@@ -162,6 +162,7 @@ async function init(folder: string, options: InitOptions, command: Command): Pro
 
 async function run(options: ConfigOption & { readonly readyFd?: number }): Promise<void> {
   const config = readStationConfig(options.config);
+  const adminSocket = adminSocketOf(config);
   const held = holdStation(config);
   const log = openLog(config.log.level, config.name);
   const stopped = firstStopSignal(process).then((signal) => {
@@ -177,7 +178,7 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
     log,
     checkpoints: 'worker',
   });
-  const admin = await serveAdmin(adminSocketOf(config), station);
+  const admin = await serveAdmin(adminSocket, station);
   if (options.readyFd !== undefined) {
     const { deskPort, linksPort } = station;
     tellReady(options.readyFd, { station: station.name, desk: deskPort, links: linksPort });

@@ -27,6 +27,7 @@ import { openKeySupply } from './key-supply.ts';
 import { linkLog, type Log } from './log.ts';
 import { joinParts } from './parts.ts';
 import { recoveryStatus, type RecoveryStatus, type RecoveryWish } from './recovery-part.ts';
+import { StationError } from './station-error.ts';
 import { openStationStore } from './station-store.ts';
 import type { SecretEntropy } from './secret-entropy.ts';
 import { Upkeep } from './upkeep.ts';
@@ -211,7 +212,19 @@ async function freshCrl(folder: string, seams: StationSeams): Promise<Uint8Array
   return (await CertificateAuthority.open(folder, seams)).freshCrl();
 }
 
-/** Where a running station answers `status`; beside its database. */
+/** What a Unix socket's path may be on Linux; beyond it the system cuts it off, silently. */
+const socketPathBytesMost = 107;
+
+/**
+ * Where a running station answers `status`; beside its database. Throws StationError
+ * `bad-configuration` where no socket can be.
+ */
 export function adminSocketOf(config: StationConfig): string {
-  return join(config.path(config.data), 'admin.sock');
+  const path = join(config.path(config.data), 'admin.sock');
+  if (Buffer.byteLength(path) <= socketPathBytesMost) return path;
+  throw new StationError(
+    'bad-configuration',
+    `${path} is too long for a socket, of ${socketPathBytesMost} bytes at most: ` +
+      'name a shorter folder in "data"',
+  );
 }

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { toStationName, type StationName } from '../../../applet-spec/names.ts';
+import { toCurrency, toStationName, type StationName } from '../../../applet-spec/names.ts';
 import {
   askRecover,
   askSettle,
@@ -10,7 +10,11 @@ import {
   serveAdmin,
 } from '../../../daemon/station/admin-socket.ts';
 import type { Administered } from '../../../daemon/station/admin-socket.ts';
+import { parseStationConfig } from '../../../daemon/station/config.ts';
 import type { RecoveryWish } from '../../../daemon/station/recovery-part.ts';
+import { initStationFolder } from '../../../daemon/station/station-folder.ts';
+import { adminSocketOf } from '../../../daemon/station/station.ts';
+import { seededEntropy } from '../../../emulator/entropy.ts';
 
 let folder: string;
 let path: string;
@@ -92,4 +96,20 @@ describe('the admin socket', () => {
     await close();
     await expect(askSettle(path)).rejects.toMatchObject({ code: 'not-running' });
   });
+});
+
+it('has no path that the system would cut off', () => {
+  const initialised = initStationFolder(folder, {
+    ...{ station: toStationName('q1'), network: 'test', currency: toCurrency('EUR') },
+    entropy: seededEntropy('folder'),
+  });
+  const toml = readFileSync(initialised, 'utf8');
+  const socketIn = (data: string) =>
+    adminSocketOf(
+      parseStationConfig(toml.replace(/^data = .*$/m, `data = "${data}"`), initialised),
+    );
+  expect(socketIn('data')).toBe(join(folder, 'data', 'admin.sock'));
+  const most = 'd'.repeat(107 - `${folder}//admin.sock`.length);
+  expect(socketIn(most)).toBe(join(folder, most, 'admin.sock'));
+  expect(() => socketIn(`${most}d`)).toThrow(/is too long for a socket.*name a shorter folder/);
 });
