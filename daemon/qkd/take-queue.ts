@@ -248,7 +248,8 @@ export class TakeQueue {
   #watchStarvation(): void {
     const { clock, graceMs } = this.#options;
     const oldest = this.#takes[0];
-    const waitedMs = oldest === undefined ? 0 : clock.nowMs() - oldest.sinceMs;
+    // Where the clock was set back meanwhile, for longer than anybody can tell.
+    const waitedMs = oldest === undefined ? 0 : Math.abs(clock.nowMs() - oldest.sinceMs);
     const waits = oldest !== undefined && waitedMs >= graceMs;
     if (this.#options.stock.availableBits >= this.#unmetBits) this.#unmetBits = 0;
     const starves = waits || this.#unmetBits > 0;

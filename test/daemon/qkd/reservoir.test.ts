@@ -10,6 +10,7 @@ import type {
   ReservoirOptions,
 } from '../../../daemon/qkd/reservoir.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
+import { UnsteadyClock } from '../unsteady-clock.ts';
 import { balanced, MemoryLedger, ScriptedSource, settled } from './key-fixtures.ts';
 
 const pad = { purpose: 'pad', bits: 256 } as const;
@@ -134,6 +135,20 @@ describe('the reservoir', () => {
     expect(order).toEqual(['long', 'short']);
     expect(reservoir.starvation()).toBeUndefined();
     expect(told).toEqual([expect.objectContaining({ sinceMs: startMs }), undefined]);
+  });
+
+  it('tells that there are no keys, also where the clock is set back meanwhile', async () => {
+    const steady = new VirtualClock();
+    const clock = new UnsteadyClock(steady);
+    const { reservoir } = reservoirOf(new ScriptedSource(0), { clock });
+    const taken = reservoir.take([pad]);
+    await settled();
+    expect(reservoir.starvation()).toBeUndefined();
+    clock.set(-3_600_000);
+    steady.advance(200);
+    expect(reservoir.starvation()).toMatchObject({ missingBits: 256 });
+    await reservoir.close();
+    await expect(taken).rejects.toMatchObject({ code: 'aborted' });
   });
 
   it('lets a caller give up waiting, and serves the others', async () => {
