@@ -133,7 +133,11 @@ function wrap(webSocket: WebSocket, stream: Duplex, remote: string, clock: Clock
   });
   webSocket.on('close', (code, reason) => {
     stopHeartbeat();
-    ended = reason.toString() || fault || (closeWords[code] ?? 'the connection ended');
+    // Anybody's words: a log or a terminal must not obey them.
+    ended =
+      reason.toString().replace(/\p{Cc}/gu, ' ') ||
+      fault ||
+      (closeWords[code] ?? 'the connection ended');
     listener?.closed(ended);
   });
   const stopHeartbeat = keepAlive(webSocket, clock);

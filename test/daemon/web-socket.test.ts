@@ -98,6 +98,22 @@ describe('a connection on which nobody speaks', () => {
   });
 });
 
+it('what the other end says at its close commands no terminal', async () => {
+  const sockets = webSockets(new VirtualClock());
+  const server = await sockets.listen(
+    { host: '127.0.0.1', port: 0, messageBytesMost: 1_000 },
+    (socket) => {
+      socket.close('\u001b[2J\u0007all is well\u009b31m');
+    },
+  );
+  closers.push(() => server.close());
+  const socket = await sockets.connect(`ws://127.0.0.1:${String(server.port)}`, 1_000);
+  const reason = await new Promise((closed) => {
+    socket.listen({ message: () => undefined, closed });
+  });
+  expect(reason).toBe(' [2J all is well 31m');
+});
+
 describe('a listener', () => {
   it.each([
     ['has said nothing', ''],
