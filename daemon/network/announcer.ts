@@ -49,6 +49,8 @@ const validSeconds = 300n;
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #pace: AnnouncementPace;
+  /** Neighbours that have not said what they know on their present link; each is answered once. */
+  readonly #newLinks = new Set<StationName>();
   #cancelTimer: () => void = () => undefined;
   #announcedMs = 0;
   #due = false;
@@ -102,6 +104,7 @@ export class Announcer {
 
   linkUp(peer: StationName): void {
     const { directory, links, trust } = this.#options;
+    this.#newLinks.add(peer);
     const stations = directory.entries.map((entry) => ({
       station: entry.station,
       sequence: entry.announcement.body.sequence,
@@ -139,7 +142,8 @@ export class Announcer {
         this.#options.onRefused(peer, 'CRL that the CA did not sign, or of the future');
       }
     } else if (message.kind === 'known') {
-      this.#tellNewer(peer, message.content);
+      // A few bytes that are answered with megabytes.
+      if (this.#newLinks.delete(peer)) this.#tellNewer(peer, message.content);
     }
   }
 

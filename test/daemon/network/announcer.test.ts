@@ -291,8 +291,17 @@ describe('on a new link', () => {
       { peer: 'q2', message: { kind: 'crl', content: crl } },
       { peer: 'q2', message: { kind: 'announcement', content: { announcement: newer } } },
     ]);
+    // Once: a few bytes would be answered with all that is known, again and again.
+    await announcer.told(q2.name, { kind: 'known', content: lacking });
+    expect(links.take()).toEqual([]);
+    announcer.linkUp(q2.name);
+    links.take();
     await announcer.told(q2.name, { kind: 'known', content: known });
     expect(links.take()).toEqual([]);
+    announcer.linkUp(q2.name);
+    links.take();
+    await announcer.told(q2.name, { kind: 'known', content: lacking });
+    expect(links.take()).toHaveLength(2);
   });
 });
 
