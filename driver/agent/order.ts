@@ -4,6 +4,7 @@ import type { DeskRefusal } from '../desk/desk-requests.ts';
 import type { OrderRequest } from '../wallet/wallet-orders.ts';
 import type { HomeDesk } from './home-desk.ts';
 import type { Host } from './host.ts';
+import { withdraw } from './withdraw.ts';
 
 /** The order stands, and some of it is still to come. */
 const unfinished: ReadonlySet<DeskRefusal['code']> = new Set(['card-fault', 'pool-full']);
@@ -22,6 +23,7 @@ export async function carryOutOrder(
 ): Promise<OrderOutcome> {
   host.wallet.orders.open(order, host.clock.nowMs());
   const answer = await ask(host, desk, order);
+  if (answer.outcome === 'refused' && order.retirement) await withdraw(host, desk.card);
   if (answer.outcome === 'done') host.wallet.orders.end(order.orderId, 'done');
   else if (unfinished.has(answer.code)) throw new DeskError('outcome-unknown', answer.message);
   else host.wallet.orders.end(order.orderId, 'refused', answer.message);

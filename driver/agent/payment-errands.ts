@@ -13,6 +13,7 @@ import type { Host } from './host.ts';
 import { HostError } from './host-error.ts';
 import { keepConnected } from './keep-connected.ts';
 import { exchangeFor, held } from './order-errands.ts';
+import { withdraw } from './withdraw.ts';
 
 /** How far ahead of this machine's clock a station's may be, before one of them is wrong. */
 const clockSkewSeconds = 300n;
@@ -91,8 +92,11 @@ async function authoriseAndPay(
   await desk.card.authorise('pay', quoteDigest);
   const answer = await desk.link.pay(quoteDigest);
   if (answer.outcome === 'refused') {
+    await withdraw(host, desk.card);
+    const paid = host.wallet.payments.ofQuote(quoteDigest);
+    if (paid !== undefined) return paid;
     // The card may have signed before it failed: the quote stays authorised, and is never replaced.
-    if (answer.code === 'card-fault' || (await hasSigned(host, desk))) {
+    if (answer.code === 'card-fault' || (await hasSigned(host, desk, billTotal(terms.bill)))) {
       throw new DeskError('outcome-unknown', answer.message);
     }
     host.wallet.quotes.refuse(quoteDigest, answer.message, host.clock.nowMs());
@@ -107,11 +111,14 @@ async function authoriseAndPay(
   }
 }
 
-/** The station's no is checked with the card: a coin signed since the wallet last looked. */
-async function hasSigned({ wallet }: Host, { card }: HomeDesk): Promise<boolean> {
+/** The station's no is checked with the card: no coin of this value has left its unspent ones. */
+async function hasSigned(host: Host, { card }: HomeDesk, total: bigint): Promise<boolean> {
   const onCard = await card.listCoins();
-  return onCard.some(
-    ({ state, coinId }) => state === 'signed' && wallet.coins.find(coinId)?.state === 'held',
+  const unspent = new Set(
+    onCard.filter(({ state }) => state === 'unspent').map(({ coinId }) => toHex(coinId)),
+  );
+  return held(host).some(
+    ({ coin: { body } }) => body.value === total && !unspent.has(toHex(body.coinId)),
   );
 }
 

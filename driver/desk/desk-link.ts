@@ -257,8 +257,6 @@ class Conversation {
         throw new DeskError('desk-ended', words, { deskCode: code });
       }
       case 'enrolled':
-        this.#options.onNotice(message);
-        return;
       case 'coinsLoaded':
       case 'concluded':
         if (!sealed) throw protocol(`sent ${message.kind} in the clear`);

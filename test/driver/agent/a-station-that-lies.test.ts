@@ -1,6 +1,6 @@
 /** What a station says that is not so: nothing of it is believed, and nothing is lost by it. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { toHex } from '../../../applet-spec/bytes.ts';
+import { fromHex, toHex } from '../../../applet-spec/bytes.ts';
 import type { DeskMessage } from '../../../applet-spec/desk-messages.ts';
 import type { ErrandParams } from '../../../driver/agent/errands.ts';
 import { HostBench } from '../desk/host-bench.ts';
@@ -8,6 +8,8 @@ import { bob } from '../desk/stand-in-papers.ts';
 
 const quoteWish: ErrandParams<'quote'> = { payee: bob, minimumSuite: 'aes', avoid: [] };
 const coinsOf = (value: number, count: number) => ({ lines: [{ value: String(value), count }] });
+
+const none = new Uint8Array(0);
 
 let bench: HostBench;
 beforeEach(async () => {
@@ -58,6 +60,21 @@ it('a refusal before the card has signed is one', async () => {
   bench.desk.script.refuse.set('pay', { code: 'no-route', message });
   await expect(pay()).rejects.toMatchObject({ outcome: 'refused', code: 'no-route', message });
   expect(bench.wallet.quotes.pending()).toEqual([]);
+});
+
+it('what a station has refused it cannot have paid later', async () => {
+  const message = 'The link is down. No coin was used.';
+  bench.desk.script.refuse.set('pay', { code: 'no-route', message });
+  const { quoteId } = await bench.runner.run('quote', quoteWish);
+  const how = { quoteId, exchange: false, waitMs: 0 };
+  await expect(bench.runner.run('pay', how)).rejects.toMatchObject({ code: 'no-route' });
+  bench.desk.script.refuse.clear();
+  const refused = bench.wallet.quotes.find(fromHex(quoteId));
+  const { link } = await bench.host.desk();
+  await expect(link.pay(refused?.quoteDigest ?? none)).resolves.toMatchObject({
+    outcome: 'refused',
+    message: 'not-authorised',
+  });
 });
 
 it('coins of other values than ordered are told', async () => {

@@ -5,6 +5,7 @@ import { deskMessage } from '../../../applet-spec/desk-messages.ts';
 import { toStationName } from '../../../applet-spec/names.ts';
 import { WalletError } from '../../../driver/wallet/wallet-error.ts';
 import { HostBench, pin } from './host-bench.ts';
+import { alice, q1 } from './stand-in-papers.ts';
 
 let bench: HostBench;
 beforeEach(async () => {
@@ -40,6 +41,13 @@ describe('a station in the greeting', () => {
             kind: 'coins',
             content: { requestId: 1n, coins: [], more: 0 },
           }),
+        ),
+    ],
+    [
+      'word of an enrolment in the clear',
+      (socket: WebSocket) =>
+        socket.send(
+          deskMessage.encode({ kind: 'enrolled', content: { user: alice, station: q1 } }),
         ),
     ],
   ])('that sends %s is left', async (_what, instead) => {
