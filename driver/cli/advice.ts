@@ -47,7 +47,9 @@ const advice: Readonly<Record<string, string>> = {
   'wallet-unreachable': 'check its folder, its permissions, and whether the disk is full',
   'wallet-busy': 'end the other program and try again',
   'agent-running': 'commands use it by themselves; end it with Ctrl-C where it runs',
-  'agent-ended': 'start it again with `keytoll agent`',
+  'agent-ended':
+    'start it again with `keytoll agent`, which finds out what became of it: order and pay ' +
+    'nothing anew before',
 };
 
 /** One line: what is wrong and, where there is something, what to do. */
