@@ -2,6 +2,7 @@ import { toHex } from '../../applet-spec/bytes.ts';
 import type { Retirement } from '../../applet-spec/card-objects.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import type { OrderLine } from '../../applet-spec/desk-messages.ts';
+import { DeskError } from '../desk/desk-error.ts';
 import { checkOrdered } from '../desk/record-check.ts';
 import type { WalletCoin } from '../wallet/wallet-coins.ts';
 import type { OrderRequest } from '../wallet/wallet-orders.ts';
@@ -113,7 +114,13 @@ async function placeOrder(
     onProgress({ loaded: Number(event.loaded), of: Number(event.of) });
   });
   try {
-    const answer = await carryOutOrder(host, desk, order);
+    const answer = await carryOutOrder(host, desk, order).catch((error: unknown) => {
+      // It never left: nobody hears of it again, and it is not carried out behind anybody's back.
+      if (!(error instanceof DeskError) || error.code !== 'outcome-unknown') {
+        host.wallet.orders.end(order.orderId, 'refused', 'it was never sent');
+      }
+      throw error;
+    });
     if (answer.outcome === 'refused') {
       throw new HostError('desk-refused', answer.message, answer.code);
     }

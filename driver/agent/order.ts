@@ -23,10 +23,13 @@ export async function carryOutOrder(
 ): Promise<OrderOutcome> {
   host.wallet.orders.open(order, host.clock.nowMs());
   const answer = await ask(host, desk, order);
-  if (answer.outcome === 'refused' && order.retirement) await withdraw(host, desk.card);
-  if (answer.outcome === 'done') host.wallet.orders.end(order.orderId, 'done');
-  else if (unfinished.has(answer.code)) throw new DeskError('outcome-unknown', answer.message);
-  else host.wallet.orders.end(order.orderId, 'refused', answer.message);
+  if (answer.outcome === 'done') {
+    host.wallet.orders.end(order.orderId, 'done');
+    return answer;
+  }
+  if (unfinished.has(answer.code)) throw new DeskError('outcome-unknown', answer.message);
+  host.wallet.orders.end(order.orderId, 'refused', answer.message);
+  if (order.retirement !== undefined) await withdraw(host, desk.card);
   return answer;
 }
 

@@ -1,5 +1,6 @@
 /** What people do by mistake: it is refused with words for them, and costs them nothing. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { commands } from '../../../applet-spec/commands.ts';
 import { ErrandError } from '../../../driver/agent/errand-error.ts';
 import type { ErrandParams } from '../../../driver/agent/errands.ts';
 import { Host } from '../../../driver/agent/host.ts';
@@ -167,6 +168,41 @@ it('an order that filled the card on its way stays open, for the rest of its coi
     message,
   });
   expect(bench.wallet.orders.pending()).toHaveLength(1);
+});
+
+it('an order that a fault kept from leaving is not carried out later', async () => {
+  await bench.enrol();
+  await bench.runner.run('buy', coinsOf(30, 2));
+  const answerTruly = bench.card.process.bind(bench.card);
+  const card = vi.spyOn(bench.card, 'process');
+  card.mockImplementation((command) =>
+    command[1] === commands.authorise.ins
+      ? Promise.resolve(Uint8Array.of(0x6f, 0x00))
+      : answerTruly(command),
+  );
+  await expect(bench.runner.run('refund', coinsOf(30, 1))).rejects.toMatchObject({
+    outcome: 'fault',
+  });
+  card.mockRestore();
+  const desk = await bench.host.desk();
+  desk.close();
+  await desk.closed;
+  await expect(bench.runner.run('balance', {})).resolves.toMatchObject({ coins: 2 });
+  expect(bench.desk.asked).not.toContain('refund');
+});
+
+it('an order to a link that has just ended is not carried out later', async () => {
+  await bench.enrol();
+  const desk = await bench.host.desk();
+  const knowsRoom = desk.card.applicationInfo.bind(desk.card);
+  vi.spyOn(desk.card, 'applicationInfo').mockImplementationOnce(async () => {
+    desk.close();
+    return knowsRoom();
+  });
+  await expect(bench.runner.run('buy', coinsOf(30, 2))).rejects.toMatchObject({
+    outcome: 'fault',
+  });
+  await expect(bench.runner.run('balance', {})).resolves.toMatchObject({ coins: 0 });
 });
 
 it('a payment without answer is named by its quote, which can be repeated', async () => {
