@@ -154,11 +154,11 @@ it(
 );
 
 it(
-  'a stolen coin key: its coins are refused with the reason, replaced, and then pay',
+  'a stolen coin key: its coins are given back, exchanged, or refused and replaced',
   onRoad({}, async (road) => {
     const { alice, bob } = road;
     const q1 = road.station('q1');
-    await coins(road, 2);
+    await coins(road, 4);
     await paid(road);
     await revoked(road, q1, 'coin.der');
     // Nobody is sold what no station takes.
@@ -170,13 +170,17 @@ it(
     await q1.newKey('coin');
     await road.ready();
     for (const user of road.users) await road.atDesk(user);
+    await alice.run('refund', { lines: [{ value: String(road.price()), count: 1 }] });
+    await alice.run('exchange', { lines: [{ value: String(road.price() - 1n), count: 1 }] });
     const { quoteId } = await alice.quote(bob.name);
     const { standing, reason, paymentId } = await alice.pay(quoteId);
     expect({ standing, reason }).toEqual({ standing: 'refused', reason: 'certificate-not-valid' });
     expect(await bob.keyCheck(paymentId)).toBeUndefined();
     const complaint = q1.log.complaints.find((line) => line.includes('refused before admission'));
     expect(complaint).toContain('q1 signed the coin under a certificate now revoked');
-    await road.eventually('the coin is replaced', async () => (await unspent(alice)).length === 1);
+    await road.eventually('the coin is replaced', async () => {
+      return String(await unspent(alice)) === `1,${road.price() - 1n},${road.price()}`;
+    });
     await paid(road);
   }),
 );
