@@ -49,6 +49,10 @@ export function registerAuditCommand(program: Command): void {
     .addHelpText('after', '\nAll is audited, whatever is itemised. Exit code 1 with findings.')
     .action((options: AuditOptions, command: Command) =>
       reporting(command, async () => {
+        const { from, to } = options;
+        if (from !== undefined && to !== undefined && from > to) {
+          command.error('error: --from is later than --to: there is nothing in between');
+        }
         const config = readStationConfig(options.config);
         const items: Item[] = [];
         const report = await auditOwnStore(config, {

@@ -34,6 +34,10 @@ export function addAuditCommand(cli: Cli): void {
 
 async function audit(setting: CommandSetting, options: AuditOptions): Promise<number> {
   const { card = false, csv = false, ...filter } = options;
+  const { from, to } = filter;
+  if (from !== undefined && to !== undefined && from > to) {
+    throw new UsageError('--from is later than --to: there is nothing in between');
+  }
   if (csv && setting.json) throw new UsageError('--csv and --json are two forms of one thing');
   const own = card ? (await setting.run('check-signatures', {})).checked : [];
   const ownSignatures = new Map(own.map(({ paymentId, own: holds }) => [paymentId, holds]));

@@ -60,6 +60,11 @@ function signatureFigures(): Figure[] {
   ];
 }
 
+/** What was asked for is at fault, and nothing was measured. */
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -79,7 +84,7 @@ async function main(): Promise<void> {
   const chosen = positionals.map((name) => {
     const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
     if (bench === undefined) {
-      throw new RangeError(`no bench "${name}"; there are ${Object.keys(benches).join(', ')}`);
+      throw new UsageError(`no bench "${name}"; there are ${Object.keys(benches).join(', ')}`);
     }
     return bench;
   });
@@ -100,8 +105,14 @@ async function main(): Promise<void> {
 function numberOf(text: string, name: string): number {
   const value = Number(text);
   if (!(value > 0))
-    throw new RangeError(`${name} ${text}: a number of seconds above 0 is expected`);
+    throw new UsageError(`${name} ${text}: a number of seconds above 0 is expected`);
   return value;
+}
+
+/** Ours, or of `parseArgs`: an option that there is not. */
+function isUsage(error: unknown): boolean {
+  if (error instanceof UsageError) return true;
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_');
 }
 
 // However the bench ends, nothing that it started outlives it.
@@ -112,7 +123,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 try {
   await main();
 } catch (error) {
-  const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`${told}\n`);
-  process.exitCode = 1;
+  const isTheirs = isUsage(error);
+  const told = error instanceof Error ? (isTheirs ? error.message : error.stack) : String(error);
+  process.stderr.write(`${told ?? 'the bench failed'}\n`);
+  process.exitCode = isTheirs ? 2 : 1;
 }

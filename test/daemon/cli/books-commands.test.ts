@@ -187,6 +187,18 @@ describe('keytolld audit --csv', () => {
     expect(exitCode).not.toBe(0);
     expect(text).toContain("option '--csv' cannot be used with option '--json'");
   });
+
+  it('is of days that follow each other', async () => {
+    const { text, exitCode } = await keytolld(
+      'audit',
+      '--from',
+      '2026-07-02',
+      '--to',
+      '2026-07-01',
+    );
+    expect(exitCode).not.toBe(0);
+    expect(text).toContain('--from is later than --to');
+  });
 });
 
 describe('keytolld positions and settle --paid', () => {

@@ -103,5 +103,8 @@ describe('keytoll audit', () => {
     const odd = await keytoll('audit', '--from', 'yesterday');
     expect(odd.exitCode).toBe(2);
     expect(odd.notes).toMatch(/expected a day or time such as 2026-07-01/);
+    const turned = await keytoll('audit', '--from', '2026-07-02', '--to', '2026-07-01');
+    expect(turned.exitCode).toBe(2);
+    expect(turned.notes).toMatch(/--from is later than --to/);
   });
 });
