@@ -57,7 +57,7 @@ it(
     alice.card.afterNext('pay', () => alice.station.deskWire.cut());
     const lost = await refusalOf(alice.pay(quoteId));
     expect(lost.outcome).toBe('unknown');
-    expect(lost.words).toContain('repeating the same quote or order never pays twice');
+    expect(lost.words).toContain('a quote is paid once, however often');
     await alice.station.deskWire.mend();
     road.clock.moveOn(2);
     await road.atDesk(alice);
