@@ -5,7 +5,11 @@ import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import { payment as paymentCodec } from '../../applet-spec/payment.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
-import { redemptionIdOf, settlementWord } from '../settlement/settlement-messages.ts';
+import {
+  redemptionIdOf,
+  settlementWord,
+  type SettlementContent,
+} from '../settlement/settlement-messages.ts';
 import { mirrored } from '../settlement/window-steps.ts';
 import type { ClaimRow, ClaimSide, SettlementWindow } from '../store/settlement-store.ts';
 import type { PaymentRow } from '../store/store.ts';
@@ -120,7 +124,7 @@ export class SettlementAudit {
       const word = settlementWord.decode(bytes);
       const { from, to, network: of, content } = word.body;
       if (from !== this.#peer || to !== station || of !== network) return 'is between others';
-      if (content.kind !== 'closing' && content.kind !== 'closed') return 'is about no totals';
+      if (!isAboutTotals(content)) return 'is about no totals';
       if (content.content.sequence !== window.sequence) return 'is about another window';
       if (!mirrored(window, content.content)) return 'gives other totals';
       return keys.allDocumentKeys(from).some((one) => settlementWord.verify(word, one))
@@ -136,6 +140,13 @@ export class SettlementAudit {
     const words = `settlement with ${this.#peer}: ${detail}`;
     this.findings.push({ code, detail: words, party, ...(paymentId && { paymentId }) });
   }
+}
+
+/** `recalled`: told again to books that had lost it. */
+function isAboutTotals(
+  content: SettlementContent,
+): content is Extract<SettlementContent, { kind: 'closing' | 'closed' | 'recalled' }> {
+  return content.kind === 'closing' || content.kind === 'closed' || content.kind === 'recalled';
 }
 
 function billOf(row: PaymentRow) {

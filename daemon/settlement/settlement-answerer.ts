@@ -10,6 +10,7 @@ import type { PaymentRow } from '../store/store.ts';
 import { judgeClaim } from './claim-judgement.ts';
 import type { SettlementContext } from './settlement-context.ts';
 import {
+  recalledMost,
   redemptionIdOf,
   settlementWord,
   type Claim,
@@ -87,6 +88,8 @@ export class SettlementAnswerer {
         return this.#claimNow(peer, content.content.sequence);
       case 'closing':
         return this.#close(peer, content.content, question);
+      case 'recall':
+        return this.#recalled(peer, content.content);
       default:
         return declined('out-of-sequence');
     }
@@ -198,6 +201,31 @@ export class SettlementAnswerer {
     await store.closeWindow(peer, sequence);
     await this.#books.agree(peer, peers, word);
     return { kind: 'closed', content: { sequence, ours, theirs } };
+  }
+
+  /** What a window holds here, for a peer that has lost its own record of it. */
+  async #recalled(peer: StationName, asked: ContentOf<'recall'>): Promise<SettlementContent> {
+    const { store, primitives, station } = this.#context;
+    const window = await store.window(peer, asked.sequence);
+    if (window === undefined) return declined('out-of-sequence');
+    const [side, claimant] =
+      asked.side === 'ours' ? (['theirs', peer] as const) : (['ours', station] as const);
+    const after = asked.after && redemptionIdOf(primitives, asked.after, claimant);
+    const page = await store.claims(side, peer, asked.sequence, after, recalledMost);
+    const { sequence, ours, theirs, state, agreement } = window;
+    return {
+      kind: 'recalled',
+      content: {
+        sequence,
+        ours,
+        theirs,
+        state,
+        claims: page.map(({ paymentId }) => paymentId),
+        more: page.length < recalledMost ? 0 : 1,
+        // Once: a word that is kept as an agreement must not hold others.
+        ...(agreement && asked.side === 'ours' && { agreement }),
+      },
+    };
   }
 
   /** The window of the question is here, from now on; else what to answer. */

@@ -20,6 +20,7 @@ import {
 } from './settlement-messages.ts';
 import { SettlementTalk } from './settlement-talk.ts';
 import { lastWindow, type WindowBooks } from './window-books.ts';
+import { recallWindows } from './window-recall.ts';
 import { isEmpty } from './window-steps.ts';
 
 export interface RefusedClaim {
@@ -63,17 +64,24 @@ export class SettlementAsker {
   /** Everything that can be settled now. Never rejects for what the peer did or did not do. */
   async run(): Promise<PeerOutcome> {
     return this.#concluded(async () => {
-      const { rolledBack } = this.#context.standing;
+      const { rolledBack, declared } = this.#context.standing;
       if (rolledBack !== undefined) {
         const { witness } = rolledBack;
         const words = `records that ${witness} witnessed are lost; nothing is settled without them`;
         throw new SettlementError('books-lost', words);
       }
       const standing = await this.#talk.greet();
+      if (declared !== undefined) await this.#recall(standing.sequence);
       for (let windows = 0; windows < windowsMost; windows++) {
         if (!(await this.#settleWindow()) && !(await this.#isBehind(standing))) return;
       }
     });
+  }
+
+  /** Windows of a time that these books have lost. */
+  async #recall(last: bigint): Promise<void> {
+    const recalled = await recallWindows(this.#context, this.#books, this.#talk, last);
+    for (const sequence of recalled) this.#touched.add(sequence);
   }
 
   /**

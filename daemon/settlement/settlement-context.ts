@@ -54,7 +54,10 @@ export interface SettlementContext {
     question: Question,
     timeoutMs: number,
   ) => Promise<Asked>;
-  readonly standing: Pick<LogStanding, 'rolledBack'>;
+  /** Books that were rebuilt after a loss may lack windows. */
+  readonly standing: Pick<LogStanding, 'rolledBack' | 'declared'>;
+  /** What may have signed a word of this station: its document key, and those before. */
+  readonly ownKeys: readonly VerifyingKey[];
   /** A verdict that a claim brought before the network did; verified and made durable. */
   readonly takeReceipt: (receipt: Receipt) => Promise<ReceiptOutcome>;
   readonly log: SettlementLog;

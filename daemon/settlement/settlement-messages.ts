@@ -24,6 +24,7 @@ import {
   element,
   listOf,
   nothing,
+  octets,
   oneOf,
   optional,
   small,
@@ -87,6 +88,13 @@ export const declineCodes = {
 const sequence = element(0x80, uint(8));
 const totals = { sequence, ours: element(0xa1, total), theirs: element(0xa2, total) } as const;
 
+/** As the asker calls them. */
+const recalledSides = { ours: 1, theirs: 2 } as const;
+/** Claims of one answer. */
+export const recalledMost = 512;
+/** A word about totals is short; one that was recalled itself lists claims too. */
+const agreementBytesMost = 40_000;
+
 const content = choice({
   // Questions
   /** Asks for a nonce, which ends the life of every question before. */
@@ -99,6 +107,19 @@ const content = choice({
   invitation: element(0x63, struct({ sequence })),
   /** The asker has closed the window with these totals. */
   closing: element(0x64, struct(totals)),
+  /**
+   * What did this window hold? Asked by a station that has lost its records, of its own claims and
+   * of the peer's, page by page.
+   */
+  recall: element(
+    0x65,
+    struct({
+      sequence,
+      side: element(0x81, oneOf(recalledSides)),
+      /** The payment of the last claim of the page before. */
+      after: optional(element(0x82, hash)),
+    }),
+  ),
   // Answers
   /** The last window of the pair here; sequence zero where there was none. */
   standing: element(0x71, struct({ sequence, state: element(0x81, oneOf(windowStates)) })),
@@ -112,6 +133,19 @@ const content = choice({
   /** They do not mirror the asker's. */
   differing: element(0x75, struct(totals)),
   declined: element(0x76, struct({ reason: element(0x80, oneOf(declineCodes)) })),
+  recalled: element(
+    0x77,
+    struct({
+      ...totals,
+      state: element(0x83, oneOf(windowStates)),
+      /** Payments of the claims asked for. */
+      claims: element(0xa4, listOf(element(0x80, hash), 0, recalledMost)),
+      /** 1 where there are more behind the last. */
+      more: element(0x85, small(1)),
+      /** With the asker's claims: its own word for the totals, where it had given one. */
+      agreement: optional(element(0x86, octets(1, agreementBytesMost))),
+    }),
+  ),
 });
 export type SettlementContent = Static<typeof content>;
 export type ContentOf<K extends SettlementContent['kind']> = Extract<

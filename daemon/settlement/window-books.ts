@@ -30,6 +30,14 @@ export class WindowBooks {
     return true;
   }
 
+  /** The peer says that it was paid for, which only its own loss could make untrue. */
+  async paidBefore(window: SettlementWindow): Promise<void> {
+    const { store, clock } = this.#context;
+    if (window.state !== 'agreed' || netOf(window) > 0n) return;
+    const { peer, sequence } = window;
+    await store.payWindow(peer, sequence, this.#reference(window), clock.nowMs());
+  }
+
   /** After a restart: what was agreed and not yet booked. */
   async resume(): Promise<void> {
     const { store } = this.#context;

@@ -106,6 +106,7 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
   const recovery = recoveryOf(config, seams, { ...given, positions, witnessedLog }, context.log, {
     questions: () => questions,
     tollRoad: () => tollRoad,
+    settlement: () => settlement,
   });
   return { announcer, tollRoad, desk, settlement, positions, failures, witnessedLog, recovery };
 }

@@ -8,6 +8,7 @@ import { Recovery } from '../recovery/recovery.ts';
 import type { Positions } from '../relay/positions.ts';
 import type { TollLog } from '../relay/toll-context.ts';
 import type { TollRoad } from '../relay/toll-road.ts';
+import type { Settlement } from '../settlement/settlement.ts';
 import type { RecoveryPeer, RecoveryRow } from '../store/recovery-store.ts';
 import type { Store } from '../store/store.ts';
 import type { WitnessedLog } from '../witness/witnessed-log.ts';
@@ -34,7 +35,11 @@ export function recoveryOf(
     readonly witnessedLog: WitnessedLog;
   },
   tollLog: TollLog,
-  later: { readonly questions: () => Questions; readonly tollRoad: () => TollRoad },
+  later: {
+    readonly questions: () => Questions;
+    readonly tollRoad: () => TollRoad;
+    readonly settlement: () => Settlement;
+  },
 ): Recovery {
   const { identity, trust, ...parts } = given;
   return new Recovery({
@@ -49,7 +54,11 @@ export function recoveryOf(
     questions: later.questions,
     takeReceipt: (receipt, from) => later.tollRoad().takeShownReceipt(receipt, from),
     passBack: (previous, receipt) => later.tollRoad().passBack(previous, receipt),
-    onWhole: () => later.tollRoad().start(),
+    onWhole: async () => {
+      await later.tollRoad().start();
+      // Windows of the lost time are recalled first.
+      await later.settlement().settle();
+    },
     onProgress: (message, detail = {}) => {
       log.warn(detail, message);
     },

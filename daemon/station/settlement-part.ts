@@ -46,6 +46,7 @@ export function settlementOf(
     routeTo: (peer) => routeTo(config.name, peer, { links, directory }, clock.nowMs()),
     documentKeyOf: (peer) => directory.entry(peer)?.documentKey,
     ask: (route, question, timeoutMs) => later.questions().ask(route, question, timeoutMs),
+    ownKeys: identity.documentKeys,
     takeReceipt: (receipt) => later.tollRoad().takeReceipt(receipt),
     log: settlementLog(log),
   });

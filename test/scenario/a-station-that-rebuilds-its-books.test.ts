@@ -240,3 +240,47 @@ it(
     await paid(road);
   }),
 );
+
+it.each(['q1', 'q2', 'q3'])(
+  'what %s had settled in the lost time is neither claimed nor paid again',
+  async (name) => {
+    await onRoad({}, async (road) => {
+      await withCoins(road);
+      const station = road.station(name);
+      await paid(road);
+      await road.station('q2').running.settle();
+      const copy = copyOf(road, station);
+      await paid(road);
+      for (const one of ['q2', 'q3']) await road.station(one).running.settle();
+      await paid(road);
+      const whole = await station.books();
+      road.clock.moveOn(checkpointSeconds);
+      await witnessed(road, name);
+      await startFrom(road, station, copy);
+      await rebuilt(road, station);
+      // Links that drew keys anew meanwhile say so again.
+      road.clock.moveOn(31);
+      await road.ready();
+      // Also what was open: its windows of the lost time are recalled first.
+      await road.eventually('it has settled', async () => {
+        const { peers } = await station.running.settle();
+        return peers.every(({ problem, refused }) => problem === undefined && refused.length === 0);
+      });
+      const { balances } = await station.books();
+      expect(Object.keys(balances).filter((one) => /payable|receivable/.test(one))).toEqual([]);
+      expect(balances['fees-earned']).toBe(whole.balances['fees-earned']);
+      await paid(road);
+      for (const one of ['q2', 'q3']) {
+        const { peers } = await road.station(one).running.settle();
+        expect(peers.flatMap(({ refused }) => refused)).toEqual([]);
+        expect(peers.flatMap(({ problem }) => problem ?? [])).toEqual([]);
+      }
+      for (const one of road.stations) {
+        const { balances: now } = await one.books();
+        expect(Object.keys(now).filter((account) => /payable|receivable/.test(account))).toEqual(
+          [],
+        );
+      }
+    })();
+  },
+);

@@ -31,6 +31,8 @@ export class SettlementRoom {
   terms: SettlementTerms = { everySeconds: 0, pay: 'on-agreement' };
   /** What witnesses say of the books of every station that starts from now on. */
   rolledBack: SettlementContext['standing']['rolledBack'];
+  /** Whose books were rebuilt. */
+  readonly wereLost = new Set<StationName>();
   /** Asked for each question in turn. */
   fate: (content: SettlementContent) => Fate = () => 'delivered';
 
@@ -79,7 +81,10 @@ export class SettlementRoom {
       entropy,
       documentKey,
       store,
-      standing: { rolledBack: this.rolledBack },
+      standing: {
+        rolledBack: this.rolledBack,
+        declared: this.wereLost.has(name) ? ({} as never) : undefined,
+      },
       routeTo: (peer) => [name, peer],
       documentKeyOf: (peer) => this.toll.stations.find((one) => one.name === peer)?.documentKey,
       ask: async (route, question) => {
@@ -87,6 +92,7 @@ export class SettlementRoom {
         if (to === undefined || question.kind !== 'settlement') return { kind: 'no-answer' };
         return this.#carry(to, question.content);
       },
+      ownKeys: [documentKey],
       takeReceipt: async ({ body }) => {
         const paid = this.paid.get(toHex(body.paymentId));
         if (paid === undefined) return 'not-ours';
