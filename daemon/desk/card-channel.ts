@@ -36,8 +36,20 @@ export type CardReply =
   /** The command may have run. The channel is closed; ask the journal in a new one. */
   | { readonly outcome: 'unknown' };
 
+export interface ChannelOptions {
+  readonly primitives: Primitives;
+  readonly entropy: Entropy;
+  readonly transmit: Transmit;
+}
+
+export interface RefusedCard {
+  readonly outcome: 'refused';
+  readonly why: string;
+}
+
 export interface OpenedCard {
   readonly outcome: 'open';
+  readonly card: CardRecord;
   readonly channel: CardChannel;
   /** The version that the card answered under, and its keys. */
   readonly keyVersion: number;
@@ -64,13 +76,25 @@ export class CardChannel {
   }
 
   /** Mutual authentication at level 33. `refused` says, for the log, what did not hold. */
-  static async open(options: {
-    readonly primitives: Primitives;
-    readonly entropy: Entropy;
-    readonly transmit: Transmit;
-    readonly card: CardRecord;
-  }): Promise<OpenedCard | { readonly outcome: 'refused'; readonly why: string }> {
-    const { primitives, entropy, transmit, card } = options;
+  static async open({
+    card,
+    ...options
+  }: ChannelOptions & { readonly card: CardRecord }): Promise<OpenedCard | RefusedCard> {
+    return CardChannel.openOneOf({ ...options, cards: [card] });
+  }
+
+  /**
+   * With whichever of these cards it is, by its answer under the keys that it shares with this
+   * station: books that were rebuilt may not know the handle that it shows now.
+   */
+  static async openOneOf({
+    primitives,
+    entropy,
+    transmit,
+    cards,
+  }: ChannelOptions & {
+    readonly cards: Iterable<CardRecord> | AsyncIterable<CardRecord>;
+  }): Promise<OpenedCard | RefusedCard> {
     const stationChallenge = entropy.randomBytes(16);
     const greeted = decodeResponse(
       await transmit(encodeCommand(initializeUpdate(0, stationChallenge), 'short')),
@@ -82,26 +106,23 @@ export class CardChannel {
     } catch {
       return refused('the answer to INITIALIZE UPDATE is malformed');
     }
-    const keys = keysOf(card, greeting.keyVersion);
-    if (keys === undefined) return refused(`key version ${greeting.keyVersion} is not known`);
-    const authentication = authenticateCard(
-      primitives,
-      keys,
-      stationChallenge,
-      greeting,
-      keytollSecurityLevel,
-    );
-    if (authentication.verdict === 'refused') return refused(authentication.reason);
-    const answered = decodeResponse(await transmit(encodeCommand(authentication.command, 'short')));
-    if (answered.sw !== statusWords.done) return refused('EXTERNAL AUTHENTICATE was refused');
-    return {
-      outcome: 'open',
-      channel: new CardChannel(primitives, transmit, authentication.channel),
-      keyVersion: greeting.keyVersion,
-      keys,
-      cardChallenge: greeting.cardChallenge,
-      stationChallenge,
-    };
+    const { keyVersion, cardChallenge } = greeting;
+    let why = `key version ${keyVersion} is not known`;
+    for await (const card of cards) {
+      const keys = keysOf(card, keyVersion);
+      if (keys === undefined) continue;
+      const level = keytollSecurityLevel;
+      const found = authenticateCard(primitives, keys, stationChallenge, greeting, level);
+      if (found.verdict === 'refused') {
+        why = found.reason;
+        continue;
+      }
+      const answered = decodeResponse(await transmit(encodeCommand(found.command, 'short')));
+      if (answered.sw !== statusWords.done) return refused('EXTERNAL AUTHENTICATE was refused');
+      const channel = new CardChannel(primitives, transmit, found.channel);
+      return { outcome: 'open', card, channel, keyVersion, keys, cardChallenge, stationChallenge };
+    }
+    return refused(why);
   }
 
   get isOpen(): boolean {
@@ -145,6 +166,6 @@ function keysOf(card: CardRecord, keyVersion: number): CardKeys | undefined {
   return keyVersion === card.nextKeyVersion ? card.nextKeys : undefined;
 }
 
-function refused(why: string): { readonly outcome: 'refused'; readonly why: string } {
+function refused(why: string): RefusedCard {
   return { outcome: 'refused', why };
 }

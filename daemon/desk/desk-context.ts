@@ -5,6 +5,7 @@ import type { Currency, StationName, UserName } from '../../applet-spec/names.ts
 import type { Entropy, Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import type { Batch } from '../batch.ts';
 import type { CoinMint } from '../coin-mint.ts';
+import type { TokenBuckets } from '../relay/token-buckets.ts';
 import type { Log } from '../station/log.ts';
 import type { Store } from '../store/store.ts';
 import type { LogStanding } from '../witness/log-standing.ts';
@@ -45,7 +46,9 @@ export interface DeskContext {
   /** Payments whose card has the verdict, to be marked so together. */
   readonly concluding: Batch<Uint8Array, true>;
   readonly toll: Toll;
-  readonly standing: Pick<LogStanding, 'refusal'>;
+  readonly standing: Pick<LogStanding, 'refusal' | 'rolledBack' | 'declared'>;
+  /** How often a card is looked for among all whose handle is not known. */
+  readonly searches: TokenBuckets;
   /** Absent where the CA's desk is not at hand: cards cannot be enrolled then. */
   readonly certifyUser: CertifyUser | undefined;
   readonly attestation: AttestationPolicy;
@@ -56,7 +59,11 @@ export interface DeskContext {
  * What a station answers whose books were rolled back (failure 39): of what it changed at a card
  * the newest copy of its database would know nothing.
  */
-export function booksClosed({ standing }: Pick<DeskContext, 'standing'>): DeskRefusal | undefined {
+export function booksClosed({
+  standing,
+}: {
+  readonly standing: Pick<LogStanding, 'refusal'>;
+}): DeskRefusal | undefined {
   const why = standing.refusal;
   if (why === undefined) return undefined;
   return { outcome: 'refused', code: 'rolled-back', message: `${why} Nothing was changed.` };

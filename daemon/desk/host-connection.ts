@@ -49,9 +49,9 @@ export class HostConnection {
   readonly opened: OpenedCard;
   readonly #line: Line;
 
-  private constructor(line: Line, card: CardRecord, opened: OpenedCard) {
+  private constructor(line: Line, opened: OpenedCard) {
     this.#line = line;
-    this.card = card;
+    this.card = opened.card;
     this.channel = opened.channel;
     this.opened = opened;
   }
@@ -68,18 +68,12 @@ export class HostConnection {
     });
     try {
       const hello = await line.hello;
-      const card = await context.store.cardByIdentifier(hello.cardIdentifier);
-      if (card === undefined || card.state === 'frozen') {
-        throw new DeskError(
-          'unknown-card',
-          `${context.station} does not know this card; its operator runs \`keytolld enrol\` first.`,
-        );
-      }
-      const opened = await CardChannel.open({
+      const known = await context.store.cardByIdentifier(hello.cardIdentifier);
+      const opened = await CardChannel.openOneOf({
         primitives: context.primitives,
         entropy: context.entropy,
         transmit: (apdu) => line.transmit(apdu),
-        card,
+        cards: candidates(context, known),
       });
       if (opened.outcome === 'refused') {
         const { remote } = socket;
@@ -88,7 +82,7 @@ export class HostConnection {
         throw new DeskError('unknown-card', 'The card could not be authenticated.');
       }
       line.seal(opened, hello.hostNonce);
-      return new HostConnection(line, card, opened);
+      return new HostConnection(line, opened);
     } catch (error) {
       line.end(
         error instanceof DeskError
@@ -112,6 +106,38 @@ export class HostConnection {
   /** Tells the host why, and ends the connection. */
   end(error: DeskError): void {
     this.#line.end(error);
+  }
+}
+
+const cardsAPage = 100;
+
+/**
+ * Which card it may be; throws DeskError for one that is not of this station. Books that have lost
+ * records may lack the handle that it shows now: then it is looked for among all.
+ */
+function candidates(
+  context: DeskContext,
+  known: CardRecord | undefined,
+): Iterable<CardRecord> | AsyncIterable<CardRecord> {
+  const { station, standing, searches } = context;
+  if (known !== undefined && known.state !== 'frozen') return [known];
+  const mayBeLost = standing.rolledBack !== undefined || standing.declared !== undefined;
+  if (known === undefined && mayBeLost && searches.emptyUntilMs(station) === undefined) {
+    searches.take(station);
+    return allCards(context);
+  }
+  throw new DeskError(
+    'unknown-card',
+    `${station} does not know this card; its operator runs \`keytolld enrol\` first.`,
+  );
+}
+
+async function* allCards({ store }: DeskContext): AsyncGenerator<CardRecord, void> {
+  for (let after: Uint8Array | undefined; ;) {
+    const page = await store.cards(after, cardsAPage);
+    yield* page.filter(({ state }) => state !== 'frozen');
+    after = page.at(-1)?.serial;
+    if (after === undefined || page.length < cardsAPage) return;
   }
 }
 

@@ -16,6 +16,7 @@ import { FailureBudgets } from '../relay/failure-budgets.ts';
 import { Outbox } from '../relay/outbox.ts';
 import { Positions } from '../relay/positions.ts';
 import { Quoting } from '../relay/quoting.ts';
+import { TokenBuckets } from '../relay/token-buckets.ts';
 import type { TollContext } from '../relay/toll-context.ts';
 import { tollContextOf, TollRoad } from '../relay/toll-road.ts';
 import type { Settlement } from '../settlement/settlement.ts';
@@ -29,6 +30,9 @@ import { recoveryOf } from './recovery-part.ts';
 import { settlementOf } from './settlement-part.ts';
 import type { StationSeams } from './station.ts';
 import { witnessedLogOf } from './witness-part.ts';
+
+/** Each costs a derivation of keys for every card. */
+const searchesPerHour = 3_600;
 
 interface Given {
   readonly trust: Trust;
@@ -230,6 +234,7 @@ function deskContextOf(
     }),
     toll: tollRoad,
     standing,
+    searches: new TokenBuckets(searchesPerHour, seams.clock),
     certifyUser: certifier(config, seams),
     attestation: attestationPolicy(config),
     log: seams.log,

@@ -62,6 +62,13 @@ export class CardRows implements CardStore {
   readonly cardOf: CardStore['cardOf'] = (user) =>
     this.#parts.database.read(() => this.#record(this.#sql.ofUser.get(user)));
 
+  readonly cards: CardStore['cards'] = (after, limit) =>
+    this.#parts.database.read(() =>
+      this.#sql.behind
+        .all(after ?? new Uint8Array(0), limit)
+        .flatMap((row) => this.#record(row) ?? []),
+    );
+
   readonly enrolCard: CardStore['enrolCard'] = (serial, certificate) =>
     this.#parts.database.write(() => {
       const card = this.#sql.byIdentifier.get(serial, serial, serial);
@@ -167,6 +174,9 @@ function prepareCards(database: SqliteDatabase) {
     ),
     byIdentifier: database.prepare<[Uint8Array, Uint8Array, Uint8Array], CardRow>(
       'SELECT * FROM card WHERE serial = ? OR handle = ? OR next_handle = ? LIMIT 1',
+    ),
+    behind: database.prepare<[Uint8Array, number], CardRow>(
+      'SELECT * FROM card WHERE serial > ? ORDER BY serial LIMIT ?',
     ),
     /** The one in use, or the newest where none is. */
     ofUser: database.prepare<[string], CardRow>(

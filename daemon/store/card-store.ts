@@ -32,6 +32,8 @@ export interface CardStore {
   /** By serial number, present handle or next handle. */
   cardByIdentifier(identifier: Uint8Array): Promise<CardRecord | undefined>;
   cardOf(user: UserName): Promise<CardRecord | undefined>;
+  /** All, by serial number, behind `after`. */
+  cards(after: Uint8Array | undefined, limit: number): Promise<readonly CardRecord[]>;
   /** Enrolment's last step: certificate kept and named by the user, card enrolled. */
   enrolCard(serial: Uint8Array, certificate: Uint8Array): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { toHex } from '../../applet-spec/bytes.ts';
 import { trialBalance } from '../../daemon/ledger/trial-balance.ts';
 import { describeStoreCoins } from './store-coins.ts';
 import { addUser, alice, bytesFrom, carol, euro, q1, q2, startMs } from './store-fixture.ts';
@@ -126,6 +127,15 @@ function describeCards(open: OpenStore): void {
       await again.putCard(first);
       expect(await again.cardByIdentifier(nextHandle)).toBeUndefined();
       expect(await again.cardOf(alice)).toEqual(first);
+    });
+
+    it('are told by the page, by serial number', async () => {
+      await store().addUser(alice, euro);
+      const all = ['1', '2', '3'].map((name) => card(name));
+      for (const one of all) await store().putCard(one);
+      const sorted = all.sort((a, b) => (toHex(a.serial) < toHex(b.serial) ? -1 : 1));
+      expect(await store().cards(undefined, 2)).toEqual(sorted.slice(0, 2));
+      expect(await store().cards(sorted[1]?.serial, 2)).toEqual(sorted.slice(2));
     });
 
     it('are enrolled with their user’s certificate', async () => {

@@ -284,3 +284,26 @@ it.each(['q1', 'q2', 'q3'])(
     })();
   },
 );
+
+it(
+  'cards that showed themselves in the lost time are known again by their keys',
+  onRoad({}, async (road) => {
+    const { alice } = road;
+    const q1 = road.station('q1');
+    await withCoins(road, 2);
+    const copy = copyOf(road, q1);
+    // Each visit leaves another handle on the card than the copy knows.
+    for (let visits = 0; visits < 3; visits++) {
+      await alice.leave();
+      await alice.comeBack();
+    }
+    await paid(road);
+    road.clock.moveOn(checkpointSeconds);
+    await witnessed(road, 'q1');
+    await startFrom(road, q1, copy);
+    await rebuilt(road, q1);
+    await paid(road);
+    await alice.leave();
+    await alice.comeBack();
+  }),
+);
