@@ -128,6 +128,7 @@ export class StandInCard {
         return this.#signed(this.acknowledged, paymentIdOf(primitives, transaction));
       }
       case commands.conclude.ins:
+      case commands.putProfile.ins:
         return done;
       case commands.loadCoins.ins: {
         const { coins } = decodeElement(coinLoad, plainOf(channel, command), 'coins');

@@ -37,15 +37,21 @@ const tags = {
 };
 const standingTag = 0x84;
 
+interface Waiting {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: Error) => void;
+}
+
 export class StandInHost {
   readonly card: StandInCard;
   onConcluded: OnConcluded = () => undefined;
   readonly #socket: Socket;
   readonly #hostNonce = systemEntropy.randomBytes(16);
-  readonly #waiting = new Map<bigint, (reply: Reply) => void>();
+  readonly #waiting = new Map<bigint, Waiting>();
   #sealer: RecordSealer | undefined;
   #opener: RecordOpener | undefined;
   #established: () => void = () => undefined;
+  #notEstablished: (error: Error) => void = () => undefined;
   #requestId = 0n;
   #ended: string | undefined;
 
@@ -57,7 +63,7 @@ export class StandInHost {
         this.#receive(bytes);
       },
       closed: (reason) => {
-        this.#ended ??= reason;
+        this.#end(reason);
       },
     });
   }
@@ -66,7 +72,10 @@ export class StandInHost {
     const bytesMost = limits.deskMessageBytes + 64;
     const socket = await webSockets(systemClock).connect(url, bytesMost);
     const host = new StandInHost(socket, card);
-    const established = new Promise<void>((resolve) => (host.#established = resolve));
+    const established = new Promise<void>((resolve, reject) => {
+      host.#established = resolve;
+      host.#notEstablished = reject;
+    });
     const content = {
       version: deskVersion,
       cardIdentifier: card.identifier,
@@ -84,9 +93,10 @@ export class StandInHost {
 
   /** Sends what `message` makes of a request's number, and waits for its reply. */
   request(message: (requestId: bigint) => HostMessage): Promise<Reply> {
+    if (this.#ended !== undefined) return Promise.reject(this.#sentAway(this.#ended));
     const requestId = this.#requestId++;
-    return new Promise((resolve) => {
-      this.#waiting.set(requestId, resolve);
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(requestId, { resolve, reject });
       this.#send(hostMessage.encode(message(requestId)));
     });
   }
@@ -136,7 +146,7 @@ export class StandInHost {
         this.#seal();
         return;
       case 'bye':
-        this.#ended = message.content.message;
+        this.#end(message.content.message);
         return;
       case 'command':
       case 'enrolled':
@@ -149,8 +159,21 @@ export class StandInHost {
   }
 
   #resolve(requestId: bigint, reply: Reply): void {
-    this.#waiting.get(requestId)?.(reply);
+    this.#waiting.get(requestId)?.resolve(reply);
     this.#waiting.delete(requestId);
+  }
+
+  /** Nothing is waited for that cannot come any more. */
+  #end(reason: string): void {
+    this.#ended ??= reason;
+    const error = this.#sentAway(this.#ended);
+    this.#notEstablished(error);
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+
+  #sentAway(reason: string): Error {
+    return new Error(`a user was sent away: ${reason}`);
   }
 
   #seal(): void {
