@@ -1,7 +1,8 @@
 /**
- * Windows of a time that these books have lost, as the peer has them (failure 37): a claim is in one
- * window for ever, so what was claimed and paid then must not be claimed or paid again (I5). Totals
- * count only under this station's own earlier word, and claims only as its own books bear them out.
+ * Windows of a time that these books have lost, as the peer has them (failure 37): a claim is in
+ * one window for ever, so what was claimed and paid then must not be claimed or paid again (I5).
+ * Totals count only under this station's own earlier word, and claims only as its own books bear
+ * them out.
  */
 import { toHex } from '../../applet-spec/bytes.ts';
 import type { StationName } from '../../applet-spec/names.ts';

@@ -16,7 +16,8 @@ async function paid(road: Road): Promise<string> {
 
 /**
  * As a user does who is told that there is no way now and that no coin was used: links that drew
- * keys anew when they were last announced, as after each leap of the clock, say so in half a minute.
+ * keys anew when they were last announced, as after each leap of the clock, say so in half a
+ * minute.
  */
 async function shared(road: Road, tries = 5): Promise<{ readonly paymentId: string }> {
   try {

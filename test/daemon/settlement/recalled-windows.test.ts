@@ -1,4 +1,4 @@
-/** I5 after a loss: what was claimed and paid in windows that the books have lost stays paid once. */
+/** I5 after a loss: what was claimed and paid in windows that are lost stays paid once. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { settlementWord, type ContentOf } from '../../../daemon/settlement/settlement-messages.ts';
