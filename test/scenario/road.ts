@@ -225,7 +225,9 @@ export class Road {
     await this.eventually('all stations know all links as up', () => {
       const knowing = [...running].every((station) => {
         const known = new Set(usableLinks(station));
-        return ends.every((end) => known.has(end));
+        // A link that was cut and is not announced so yet: its own stations know better.
+        const own = station.running.status().links.filter(({ peer }) => names.has(peer));
+        return ends.every((end) => known.has(end)) && own.every(({ state }) => state === 'up');
       });
       return knowing;
     });
