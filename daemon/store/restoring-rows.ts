@@ -5,6 +5,7 @@ import type { SqliteDatabase } from './database.ts';
 import type { PaymentRows } from './payment-rows.ts';
 import type { RecoveryStore, RestoredPayment, RestoreOutcome } from './recovery-store.ts';
 import { StoreError } from './store-error.ts';
+import type { RetirementRows } from './retirement-rows.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { PaymentState } from './store.ts';
 
@@ -23,13 +24,20 @@ export class RestoringRows implements Pick<RecoveryStore, 'restore' | 'restored'
   readonly #parts: StoreParts;
   readonly #coins: CoinRows;
   readonly #payments: PaymentRows;
+  readonly #retirements: RetirementRows;
   readonly #certificates: CertificateRows;
   readonly #sql: ReturnType<typeof prepareRestoring>;
 
-  constructor(parts: StoreParts, coins: CoinRows, payments: PaymentRows) {
+  constructor(
+    parts: StoreParts,
+    coins: CoinRows,
+    payments: PaymentRows,
+    retirements: RetirementRows,
+  ) {
     this.#parts = parts;
     this.#coins = coins;
     this.#payments = payments;
+    this.#retirements = retirements;
     this.#certificates = new CertificateRows(parts);
     this.#sql = prepareRestoring(parts.database);
   }
@@ -85,7 +93,7 @@ export class RestoringRows implements Pick<RecoveryStore, 'restore' | 'restored'
     if (coin.state === 'reserved' || coin.state === 'loading') {
       this.#sql.step.run('unspent', coin.number);
     } else if (coin.state === 'retiring') {
-      this.#sql.notRetired.run(coin.number);
+      this.#retirements.neverRetired(coin);
     } else if (coin.state !== 'unspent') {
       return { outcome: 'coin-not-unspent', state: coin.state };
     }
@@ -123,9 +131,6 @@ function prepareRestoring(database: SqliteDatabase) {
       'SELECT receipt FROM tombstone WHERE payment_id = ?',
     ),
     step: database.prepare<[string, bigint]>('UPDATE coin SET state = ? WHERE number = ?'),
-    notRetired: database.prepare<[bigint]>(
-      "UPDATE coin SET state = 'unspent', retirement_id = NULL WHERE number = ?",
-    ),
     addUser: database.prepare<[string, string]>(
       'INSERT INTO user (name, currency) VALUES (?, ?) ON CONFLICT (name) DO NOTHING',
     ),

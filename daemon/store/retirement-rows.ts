@@ -82,8 +82,7 @@ export class RetirementRows implements Pick<
       const order = this.#order(orderId);
       if (order.state === 'cancelled') return;
       if (order.state === 'done') throw new StoreError('wrong-state', 'the order is done');
-      this.#sql.giveBack.run(orderId);
-      this.#end(orderId, 'cancelled');
+      this.#cancel(orderId);
     });
 
   readonly openRetirements: CoinStore['openRetirements'] = (user) =>
@@ -94,6 +93,21 @@ export class RetirementRows implements Pick<
         coinIds: this.#sql.retiring.all(order_id).map(({ coin_id }) => bytesOf(coin_id)),
       })),
     );
+
+  /**
+   * For the store's other parts, inside their transactions: a retiring coin has paid, so no card
+   * has retired any coin of its order.
+   */
+  neverRetired(coin: CoinHead): void {
+    const orderId = this.#sql.orderOf.get(coin.number)?.retirement_id;
+    if (orderId === undefined) throw new StoreError('defect', 'a retiring coin without an order');
+    this.#cancel(bytesOf(orderId));
+  }
+
+  #cancel(orderId: Uint8Array): void {
+    this.#sql.giveBack.run(orderId);
+    this.#end(orderId, 'cancelled');
+  }
 
   #unspentOf(order: Retirement): CoinHead[] | undefined {
     const coins: CoinHead[] = [];
@@ -186,6 +200,9 @@ function prepareRetirements(database: SqliteDatabase) {
     ),
     finish: database.prepare<[string, bigint]>(
       'UPDATE coin SET state = ?, sealed = NULL WHERE number = ?',
+    ),
+    orderOf: database.prepare<[bigint], { readonly retirement_id: Uint8Array }>(
+      'SELECT retirement_id FROM coin WHERE number = ? AND retirement_id IS NOT NULL',
     ),
     giveBack: database.prepare<[Uint8Array]>(
       "UPDATE coin SET state = 'unspent', retirement_id = NULL WHERE retirement_id = ?",

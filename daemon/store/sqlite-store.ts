@@ -82,7 +82,8 @@ function storeOf(parts: StoreParts): Store {
   const people = Object.assign(new UserRows(parts), new CardRows(parts));
   const network = new NetworkRows(database, primitives);
   const books = Object.assign(new BookRows(database, ledger), network);
-  const pool = Object.assign(coins, new RetirementRows(parts, coins), new KeyUseRows(database));
+  const retirements = new RetirementRows(parts, coins);
+  const pool = Object.assign(coins, retirements, new KeyUseRows(database));
   const paid = Object.assign(
     new PaymentAcceptance(parts, coins, payments, outbox),
     new PaymentVerdict(parts, coins, payments, outbox),
@@ -99,7 +100,7 @@ function storeOf(parts: StoreParts): Store {
   const left = Object.assign({ close }, people, books, Object.assign(pool, log));
   const recovery = Object.assign(
     new RecoveryRows(parts),
-    new RestoringRows(parts, coins, payments),
+    new RestoringRows(parts, coins, payments, retirements),
   );
   return Object.assign(left, Object.assign(paid, recovery), settlement, audit);
 }

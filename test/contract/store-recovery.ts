@@ -111,6 +111,31 @@ function describeRestored(open: OpenStore): void {
       ]);
     });
 
+    it('with a coin that was being exchanged undoes the exchange, and makes no value', async () => {
+      await addUser(store(), alice, 24n);
+      const [paid, left, fresh] = [newCoin('paid'), newCoin('left'), newCoin('fresh', 24n)];
+      const lines = [{ value: 12n, count: 2 }];
+      const bought = { orderId: orderIdFrom('a'), user: alice, lines, nowMs: startMs };
+      await store().reserveCoins({ ...bought, coins: [paid, left] });
+      const coinIds = [paid.coinId, left.coinId];
+      await store().markLoading(coinIds);
+      await store().markLoaded(coinIds);
+      const orderId = orderIdFrom('b');
+      const exchange = { orderId, user: alice, operation: 'exchange', coinIds, nowMs } as const;
+      expect(await store().retire({ ...exchange, replacements: [fresh] })).toBe('created');
+      expect(await store().restore([shown(issuerPayment('p', paid), paid)])).toEqual([
+        { outcome: 'restored' },
+      ]);
+      expect(await store().openRetirements(alice)).toEqual([]);
+      await expect(store().finishRetirement(orderId, nowMs)).rejects.toMatchObject({
+        code: 'wrong-state',
+      });
+      expect((await store().coins([left.coinId, fresh.coinId])).map((one) => one?.state)).toEqual([
+        'unspent',
+        undefined,
+      ]);
+    });
+
     it('with a coin that is gone or another’s by these books is not taken', async () => {
       const coin = await payerWithCoin(store(), 'a');
       await store().restore([shown(issuerPayment('a', coin), coin)]);
