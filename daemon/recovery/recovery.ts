@@ -13,7 +13,8 @@ import type { RecoveryPeer, RecoveryRow } from '../store/recovery-store.ts';
 import type { Store } from '../store/store.ts';
 import { placeOf } from '../wire/checkpoint.ts';
 import { declaration as declarationKind } from '../wire/declaration.ts';
-import type { WitnessedLog } from '../witness/witnessed-log.ts';
+import type { LogStanding } from '../witness/log-standing.ts';
+import type { Sequencer } from '../witness/sequencer.ts';
 import { RecoveryError } from './recovery-error.ts';
 import { takeRecords, type TakingContext } from './records-taken.ts';
 
@@ -21,9 +22,14 @@ export interface RecoveryOptions extends TakingContext {
   readonly documentKey: SigningKey;
   readonly links: Pick<Links, 'peers' | 'status'>;
   readonly questions: () => Pick<Questions, 'ask'>;
-  readonly witnessedLog: Pick<WitnessedLog, 'standing' | 'sequencer'>;
+  readonly witnessedLog: {
+    readonly standing: Pick<LogStanding, 'rolledBack' | 'furthest' | 'generation'>;
+    readonly sequencer: Pick<Sequencer, 'idle' | 'lossDeclared'>;
+  };
   readonly store: Store;
   readonly clock: Clock;
+  /** Before they are whole: what the lost ones may have decided is not decided anew. */
+  readonly onDoubt: () => Promise<void>;
   /** The books are whole again: what is open in them is taken up. */
   readonly onWhole: () => Promise<void>;
   /** A line for the operator's log. */
@@ -178,6 +184,7 @@ export class Recovery {
     const { bytes } = declarationKind.sign(body, documentKey);
     await store.finishRecovery({ declaration: { station, generation, bytes }, nowMs });
     await this.#read();
+    await this.#options.onDoubt();
     await sequencer.lossDeclared();
     this.#options.onProgress('the books are rebuilt, and the loss is declared', {
       generation: `${generation}`,

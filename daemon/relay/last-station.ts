@@ -74,12 +74,17 @@ export class LastStation {
    * once books were rebuilt.
    */
   async start(): Promise<void> {
-    for (const paymentId of await this.#context.store.doubtful()) {
-      this.#doubtful.add(nameOf(paymentId));
-    }
+    await this.doubt();
     for await (const row of undecided(this.#context.store, 'last')) {
       const open = this.#watch(paymentOfRow(row), hearingMs);
       if (this.#doubtful.has(nameOf(row.paymentId))) this.#offer(open);
+    }
+  }
+
+  /** Before anything is decided on rebuilt books: what the lost ones may have decided. */
+  async doubt(): Promise<void> {
+    for (const paymentId of await this.#context.store.doubtful()) {
+      this.#doubtful.add(nameOf(paymentId));
     }
   }
 

@@ -113,6 +113,11 @@ export class TollRoad implements Toll, LinkListener {
     await this.#issuer.start();
   }
 
+  /** Before books that were rebuilt are whole: what the lost ones may have decided is in doubt. */
+  doubt(): Promise<void> {
+    return this.#lastStation.doubt();
+  }
+
   /** Nothing waits for keys or answers any longer, and nothing more is taken. */
   stop(): void {
     this.#stopping.abort();

@@ -54,6 +54,7 @@ export function recoveryOf(
     questions: later.questions,
     takeReceipt: (receipt, from) => later.tollRoad().takeShownReceipt(receipt, from),
     passBack: (previous, receipt) => later.tollRoad().passBack(previous, receipt),
+    onDoubt: () => later.tollRoad().doubt(),
     onWhole: async () => {
       await later.tollRoad().start();
       // Windows of the lost time are recalled first.

@@ -3,10 +3,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { headNow, type StationName } from '../../../applet-spec/names.ts';
 import { receipt as receiptKind, type Receipt } from '../../../applet-spec/receipt.ts';
 import { signBatch } from '../../../applet-spec/signed-object.ts';
-import { takeRecords, type TakenRecords } from '../../../daemon/recovery/records-taken.ts';
+import {
+  takeRecords,
+  type TakenRecords,
+  type TakingContext,
+} from '../../../daemon/recovery/records-taken.ts';
+import { Recovery } from '../../../daemon/recovery/recovery.ts';
 import { RecordsShown } from '../../../daemon/recovery/records-shown.ts';
 import { Positions } from '../../../daemon/relay/positions.ts';
-import type { HeldRecord } from '../../../daemon/wire/wire-message.ts';
+import type { Answer, HeldRecord } from '../../../daemon/wire/wire-message.ts';
 import { keyNamed, network, primitives } from '../network/network-room.ts';
 import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
 import { TollRoom, type Changes, type Place } from '../relay/toll-room.ts';
@@ -47,30 +52,30 @@ function delivered(paymentId: Uint8Array, key = room.stations.q3.documentKey): R
   return receiptKind.prove(body, proof);
 }
 
-function taken(peer: Place, ...records: readonly HeldRecord[]): Promise<TakenRecords> {
-  return takeRecords(
-    {
-      station: room.stations[station.place].name,
-      network,
-      primitives,
-      root: room.trust.root,
-      directory: room.directory,
-      store: station.store,
-      clock: room.room.clock,
-      positions: new Positions(station.store, { limit: 1n, peers: new Map() }),
-      log: {
-        payment: (_level, _paymentId, message, detail = {}) =>
-          complaints.push([message, ...Object.values(detail)].join(': ')),
-        fault: (error) => {
-          throw error;
-        },
+function takingContext(): TakingContext {
+  return {
+    station: room.stations[station.place].name,
+    network,
+    primitives,
+    root: room.trust.root,
+    directory: room.directory,
+    store: station.store,
+    clock: room.room.clock,
+    positions: new Positions(station.store, { limit: 1n, peers: new Map() }),
+    log: {
+      payment: (_level, _paymentId, message, detail = {}) =>
+        complaints.push([message, ...Object.values(detail)].join(': ')),
+      fault: (error) => {
+        throw error;
       },
-      takeReceipt: (receipt, from) => station.toll.takeShownReceipt(receipt, from),
-      passBack: (previous, receipt) => station.toll.passBack(previous, receipt),
     },
-    room.stations[peer].name,
-    records,
-  );
+    takeReceipt: (receipt, from) => station.toll.takeShownReceipt(receipt, from),
+    passBack: (previous, receipt) => station.toll.passBack(previous, receipt),
+  };
+}
+
+function taken(peer: Place, ...records: readonly HeldRecord[]): Promise<TakenRecords> {
+  return takeRecords(takingContext(), room.stations[peer].name, records);
 }
 
 const stateOf = async (paymentId: Uint8Array) =>
@@ -202,18 +207,32 @@ describe('a neighbour', () => {
 });
 
 describe('a payment that lost books may have decided', () => {
-  async function doubtful(): Promise<ArrivingPayment> {
+  let arriving: ArrivingPayment;
+
+  async function held(): Promise<ArrivingPayment> {
     station = await TollStation.open(room, 'q3');
     const record = await shown();
+    await taken('q2', record);
+    arriving = record.arriving;
+    return arriving;
+  }
+
+  /** As the issuer does. */
+  function ask(): Promise<Answer | undefined> {
+    const { q1, q2, q3 } = room.stations;
+    return station.toll.answer(room.asked(arriving), [q1.name, q2.name, q3.name]);
+  }
+
+  async function doubtful(): Promise<ArrivingPayment> {
+    await held();
     const { store } = station;
     const nowMs = room.room.clock.nowMs();
     const kept = { size: 0n, root: new Uint8Array(32) };
     await store.beginRecovery({ kept, sinceSeconds: 0n, peers: [], nowMs });
-    await taken('q2', record);
     const { name } = room.stations.q3;
     const declaration = { station: name, generation: 1n, bytes: new Uint8Array(1) };
     await store.finishRecovery({ declaration, nowMs });
-    return record.arriving;
+    return arriving;
   }
 
   async function settled(paymentId: Uint8Array): Promise<string | undefined> {
@@ -226,6 +245,53 @@ describe('a payment that lost books may have decided', () => {
     await station.toll.start();
     room.room.clock.advance(1_000 * Number(payment.quote.deliveryDeadline - room.now) + 20_000);
     expect(await settled(paymentId)).toBe('held');
+    expect(await ask()).toBeUndefined();
+    expect(await settled(paymentId)).toBe('held');
+  });
+
+  it('is not ended for who asks in the moment in which the loss is declared', async () => {
+    const { paymentId } = await held();
+    let isWhole = false;
+    const recovery = new Recovery({
+      ...takingContext(),
+      documentKey: room.stations.q3.documentKey,
+      links: { peers: [], status: () => undefined },
+      questions: () => ({ ask: () => Promise.reject(new Error('nobody to ask')) }),
+      witnessedLog: {
+        standing: {
+          rolledBack: { witness: room.stations.q2.name, cosigned: 9n, present: 0n },
+          furthest: {
+            ...headNow,
+            network,
+            station: room.stations.q3.name,
+            size: 9n,
+            root: new Uint8Array(32),
+            time: room.now,
+          },
+          generation: 0n,
+        },
+        sequencer: {
+          idle: () => Promise.resolve(),
+          lossDeclared: async () => {
+            expect(await ask()).toBeUndefined();
+          },
+        },
+      },
+      onDoubt: () => station.toll.doubt(),
+      onWhole: () => {
+        isWhole = true;
+        return Promise.resolve();
+      },
+      onProgress: () => undefined,
+      onFault: (error) => {
+        throw error;
+      },
+    });
+    await recovery.begin({});
+    await settled(paymentId);
+    await recovery.close();
+    expect(isWhole).toBe(true);
+    expect(await stateOf(paymentId)).toBe('held');
   });
 
   it('ends undelivered once the payee’s card says that it never had the key', async () => {

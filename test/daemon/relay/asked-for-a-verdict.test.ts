@@ -3,11 +3,11 @@
  * question, and each of them could gain from a payment's end (I26, I29).
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { headNow, toStationName, type StationName } from '../../../applet-spec/names.ts';
+import { toStationName, type StationName } from '../../../applet-spec/names.ts';
 import { receipt as receiptKind } from '../../../applet-spec/receipt.ts';
-import { inquiry, type InquiryBody } from '../../../daemon/wire/inquiry.ts';
+import type { InquiryBody } from '../../../daemon/wire/inquiry.ts';
 import { question, type Answer, type Question } from '../../../daemon/wire/wire-message.ts';
-import { network, primitives } from '../network/network-room.ts';
+import { primitives } from '../network/network-room.ts';
 import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
 import { TollRoom, type Changes, type Place } from './toll-room.ts';
 import { TollStation } from './toll-station.ts';
@@ -29,24 +29,8 @@ afterEach(async () => {
 const named = (place: Place): StationName => room.stations[place].name;
 
 /** A question as `signer` would sign it; the issuer's own where nothing is changed. */
-function asked(
-  changes: Partial<InquiryBody> = {},
-  signer: Place = 'q1',
-  about: ArrivingPayment = arriving,
-): Question {
-  const body: InquiryBody = {
-    ...headNow,
-    network,
-    paymentId: about.paymentId,
-    issuer: named('q1'),
-    lastStation: named('q3'),
-    time: room.now,
-    ...changes,
-  };
-  const { payerCertificate: _apart, ...payment } = about.payment;
-  const signed = inquiry.sign(body, room.stations[signer].documentKey);
-  return { kind: 'verdict', content: { inquiry: signed, payment } };
-}
+const asked = (changes: Partial<InquiryBody> = {}, signer: Place = 'q1', about = arriving) =>
+  room.asked(about, changes, signer);
 
 function ask(asking: Question): Promise<Answer | undefined> {
   const carried = question.decode(question.encode(asking));

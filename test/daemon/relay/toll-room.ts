@@ -28,6 +28,8 @@ import {
   type PaymentCheck,
   type PaymentContext,
 } from '../../../daemon/relay/payment-check.ts';
+import { inquiry, type InquiryBody } from '../../../daemon/wire/inquiry.ts';
+import type { Question } from '../../../daemon/wire/wire-message.ts';
 import { MemoryNetworkStore } from '../network/neighbours.ts';
 import {
   euro,
@@ -171,6 +173,26 @@ export class TollRoom {
       payeeStationKey: this.stations.q3.documentKey.publicKey,
       ...changes,
     };
+  }
+
+  /** The issuer's question for a verdict, but for what a test changes. */
+  asked(
+    about: ArrivingPayment,
+    changes: Partial<InquiryBody> = {},
+    signer: Place = 'q1',
+  ): Extract<Question, { kind: 'verdict' }> {
+    const body: InquiryBody = {
+      ...headNow,
+      network,
+      paymentId: about.paymentId,
+      issuer: this.stations.q1.name,
+      lastStation: this.stations.q3.name,
+      time: this.now,
+      ...changes,
+    };
+    const { payerCertificate: _apart, ...payment } = about.payment;
+    const signed = inquiry.sign(body, this.stations[signer].documentKey);
+    return { kind: 'verdict', content: { inquiry: signed, payment } };
   }
 
   /** A payment as it comes to `place`, from the station before it. */
