@@ -2,14 +2,14 @@
 import { formatMoney } from '../../applet-spec/money.ts';
 import { expiryWords } from '../station/expiries.ts';
 import type { AdminStatus } from '../station/admin-socket.ts';
-import type { RecoveryStatus } from '../station/recovery-part.ts';
+import type { DoubtfulStatus, RecoveryStatus } from '../station/recovery-part.ts';
 import type { PositionStatus, StationStatus } from '../station/station-status.ts';
 
 type LinkStatus = StationStatus['links'][number];
 
 export function statusLines(status: AdminStatus): string[] {
   const { station, network, currency, uptimeSeconds, usersAtDesk, crl } = status;
-  const { links, positions, refused, log, recovery, expiries } = status;
+  const { links, positions, refused, log, recovery, doubtful, expiries } = status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
@@ -19,6 +19,7 @@ export function statusLines(status: AdminStatus): string[] {
     ...positions.map((position) => positionLine(position, currency)),
     ...logLines(log),
     ...(recovery === undefined ? [] : recoveryLines(recovery)),
+    ...doubtfulLines(doubtful),
     ...refused.map(
       ({ who, perHour, until }) =>
         `no payment of ${who} before ${until}: more than ${perHour} an hour were not delivered`,
@@ -59,6 +60,19 @@ export function recoveryLines({ state, begun, done, neighbours }: RecoveryStatus
       return trouble === undefined ? words : `${words} (last refused: ${trouble})`;
     }),
     ...(state === 'done' ? [toCheckByHand] : []),
+  ];
+}
+
+function doubtfulLines({ payments, payees }: DoubtfulStatus): string[] {
+  if (payments === 0) return [];
+  const names = payees.map(({ payee, payments: own }) => `${payee} (${own})`);
+  const told = payees.reduce((sum, one) => sum + one.payments, 0);
+  const rest = told < payments ? `, and others (${payments - told})` : '';
+  return [
+    `IN DOUBT: ${payments} payments that lost records may have decided, and only the cards of ` +
+      `their payees can tell: ${names.join(', ')}${rest}`,
+    '  have these users connect their cards, and the payments end by themselves; a card that is ' +
+      'lost is replaced with `keytolld enrol --replace`, and its payments end undelivered',
   ];
 }
 

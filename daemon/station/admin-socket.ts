@@ -5,7 +5,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { isStationName, type StationName } from '../../applet-spec/names.ts';
 import type { SettlementReport } from '../settlement/settlement-report.ts';
-import type { RecoveryStatus, RecoveryWish } from './recovery-part.ts';
+import type { DoubtfulStatus, RecoveryStatus, RecoveryWish } from './recovery-part.ts';
 import { StationError } from './station-error.ts';
 import type { PositionStatus, StationStatus } from './station-status.ts';
 
@@ -18,6 +18,7 @@ const settleTimeoutMs = 300_000;
 export interface Administered {
   readonly status: () => StationStatus;
   readonly positions: () => Promise<readonly PositionStatus[]>;
+  readonly doubtful: () => Promise<DoubtfulStatus>;
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
   readonly recover: (wish: RecoveryWish) => Promise<RecoveryStatus>;
 }
@@ -25,6 +26,7 @@ export interface Administered {
 /** All that `GET /status` tells. */
 export interface AdminStatus extends StationStatus {
   readonly positions: readonly PositionStatus[];
+  readonly doubtful: DoubtfulStatus;
 }
 
 export async function serveAdmin(
@@ -105,7 +107,8 @@ async function answered(
 ): Promise<object | undefined> {
   if (method === 'GET' && url === '/status') {
     const positions = await station.positions();
-    return { ...station.status(), positions } satisfies AdminStatus;
+    const doubtful = await station.doubtful();
+    return { ...station.status(), positions, doubtful } satisfies AdminStatus;
   }
   if (method !== 'POST' || url === undefined) return undefined;
   if (url === '/settle') return station.settle();

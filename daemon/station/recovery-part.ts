@@ -9,7 +9,7 @@ import type { Positions } from '../relay/positions.ts';
 import type { TollLog } from '../relay/toll-context.ts';
 import type { TollRoad } from '../relay/toll-road.ts';
 import type { Settlement } from '../settlement/settlement.ts';
-import type { RecoveryPeer, RecoveryRow } from '../store/recovery-store.ts';
+import type { RecoveryPeer, RecoveryRow, RecoveryStore } from '../store/recovery-store.ts';
 import type { Store } from '../store/store.ts';
 import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import type { StationConfig } from './config.ts';
@@ -67,6 +67,26 @@ export function recoveryOf(
       log.error({ err: error }, 'a fault; the books are rebuilt further in a moment');
     },
   });
+}
+
+/** Payments that only the cards of their payees can tell of; sums and names only. */
+export interface DoubtfulStatus {
+  readonly payments: number;
+  /** Those with most first. */
+  readonly payees: readonly { readonly payee: string; readonly payments: number }[];
+}
+
+/** Names that a status tells; there may be thousands. */
+const payeesMost = 100;
+
+export async function doubtfulStatus(
+  store: Pick<RecoveryStore, 'doubtfulPayees'>,
+): Promise<DoubtfulStatus> {
+  const payees = [...(await store.doubtfulPayees())].sort((a, b) => b.payments - a.payments);
+  return {
+    payments: payees.reduce((sum, { payments }) => sum + payments, 0),
+    payees: payees.slice(0, payeesMost),
+  };
 }
 
 /** Sums and names only. */

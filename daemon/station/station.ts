@@ -26,7 +26,13 @@ import { readSymmetricKey } from './key-files.ts';
 import { openKeySupply } from './key-supply.ts';
 import { linkLog, type Log } from './log.ts';
 import { joinParts } from './parts.ts';
-import { recoveryStatus, type RecoveryStatus, type RecoveryWish } from './recovery-part.ts';
+import {
+  doubtfulStatus,
+  recoveryStatus,
+  type DoubtfulStatus,
+  type RecoveryStatus,
+  type RecoveryWish,
+} from './recovery-part.ts';
 import { StationError } from './station-error.ts';
 import { openStationStore } from './station-store.ts';
 import type { SecretEntropy } from './secret-entropy.ts';
@@ -59,11 +65,13 @@ export interface Station {
   readonly status: () => StationStatus;
   /** With every station that this one is owed by, or owes. */
   readonly positions: () => Promise<readonly PositionStatus[]>;
+  /** Payments that lost records may have decided, until their payees' cards have told. */
+  readonly doubtful: () => Promise<DoubtfulStatus>;
   /** S5, now: with one peer, or with all that owe or are owed. */
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
-  /** Finishes what is under way, then closes every socket, timer and file. */
   /** Rebuilds lost books from neighbours; asked again it tells how far it has come. */
   readonly recover: (wish: RecoveryWish) => Promise<RecoveryStatus>;
+  /** Finishes what is under way, then closes every socket, timer and file. */
   close(): Promise<void>;
 }
 
@@ -143,6 +151,7 @@ async function start(
       (await store.positions()).map((one) =>
         positionStatus(one, parts.positions.limitOf(one.peer)),
       ),
+    doubtful: () => doubtfulStatus(store),
     settle: async (peer) =>
       settlementReport(config.name, config.currency, await settlement.settle(peer)),
     recover: async (wish) => recoveryStatus(await recovery.begin(wish)),

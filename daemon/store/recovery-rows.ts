@@ -1,4 +1,4 @@
-import type { StationName } from '../../applet-spec/names.ts';
+import type { StationName, UserName } from '../../applet-spec/names.ts';
 import type { SqliteDatabase } from './database.ts';
 import { paymentRow, wholePayment, type StoredPayment } from './payment-rows.ts';
 import type {
@@ -76,6 +76,13 @@ export class RecoveryRows implements Omit<RecoveryStore, 'restore' | 'restored'>
   readonly doubtful: RecoveryStore['doubtful'] = () =>
     this.#parts.database.read(() =>
       this.#sql.doubtful.all().map(({ payment_id }) => bytesOf(payment_id)),
+    );
+
+  readonly doubtfulPayees: RecoveryStore['doubtfulPayees'] = () =>
+    this.#parts.database.read(() =>
+      this.#sql.doubtfulPayees
+        .all()
+        .map(({ payee, payments }) => ({ payee, payments: Number(payments) })),
     );
 
   readonly linkRecords: RecoveryStore['linkRecords'] = (peer, sinceMs, after, limit) =>
@@ -226,6 +233,10 @@ function prepareRecovery(database: SqliteDatabase) {
     doubtful: database.prepare<[], { readonly payment_id: Uint8Array }>(
       `SELECT payment_id FROM payment JOIN doubtful_payment USING (number)
        WHERE decided_ms IS NULL ORDER BY number`,
+    ),
+    doubtfulPayees: database.prepare<[], { readonly payee: UserName; readonly payments: bigint }>(
+      `SELECT payee, count(*) AS payments FROM payment JOIN doubtful_payment USING (number)
+       WHERE decided_ms IS NULL GROUP BY payee ORDER BY payee`,
     ),
     lastPayment: database.prepare<[], { readonly number: bigint }>(
       'SELECT coalesce(max(number), 0) AS number FROM payment',

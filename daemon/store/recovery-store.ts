@@ -1,5 +1,5 @@
 /** Books rebuilt from neighbours after records were lost (failures 37 to 39); part of `Store`. */
-import type { StationName } from '../../applet-spec/names.ts';
+import type { StationName, UserName } from '../../applet-spec/names.ts';
 import type { CoinState, NewPayment, PaymentRow } from './store.ts';
 
 /** The recovery under way, or the last one. */
@@ -67,6 +67,11 @@ export type RestoreOutcome =
   | { readonly outcome: 'coin-not-unspent'; readonly state: CoinState | 'unknown' }
   | { readonly outcome: 'entombed'; readonly receipt: Uint8Array };
 
+export interface DoubtfulPayee {
+  readonly payee: UserName;
+  readonly payments: number;
+}
+
 /** A stored payment that went over one link, with its number in this store. */
 export interface LinkRecordRow {
   readonly number: bigint;
@@ -110,6 +115,8 @@ export interface RecoveryStore {
   }): Promise<void>;
   /** Undecided payments that only the payee's card can tell of. */
   doubtful(): Promise<readonly Uint8Array[]>;
+  /** How many of them wait for whose card; in order of names. */
+  doubtfulPayees(): Promise<readonly DoubtfulPayee[]>;
   /** Whether each of them is here because a neighbour showed it. */
   restored(paymentIds: readonly Uint8Array[]): Promise<readonly boolean[]>;
   /**

@@ -253,8 +253,11 @@ function describeProgress(open: OpenStore): void {
       const { accepted: _always, ...declaration } = declared(q3, 1n);
       await store().finishRecovery({ declaration, nowMs });
       expect(await store().doubtful()).toEqual([bytesFrom('payment', 'a')]);
+      const { payee } = lastPayment('a', newCoin('a'));
+      expect(await store().doubtfulPayees()).toEqual([{ payee, payments: 1 }]);
       await store().decide([delivered('a')]);
       expect(await (await reopen()).doubtful()).toEqual([]);
+      expect(await store().doubtfulPayees()).toEqual([]);
     });
   });
 }

@@ -36,11 +36,19 @@ async function withCoins(road: Road, count = 6): Promise<void> {
 }
 
 async function rebuilt(road: Road, station: RoadStation): Promise<void> {
+  await rebuiltBooks(road, station);
+  await cardsTold(road);
+}
+
+async function rebuiltBooks(road: Road, station: RoadStation): Promise<void> {
   await station.running.recover({});
   await road.eventually('the books are rebuilt', () => {
     const { recovery, log } = station.running.status();
     return recovery?.state === 'done' && log.rolledBack === undefined;
   });
+}
+
+async function cardsTold(road: Road): Promise<void> {
   for (const user of [road.alice, road.bob]) {
     await road.atDesk(user);
     await road.eventually('its card has every verdict', () =>
@@ -166,8 +174,15 @@ async function decidedAndForgotten(road: Road): Promise<string> {
 it(
   'a verdict that nobody else has heard is the payee’s card’s to give again',
   onRoad({}, async (road) => {
+    const q3 = road.station('q3');
     const paymentId = await decidedAndForgotten(road);
-    await rebuilt(road, road.station('q3'));
+    await road.bob.leave();
+    await rebuiltBooks(road, q3);
+    const payees = [{ payee: road.bob.name, payments: 1 }];
+    expect(await q3.running.doubtful()).toEqual({ payments: 1, payees });
+    await road.bob.comeBack();
+    await cardsTold(road);
+    expect(await q3.running.doubtful()).toEqual({ payments: 0, payees: [] });
     for (const { name } of road.stations) await road.payment(name, paymentId, 'delivered');
     await road.sharedCheck(paymentId);
   }),

@@ -26,6 +26,7 @@ const status: AdminStatus = {
   stations: [],
   log: { signed: '7', cosigned: [{ witness: 'q2', leaves: '5' }], contradicting: [], losses: [] },
   refused: [{ who: 'bob@q3', perHour: 3, until: '2026-07-01T00:20:00.000Z' }],
+  doubtful: { payments: 0, payees: [] },
   positions: [{ peer: 'q2', open: '4', unpaid: '1230', limit: '5000' }],
 };
 
@@ -52,6 +53,19 @@ describe('keytolld status', () => {
     expect(lines).toContain(
       'log of q3: it was not shown to be the one that was cosigned; the evidence is kept',
     );
+  });
+
+  it('counts the payments in doubt after a recovery, and says whose cards end them', () => {
+    const payees = [
+      { payee: 'bob@q1', payments: 2 },
+      { payee: 'carol@q1', payments: 1 },
+    ];
+    const [doubt, advice] = statusLines({ ...status, doubtful: { payments: 7, payees } }).slice(7);
+    expect(doubt).toBe(
+      'IN DOUBT: 7 payments that lost records may have decided, and only the cards of their ' +
+        'payees can tell: bob@q1 (2), carol@q1 (1), and others (4)',
+    );
+    expect(advice).toMatch(/connect their cards.*`keytolld enrol --replace`.*undelivered$/);
   });
 
   it('tells who is there, and why a link waits and for how many bits', () => {

@@ -37,6 +37,7 @@ const station: Administered = {
     stations: [],
   }),
   positions: () => Promise.resolve([{ peer: 'q2', open: '2', unpaid: '3', limit: '9' }]),
+  doubtful: () => Promise.resolve({ payments: 1, payees: [{ payee: 'bob@q1', payments: 1 }] }),
   settle: (peer) => {
     asked.push(peer);
     if (peer === 'q9') return Promise.reject(new Error('the disk is full'));
@@ -65,6 +66,7 @@ describe('the admin socket', () => {
     expect(await askStatus(path)).toMatchObject({
       station: 'q1',
       positions: [{ peer: 'q2', open: '2', unpaid: '3', limit: '9' }],
+      doubtful: { payments: 1, payees: [{ payee: 'bob@q1', payments: 1 }] },
     });
   });
 
