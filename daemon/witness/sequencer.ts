@@ -146,14 +146,16 @@ export class Sequencer {
     if (size <= this.lastSize) return;
     const { generation } = standing;
     const root = await store.logRoot(size);
-    const time = BigInt(Math.floor(clock.nowMs() / 1_000));
+    const now = BigInt(Math.floor(clock.nowMs() / 1_000));
+    const before = this.#last?.body.time ?? 0n;
     const body = {
       ...headNow,
       network,
       station,
       size,
       root,
-      time,
+      // Also where the clock was set back: a longer log of an earlier time is proof of two logs.
+      time: now > before ? now : before,
       ...(generation > 0n && { generation }),
     };
     const signed = checkpointKind.sign(body, documentKey);

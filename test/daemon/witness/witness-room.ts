@@ -7,6 +7,7 @@ import { WitnessedLog } from '../../../daemon/witness/witnessed-log.ts';
 import { toUserName } from '../../../applet-spec/names.ts';
 import { network } from '../audit/toll-papers.ts';
 import { primitives, TollRoom, type RoomStation } from '../audit/toll-room.ts';
+import { UnsteadyClock } from '../unsteady-clock.ts';
 
 export const everySeconds = 60;
 
@@ -20,17 +21,19 @@ export interface Told {
 export class WitnessingStation {
   readonly complaints: string[] = [];
   readonly station: RoomStation;
+  readonly clock: UnsteadyClock;
   readonly log: WitnessedLog;
 
   constructor(room: WitnessRoom, station: RoomStation) {
     this.station = station;
+    this.clock = new UnsteadyClock(room.room.clock);
     const up = { state: 'up' } as never;
     this.log = new WitnessedLog({
       station: station.name,
       network,
       documentKey: station.documentKey,
       primitives,
-      clock: room.room.clock,
+      clock: this.clock,
       everySeconds,
       store: station.store,
       links: {

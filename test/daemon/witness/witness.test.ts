@@ -81,6 +81,26 @@ describe('a neighbour', () => {
     expect(room.all.flatMap(({ complaints }) => complaints)).toEqual([]);
   });
 
+  it.each([
+    ['while it runs', false],
+    ['and it restarts', true],
+  ])('believes a station whose clock is set back an hour %s', async (_when, restarts) => {
+    await grown(3);
+    const { clock, log, station } = room.stations.q1;
+    clock.set(-3_600_000);
+    if (restarts) {
+      await log.close();
+      const again = new WitnessingStation(room, station);
+      again.clock.set(-3_600_000);
+      Object.assign(room.stations, { q1: again });
+      await again.log.start();
+    }
+    await grown(5);
+    expect((await cosignedOfQ1())?.size).toBe(8n);
+    expect(room.all.flatMap(({ complaints }) => complaints)).toEqual([]);
+    expect(room.stations.q2.log.witness.contradicting).toEqual([]);
+  });
+
   it('waits for the announcement of who asks', async () => {
     room.unknown.add('q1');
     await grown(3);
