@@ -8,6 +8,7 @@ import type { Certificate } from '../../applet-spec/certificate.ts';
 import type { Currency, StationName } from '../../applet-spec/names.ts';
 import { payment as paymentCodec, type Payment } from '../../applet-spec/payment.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
+import type { CashMovement } from '../store/audit-store.ts';
 import type { CoinRecord, PaymentRow, Store } from '../store/store.ts';
 import { accounts } from '../ledger/chart-of-accounts.ts';
 import { CheckpointAudit, type DeclaredLoss } from './checkpoint-audit.ts';
@@ -161,8 +162,8 @@ class StationAudit {
   async #readCash(): Promise<void> {
     const { store } = this.#options;
     for (const kind of ['top-up', 'pay-out'] as const) {
-      for (let after = ''; ;) {
-        const page = await store.cashMovements(kind, after, pageRows);
+      for (let after: string | undefined; ;) {
+        const page: readonly CashMovement[] = await store.cashMovements(kind, after, pageRows);
         for (const movement of page) this.#ledger.cash(movement);
         const last = page.at(-1);
         if (last === undefined || page.length < pageRows) break;

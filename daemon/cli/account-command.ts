@@ -50,7 +50,7 @@ export function registerAccountCommands(program: Command): void {
   ] as const) {
     onAccount(account, name, what)
       .argument('<amount>', 'minor units of the currency', minorUnits)
-      .option('--reference <text>', 'the bank’s or your own; the same one counts only once')
+      .option('--reference <text>', 'the bank’s or your own; the same one counts only once', words)
       .action((user: UserName, amount: bigint, options: AccountOptions, command: Command) =>
         withStore(command, options, (store, config) =>
           move(name, store, config, { user, amount }, options, command),
@@ -198,7 +198,8 @@ async function move(
     throw new RangeError(`the account of ${user} holds less than ${asked}; nothing was paid out`);
   }
   if (outcome === 'exists-with-different-amount') {
-    throw new RangeError(`reference "${reference}" stands for another amount; nothing was booked`);
+    const other = 'another amount or account';
+    throw new RangeError(`reference "${reference}" stands for ${other}; nothing was booked`);
   }
   const balance = (await store.user(user))?.balance ?? 0n;
   const json = { user, outcome, reference, balance: String(balance), currency: config.currency };
@@ -256,4 +257,10 @@ function minorUnits(text: string): bigint {
     throw new InvalidArgumentError('expected a whole number of minor units above 0, such as 500');
   }
   return BigInt(text);
+}
+
+/** What stands for nothing would stand for every other movement too, and count once. */
+function words(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('expected words, such as the number of a bank statement');
 }

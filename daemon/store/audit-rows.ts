@@ -18,11 +18,12 @@ export class AuditRows implements AuditStore {
   }
 
   readonly cashMovements: AuditStore['cashMovements'] = (kind, after, limit) =>
-    this.#database.read(() =>
-      this.#sql.movements
-        .all(kind, after, limit)
-        .map(({ reference, user, amount }) => ({ kind, reference, user, amount })),
-    );
+    this.#database.read(() => {
+      const { movements, movementsBehind } = this.#sql;
+      const rows =
+        after === undefined ? movements.all(kind, limit) : movementsBehind.all(kind, after, limit);
+      return rows.map((row) => ({ kind, ...row }));
+    });
 
   readonly eachEvidence: AuditStore['eachEvidence'] = (after, limit) =>
     this.#database.read(() =>
@@ -45,12 +46,18 @@ export class AuditRows implements AuditStore {
     this.#database.read(() => this.#sql.stray.get() ?? { count: 0n, amount: 0n });
 }
 
+interface MovementRow {
+  readonly reference: string;
+  readonly user: UserName;
+  readonly amount: bigint;
+}
+
 function prepareAudit(database: SqliteDatabase) {
   return {
-    movements: database.prepare<
-      [CashMovement['kind'], string, number],
-      { readonly reference: string; readonly user: UserName; readonly amount: bigint }
-    >(
+    movements: database.prepare<[CashMovement['kind'], number], MovementRow>(
+      'SELECT reference, user, amount FROM cash_movement WHERE kind = ? ORDER BY reference LIMIT ?',
+    ),
+    movementsBehind: database.prepare<[CashMovement['kind'], string, number], MovementRow>(
       `SELECT reference, user, amount FROM cash_movement WHERE kind = ? AND reference > ?
        ORDER BY reference LIMIT ?`,
     ),

@@ -18,10 +18,10 @@ export interface Evidence {
 }
 
 export interface AuditStore {
-  /** Of one kind, by reference, behind `after`. */
+  /** Of one kind, by reference, behind `after`; without it from the first. */
   cashMovements(
     kind: CashMovement['kind'],
-    after: string,
+    after: string | undefined,
     limit: number,
   ): Promise<readonly CashMovement[]>;
   /** In the order of keeping, behind a number. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../../applet-spec/bytes.ts';
 import type { Item } from '../../../daemon/audit/itemised-bill.ts';
 import { eventfulHistory, type History } from './eventful-history.ts';
-import { alice } from './toll-room.ts';
+import { alice, TollRoom } from './toll-room.ts';
 
 let history: History;
 beforeAll(async () => {
@@ -15,6 +15,18 @@ describe('an audit', () => {
     const report = await history.room.audit(name);
     expect(report.findings).toEqual([]);
     expect(report.trialBalance).toBe(0n);
+  });
+
+  it('knows cash that was booked under a reference of no words', async () => {
+    const room = await TollRoom.open([5n, 4n, 3n]);
+    try {
+      const { store } = room.station('q1');
+      await store.topUp(alice, 500n, '', room.nowMs);
+      await store.payOut(alice, 200n, '', room.nowMs);
+      expect((await room.audit('q1')).findings).toEqual([]);
+    } finally {
+      await room.close();
+    }
   });
 
   it('itemises the used coins that a station issued', async () => {

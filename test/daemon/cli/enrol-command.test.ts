@@ -196,3 +196,16 @@ describe('keytolld account show', () => {
     expect((await show()).out).toMatch(/, card enrolled, its key taken on trust$/m);
   });
 });
+
+describe('keytolld account top-up', () => {
+  it.each(['', '  '])(
+    'takes no reference of no words: "%s" would count once for all',
+    async (of) => {
+      await keytolld('account', 'add', 'alice@q1');
+      const { error } = await keytolld('account', 'top-up', 'alice@q1', '500', '--reference', of);
+      expect(error).toMatch(/--reference <text>.*expected words/);
+      const { out } = await keytolld('account', 'show', 'alice@q1', '--json');
+      expect(JSON.parse(out)).toMatchObject({ balance: '0' });
+    },
+  );
+});

@@ -52,8 +52,8 @@ const grandTour: readonly Operation[] = [
 async function nobodyLost(store: Store): Promise<void> {
   for (const { user, balance } of await store.users()) {
     const movements = {
-      in: await store.cashMovements('top-up', '', 1_000),
-      out: await store.cashMovements('pay-out', '', 1_000),
+      in: await store.cashMovements('top-up', undefined, 1_000),
+      out: await store.cashMovements('pay-out', undefined, 1_000),
     };
     const total = (moved: readonly CashMovement[]): bigint =>
       moved.reduce((sum, one) => sum + (one.user === user ? one.amount : 0n), 0n);
