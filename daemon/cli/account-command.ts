@@ -1,6 +1,6 @@
 /** `keytolld account …` and `keytolld enrol`: users and their cards for the operator. */
 import { readFileSync } from 'node:fs';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { toHex } from '../../applet-spec/bytes.ts';
 import { decodeDelivery } from '../../applet-spec/card-delivery.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
@@ -64,12 +64,19 @@ export function registerAccountCommands(program: Command): void {
     .requiredOption('--config <file>', 'station.toml')
     .requiredOption('--delivery <file>', 'what came with the card: serial number, transport keys')
     .option('--replace', 'in the place of a lost card: that is never served again')
-    .option('--payment-limit <amount>', 'most that one payment may cost', minorUnits, 100_000n)
-    .option('--day-limit <amount>', 'most that a day’s payments may cost', minorUnits, 1_000_000n)
+    .addOption(limit('--payment-limit <amount>', 'most that one payment may cost', 100_000n))
+    .addOption(limit('--day-limit <amount>', 'most that a day’s payments may cost', 1_000_000n))
     .option('--json', 'print JSON')
     .action((user: UserName, options: EnrolOptions, command: Command) =>
       withStore(command, options, (store, config) => enrol(store, config, user, options, command)),
     );
+}
+
+/** With the default in words: commander cannot print a bigint. */
+function limit(flags: string, what: string, otherwise: bigint): Option {
+  return new Option(flags, `${what}, in minor units`)
+    .argParser(minorUnits)
+    .default(otherwise, String(otherwise));
 }
 
 function onAccount(account: Command, name: string, description: string): Command {
