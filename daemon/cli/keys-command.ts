@@ -13,6 +13,7 @@ import {
   type Wanted,
 } from '../station/key-rotation.ts';
 import { keyReport, type CertificateReport, type KeyReport } from '../station/key-report.ts';
+import { openNewestTrust } from '../station/newest-list.ts';
 import { signingKinds, type SigningKind } from '../station/signing-files.ts';
 import { print, reporting } from './report.ts';
 
@@ -36,8 +37,9 @@ export function registerKeysCommand(
     .requiredOption('--config <file>', 'station.toml')
     .option('--json', 'print JSON')
     .action((options: KeyOptions, command: Command) =>
-      reporting(command, () => {
-        const report = keyReport(readStationConfig(options.config), seams);
+      reporting(command, async () => {
+        const config = readStationConfig(options.config);
+        const report = keyReport(config, await openNewestTrust(config, seams), seams);
         print(command, options, report, linesOf(report));
       }),
     );

@@ -100,6 +100,13 @@ function inUse(
     throw new StationError('certificate-not-valid', `${missing} is not there; ${advice}`);
   }
   const check = trust.check(newest.certificate.der, files.role, config.name);
+  if (!check.ok && check.reason === 'crl-stale') {
+    throw new StationError(
+      'certificate-not-valid',
+      `no fresh list of revoked certificates: ${check.detail}; put the CA's newest one into ` +
+        `${config.path(config.ca.crl)}; there: keytolld ca crl CA --out crl.der`,
+    );
+  }
   const why = check.ok ? 'its private key is not here' : `${check.reason}, ${check.detail}`;
   throw new StationError(
     'certificate-not-valid',

@@ -8,7 +8,6 @@ import {
   neededBesides,
   newestFirst,
   openSecondsMost,
-  openTrust,
   pairInUse,
   type SigningPair,
 } from './identity.ts';
@@ -53,8 +52,7 @@ export interface KeyReport {
 }
 
 /** Throws StationError where a file is not what its name says. */
-export function keyReport(config: StationConfig, seams: RotationSeams): KeyReport {
-  const trust = openTrust(config, { primitives: opensslPrimitives, clock: seams.clock });
+export function keyReport(config: StationConfig, trust: Trust, seams: RotationSeams): KeyReport {
   const kinds = signingKinds.map((kind) => {
     const files = readSigningFiles(config, kind, opensslPrimitives);
     return { kind, files, current: pairInUse(config, files, trust) };

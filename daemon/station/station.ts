@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
-import { CertificateAuthority } from '../ca/certificate-authority.ts';
 import type { Desk } from '../desk/desk.ts';
 import { openLinks } from '../link/station-links.ts';
 import type { Announcer } from '../network/announcer.ts';
@@ -25,6 +24,7 @@ import { openIdentity, openTrust, type Identity } from './identity.ts';
 import { readSymmetricKey } from './key-files.ts';
 import { openKeySupply } from './key-supply.ts';
 import { linkLog, type Log } from './log.ts';
+import { learnStoredList, listOfCa } from './newest-list.ts';
 import { joinParts } from './parts.ts';
 import {
   doubtfulStatus,
@@ -97,12 +97,14 @@ async function start(
 ): Promise<Station> {
   const { clock, log } = seams;
   const trust = openTrust(config, seams);
-  const identity = openIdentity(config, seams, trust);
   mkdirSync(config.path(config.data), { recursive: true, mode: 0o700 });
   const store = await openStationStore(config, seams.entropy, {
     ...(seams.checkpoints !== undefined && { checkpoints: seams.checkpoints }),
   });
   closers.push(() => store.close());
+  await learnStoredList(trust, store);
+  await learnListOfCa(trust, config, seams);
+  const identity = openIdentity(config, seams, trust);
   const joined: { announcer?: Announcer } = {};
   const onKeysChanged = (): void => joined.announcer?.keysChanged();
   const given = { trust, identity, store, closers, onKeysChanged };
@@ -120,12 +122,11 @@ async function start(
   closers.push(() => tollRoad.close());
   await settlement.start();
   closers.push(() => settlement.close());
-  const { folder } = config.ca;
   const crlFile = new CrlFile(
     config.path(config.ca.crl),
     clock,
     (der) => announcer.learnCrl(der),
-    folder === undefined ? undefined : () => freshCrl(config.path(folder), seams),
+    () => listOfCa(config, seams),
   );
   closers.push(() => crlFile.close());
   crlFile.start(log);
@@ -217,8 +218,18 @@ async function startLinks(
   return { links, linksPort: links.port };
 }
 
-async function freshCrl(folder: string, seams: StationSeams): Promise<Uint8Array> {
-  return (await CertificateAuthority.open(folder, seams)).freshCrl();
+/** A folder that is away just now is looked for again while the station runs. */
+async function learnListOfCa(
+  trust: Trust,
+  config: StationConfig,
+  seams: StationSeams,
+): Promise<void> {
+  try {
+    const list = await listOfCa(config, seams);
+    if (list !== undefined) trust.learnCrl(list);
+  } catch (error) {
+    seams.log.warn({ folder: config.ca.folder, err: error }, 'the CA has given no list');
+  }
 }
 
 /** What a Unix socket's path may be on Linux; beyond it the system cuts it off, silently. */

@@ -1,5 +1,5 @@
 /** `keytolld keys` and `ca`, and a station's start, as an operator goes from one to the next. */
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -145,6 +145,15 @@ describe('keytolld keys', () => {
     const states = (await listed()).certificates.map(({ kind, state }) => `${kind} ${state}`);
     expect(states).toEqual(['coin in use', 'coin revoked', 'document in use']);
     expect(identity().former).toEqual([]);
+  });
+
+  it('knows of a revocation as soon as the CA beside it does', async () => {
+    writeFileSync(config, readFileSync(config, 'utf8').replace('[ca]', `[ca]\nfolder = "${ca}"`));
+    seams.clock.advance(1_000);
+    await keytolld('keys', 'rotate', 'coin', '--config', config);
+    await keytolld('ca', 'revoke', ca, '--certificate', at('certificates', 'coin.der'));
+    const states = (await listed()).certificates.map(({ kind, state }) => `${kind} ${state}`);
+    expect(states).toEqual(['coin in use', 'coin revoked', 'document in use']);
   });
 
   it('a stolen key is revoked under all its certificates, and certified no more', async () => {
