@@ -5,6 +5,8 @@ import type { MessagePipe } from './message-pipe.ts';
 
 /** How the listener's station stands to this neighbour while the handshake goes on. */
 export interface AnswerGate {
+  /** Why this neighbour is not answered now, if it is not. */
+  readonly objection: () => string | undefined;
   /** Both have dialled, and our own connection is the one that survives. */
   readonly yields: () => boolean;
   /** The dialler has proved that it knows the link-authentication key, now: it gets its seat. */
@@ -27,6 +29,8 @@ export async function answerLink(
   const { station, peer, supply, reservoir } = terms;
   const talk = new HandshakeTalk(terms, pipe, 'to-dialler');
   talk.agree(talk.heardGreeting(hello, 'hello'));
+  const objection = gate.objection();
+  if (objection !== undefined) throw talk.refuse('not-now', objection);
   const yielded = `${station} and ${peer} dialled at once; the connection of ${station} stays`;
   if (gate.yields()) throw talk.refuse('yielded', yielded);
   if (!(await supply.readyWithin(linkTimes.keyGraceMs))) {
@@ -43,13 +47,14 @@ export async function answerLink(
   talk.say({ kind: 'listenerKey', content: { keyIds: ours.keyIds } });
 
   const link = talk.establish(ours, theirs);
+  let certificate: Uint8Array;
   try {
-    await talk.believe(link);
+    certificate = await talk.believe(link);
   } catch (error) {
     if (error instanceof LinkError && error.code === 'key-not-usable') reservoir.reportMissed();
     throw error;
   }
   reservoir.reportFetched();
   talk.prove(link);
-  return link;
+  return { ...link, certificate };
 }

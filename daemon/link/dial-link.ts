@@ -24,8 +24,7 @@ export async function dialLink(
 
   const link = talk.establish(ours, theirs);
   talk.prove(link);
-  await talk.believe(link);
-  return link;
+  return { ...link, certificate: await talk.believe(link) };
 }
 
 async function hearAboutOurKey(talk: HandshakeTalk): Promise<readonly string[]> {

@@ -36,6 +36,7 @@ export interface StationTrust {
     der: Uint8Array,
     role: 'station-document',
     name: StationName,
+    dates?: 'any',
   ):
     | { readonly ok: true; readonly publicKey: VerifyingKey }
     | { readonly ok: false; readonly reason: string; readonly detail: string };
@@ -66,6 +67,8 @@ export interface Established {
   /** What later traffic keys are bound to. */
   readonly greeting: Uint8Array;
   readonly sends: LinkDirection;
+  /** DER: what the peer has signed the handshake under. */
+  readonly certificate: Uint8Array;
 }
 
 export const otherDirection = {
@@ -163,7 +166,7 @@ export class HandshakeTalk {
     }
   }
 
-  establish(sent: TakenBits, received: TakenBits): Established {
+  establish(sent: TakenBits, received: TakenBits): Omit<Established, 'certificate'> {
     const { primitives, clock } = this.terms;
     const greeting = this.#greeting;
     if (greeting === undefined) throw new RangeError('keys before the greeting');
@@ -179,15 +182,18 @@ export class HandshakeTalk {
   }
 
   /** Inside the channel: our certificate, and our signature over everything said. */
-  prove(link: Established): void {
+  prove(link: Pick<Established, 'sealer'>): void {
     const { documentKey, documentCertificate: certificate, station } = this.terms;
     const signature = documentKey.sign(this.#statement(station));
     const proof = frameItem.encode({ kind: 'proof', content: { certificate, signature } });
     this.#pipe.send(link.sealer.seal(proof));
   }
 
-  /** Throws LinkError `certificate-refused` and tells the peer, inside the channel. */
-  async believe(link: Established): Promise<void> {
+  /**
+   * The peer's certificate. Throws LinkError `certificate-refused` and tells the peer, inside the
+   * channel.
+   */
+  async believe(link: Pick<Established, 'sealer' | 'opener'>): Promise<Uint8Array> {
     const { trust, peer } = this.terms;
     const bytes = await this.#next();
     // A frame begins with its epoch, so with a zero byte: a peer without our key refuses in the
@@ -199,14 +205,15 @@ export class HandshakeTalk {
     if (item?.kind !== 'proof' || more.length > 0) {
       throw new LinkError('frame-malformed', 'no proof where one was due');
     }
-    const check = trust.check(item.content.certificate, 'station-document', peer);
+    const { certificate } = item.content;
+    const check = trust.check(certificate, 'station-document', peer);
     const trusted =
       check.ok && check.publicKey.verify(this.#statement(peer), item.content.signature);
-    if (trusted) return;
-    const why = check.ok ? 'its signature does not hold' : `${check.reason}: ${check.detail}`;
-    const bye = `the station certificate of ${peer} is refused`;
+    if (trusted) return certificate;
+    const bye = certificateRefused(peer);
     this.#pipe.send(link.sealer.seal(frameItem.encode({ kind: 'bye', content: { why: bye } })));
-    throw new LinkError('certificate-refused', `${bye}: ${why}`);
+    if (!check.ok) throw distrusted(peer, check);
+    throw new LinkError('certificate-refused', `${bye}: its signature does not hold`);
   }
 
   #statement(signer: StationName): Uint8Array {
@@ -235,6 +242,21 @@ export class HandshakeTalk {
   #absorb(body: Uint8Array): void {
     this.#chain = this.terms.primitives.sha256(this.#chain, body);
   }
+}
+
+/** All that a peer is told of it. */
+export function certificateRefused(peer: StationName): string {
+  return `the station certificate of ${peer} is refused`;
+}
+
+/** The same with the reason, for the operator here. */
+export function distrusted(
+  peer: StationName,
+  { reason, detail }: { readonly reason: string; readonly detail: string },
+): LinkError {
+  const advice = reason === 'revoked' ? '; it has to run `keytolld keys rotate document`' : '';
+  const why = `${certificateRefused(peer)}: ${reason}: ${detail}${advice}`;
+  return new LinkError('certificate-refused', why);
 }
 
 /** Where two ends differ, said so that the operators of both understand it. */

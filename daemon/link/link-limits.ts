@@ -70,6 +70,11 @@ export const linkTimes = {
   longestPauseMs: 30_000,
   /** A connection that lasted this long makes the next pause the first one again. */
   steadyMs: 60_000,
+  /**
+   * Between attempts with a peer whose certificate was refused, whichever end dials: each takes two
+   * QKD keys, and only another certificate can make it succeed.
+   */
+  distrustMs: 60_000,
   /** How long the old key still opens frames after a new one has begun (design §5). */
   oldKeyMs: 30_000,
   /** Pauses while the device of the receiving end is away. */

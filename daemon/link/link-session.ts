@@ -1,12 +1,12 @@
 /** One established connection to a neighbour, from its first frame of traffic to its end. */
 import type { Clock } from '../../applet-spec/clock.ts';
-import type { Suite } from '../../applet-spec/names.ts';
+import type { StationName, Suite } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { Reservoir } from '../qkd/reservoir.ts';
 import type { SocketListener } from '../socket.ts';
 import { trafficKey } from './frame-cipher.ts';
 import { decodeFrame, frameItem, type FrameItem } from './frame-item.ts';
-import { otherDirection, type Established } from './handshake-talk.ts';
+import { certificateRefused, otherDirection, type Established } from './handshake-talk.ts';
 import { InboundRows, type ArrivedRow } from './inbound-rows.ts';
 import { KeyLife, type RekeyLimits } from './key-life.ts';
 import { asLinkError, LinkError } from './link-error.ts';
@@ -20,6 +20,7 @@ import { SendQueue } from './send-queue.ts';
 import type { TrafficSupply } from './traffic-supply.ts';
 
 export interface SessionOptions {
+  readonly peer: StationName;
   readonly link: Established;
   readonly suite: Suite;
   readonly rekey: RekeyLimits;
@@ -105,6 +106,11 @@ export class LinkSession implements SocketListener {
     });
   }
 
+  /** DER: what the peer has signed the handshake under. */
+  get certificate(): Uint8Array {
+    return this.#options.link.certificate;
+  }
+
   /** Takes over what arrives. */
   start(): void {
     this.#options.link.pipe.handOver(this);
@@ -138,16 +144,17 @@ export class LinkSession implements SocketListener {
     this.#schedule();
   }
 
-  /** Ends the connection; says `bye` first where the peer did nothing wrong. */
+  /** Ends the connection; says `bye` first where the peer broke no rule of the link. */
   end(why: LinkError): void {
     if (this.#ended) return;
     this.#ended = true;
     const { pipe, sealer, opener } = this.#options.link;
     this.#abort.abort();
-    if (why.code === 'aborted') {
-      const bye = { kind: 'bye', content: { why: why.message } } as const;
+    const farewell = farewellOf(why, this.#options.peer);
+    if (farewell !== undefined) {
+      const bye = { kind: 'bye', content: { why: farewell } } as const;
       pipe.send(sealer.seal(frameItem.encode(bye)));
-      pipe.close(why.message);
+      pipe.close(farewell);
     } else {
       pipe.socket.destroy();
     }
@@ -168,6 +175,8 @@ export class LinkSession implements SocketListener {
       for (const item of items) {
         if (item.kind === 'row') rows.push(item.content);
         else this.#heard(item);
+        // A list of revoked certificates may have named the one that tells it.
+        if (this.#abort.signal.aborted) return;
       }
       if (rows.length > 0) this.#inbound.take(rows);
     } catch (error) {
@@ -304,4 +313,9 @@ export class LinkSession implements SocketListener {
       this.#confirmations.splice(0, linkLimits.itemRowIds);
     }
   }
+}
+
+function farewellOf({ code, message }: LinkError, peer: StationName): string | undefined {
+  if (code === 'certificate-refused') return certificateRefused(peer);
+  return code === 'aborted' ? message : undefined;
 }

@@ -6,7 +6,12 @@ import { QkdError } from '../qkd/qkd-error.ts';
 import type { SocketFactory } from '../socket.ts';
 import { answerLink } from './answer-link.ts';
 import { dialLink } from './dial-link.ts';
-import type { Established, HandshakeTerms } from './handshake-talk.ts';
+import {
+  certificateRefused,
+  distrusted,
+  type Established,
+  type HandshakeTerms,
+} from './handshake-talk.ts';
 import type { RekeyLimits } from './key-life.ts';
 import { asLinkError, LinkError } from './link-error.ts';
 import { linkLimits, linkTimes } from './link-limits.ts';
@@ -64,6 +69,8 @@ export class Neighbour {
   #incoming: MessagePipe | undefined;
   #dialling: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
+  /** Set while a peer whose certificate was refused is given time to get another. */
+  #cancelDistrust: (() => void) | undefined;
   #failures = 0;
   #changedMs: number;
   #detail: string | undefined;
@@ -176,6 +183,7 @@ export class Neighbour {
   /** A hello that says it is this neighbour's. Rejects with LinkError where nothing came of it. */
   async answer(pipe: MessagePipe, hello: Uint8Array, authenticated: () => void): Promise<void> {
     const gate = {
+      objection: () => this.#cancelDistrust && certificateRefused(this.name),
       yields: () => this.#outgoing !== undefined && this.#seams.station < this.name,
       authenticated: () => {
         authenticated();
@@ -189,7 +197,9 @@ export class Neighbour {
     } catch (error) {
       const fault = asLinkError(error);
       pipe.close('the handshake failed', fault);
-      if (fault.code !== 'not-authenticated' && fault.code !== 'yielded') this.#note(fault);
+      const isNews = fault.code !== 'not-authenticated' && this.#cancelDistrust === undefined;
+      if (isNews) this.#note(fault);
+      this.#distrustAfter(fault);
       throw fault;
     } finally {
       if (this.#incoming === pipe) {
@@ -199,10 +209,18 @@ export class Neighbour {
     }
   }
 
+  /** Ends the link where the certificate that it was made under is revoked by now. */
+  recheck(): void {
+    const session = this.#session;
+    const why = session && this.#revocationOf(session.certificate);
+    if (why !== undefined) session?.end(why);
+  }
+
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#cancelRetry?.();
+    this.#cancelDistrust?.();
     const bye = new LinkError('aborted', 'the station stops');
     this.#outgoing?.close(bye.message, bye);
     this.#incoming?.close(bye.message, bye);
@@ -228,7 +246,9 @@ export class Neighbour {
     this.#cancelRetry = undefined;
     this.#dialling = this.#dialOnce(url)
       .catch((error: unknown) => {
-        this.#note(asLinkError(error));
+        const fault = asLinkError(error);
+        this.#note(fault);
+        this.#distrustAfter(fault);
       })
       .finally(() => {
         this.#dialling = undefined;
@@ -267,10 +287,12 @@ export class Neighbour {
     if (link.pipe.ended || this.#closing.signal.aborted) {
       throw new LinkError('closed', 'the connection ended');
     }
+    const revoked = this.#revocationOf(link.certificate);
+    if (revoked !== undefined) throw revoked;
     this.#session?.end(new LinkError('closed', `${this.name} has connected anew`));
     const sinceMs = clock.nowMs();
     const session: LinkSession = new LinkSession({
-      ...{ link, suite, reservoir, primitives, clock, rekey: this.#link },
+      ...{ peer: this.name, link, suite, reservoir, primitives, clock, rekey: this.#link },
       ...{ supply: this.#supply, memory: this.#memory },
       protect: (items, signal) => this.#protect(items, signal),
       unsent: (record) => {
@@ -310,6 +332,21 @@ export class Neighbour {
     if (this.#incoming === undefined) this.#retry();
   }
 
+  #revocationOf(certificate: Uint8Array): LinkError | undefined {
+    const { name } = this;
+    const check = this.#seams.trust.check(certificate, 'station-document', name, 'any');
+    return !check.ok && check.reason === 'revoked' ? distrusted(name, check) : undefined;
+  }
+
+  /** After a handshake that failed; after a link that was ended it may come back at once. */
+  #distrustAfter({ code }: LinkError): void {
+    if (code !== 'certificate-refused' || this.#closing.signal.aborted) return;
+    this.#cancelDistrust?.();
+    this.#cancelDistrust = this.#seams.clock.after(linkTimes.distrustMs, () => {
+      this.#cancelDistrust = undefined;
+    });
+  }
+
   #told(bytes: Uint8Array): void {
     let message: WireMessage;
     try {
@@ -344,7 +381,8 @@ export class Neighbour {
     if (this.#closing.signal.aborted) return;
     const { clock, entropy } = this.#seams;
     const { firstPauseMs, longestPauseMs } = linkTimes;
-    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 16));
+    const doubledMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 16));
+    const pauseMs = this.#cancelDistrust === undefined ? doubledMs : linkTimes.distrustMs;
     const [jitter = 0] = entropy.randomBytes(1);
     this.#failures++;
     this.#cancelRetry = clock.after(pauseMs * (1 + jitter / 512), () => {

@@ -32,6 +32,8 @@ export interface StationLinksOptions {
 export interface StationLinks extends Links {
   /** Where it listens; 0 where it does not. */
   readonly port: number;
+  /** A newer CRL is in force: links to whoever it revokes end now. */
+  recheck(): void;
 }
 
 /**
@@ -70,6 +72,9 @@ export async function openLinks(options: StationLinksOptions): Promise<StationLi
     send: (peer, records) => neighbours.get(peer)?.send(records) ?? false,
     tell: (peer, message) => neighbours.get(peer)?.tell(message) ?? false,
     confirm: (peer, rowIds) => neighbours.get(peer)?.confirm(rowIds),
+    recheck() {
+      for (const neighbour of neighbours.values()) neighbour.recheck();
+    },
     async close() {
       await Promise.all([...neighbours.values()].map((neighbour) => neighbour.close()));
       await server?.close();

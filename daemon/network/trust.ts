@@ -70,6 +70,7 @@ export class Trust {
   readonly #graceSeconds: bigint;
   readonly #remembered = new Map<string, Verdict>();
   readonly #seen = new WeakMap<Uint8Array, SeenCertificate>();
+  readonly #onNewerCrl: (() => void)[] = [];
   #crl: Crl | undefined;
 
   constructor(options: {
@@ -90,6 +91,11 @@ export class Trust {
     return this.#crl;
   }
 
+  /** Told of each CRL that comes in force: what was believed before may be revoked. */
+  onNewerCrl(listener: () => void): void {
+    this.#onNewerCrl.push(listener);
+  }
+
   /**
    * `newer` CRLs replace the one in force. One that goes back does not, nor one that the root did
    * not sign, nor one of the future: that would stop every payment here until its time has come.
@@ -106,6 +112,7 @@ export class Trust {
     if (!newerCrl(this.#crl, found)) return 'known';
     this.#crl = found;
     this.#remembered.clear();
+    for (const listener of this.#onNewerCrl) listener();
     return 'newer';
   }
 

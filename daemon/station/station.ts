@@ -215,6 +215,9 @@ async function startLinks(
     log: linkLog(seams.log),
   });
   closers.push(() => links.close());
+  trust.onNewerCrl(() => {
+    links.recheck();
+  });
   return { links, linksPort: links.port };
 }
 
