@@ -59,7 +59,7 @@ export function toErrandError(error: unknown): ErrandError {
  */
 export function toUnknownOutcome(error: unknown, whatIs: string): ErrandError {
   const { failure } = toErrandError(error);
-  const message = `${whatIs}, but ${failure.message}`;
+  const message = `${whatIs.replace(/[.\s]+$/, '')}, but ${failure.message}`;
   return new ErrandError({ ...failure, outcome: 'unknown', message }, error);
 }
 

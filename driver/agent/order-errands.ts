@@ -5,6 +5,7 @@ import type { OrderLine } from '../../applet-spec/desk-messages.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import { checkOrdered } from '../desk/record-check.ts';
 import type { WalletCoin } from '../wallet/wallet-coins.ts';
+import { WalletError } from '../wallet/wallet-error.ts';
 import type { OrderRequest } from '../wallet/wallet-orders.ts';
 import { matchPool } from './catch-up.ts';
 import { coinsOfLines, coinsWorth } from './coin-choice.ts';
@@ -14,7 +15,7 @@ import { granted } from './granted.ts';
 import type { HomeDesk } from './home-desk.ts';
 import type { Host } from './host.ts';
 import { HostError } from './host-error.ts';
-import { carryOutOrder } from './order.ts';
+import { noteAnswer, openOrder, sendOrder, type OrderOutcome } from './order.ts';
 
 type Progress = (progress: ErrandProgress) => void;
 const orderIdBytes = 16;
@@ -114,13 +115,8 @@ async function placeOrder(
     onProgress({ loaded: Number(event.loaded), of: Number(event.of) });
   });
   try {
-    const answer = await carryOutOrder(host, desk, order).catch((error: unknown) => {
-      // It never left: nobody hears of it again, and it is not carried out behind anybody's back.
-      if (!(error instanceof DeskError) || error.code !== 'outcome-unknown') {
-        host.wallet.orders.end(order.orderId, 'refused', 'it was never sent');
-      }
-      throw error;
-    });
+    openOrder(host, order);
+    const answer = await noted(host, desk, order, await sent(host, desk, order));
     if (answer.outcome === 'refused') {
       throw new HostError('desk-refused', answer.message, answer.code);
     }
@@ -131,6 +127,37 @@ async function placeOrder(
     return await describeOrder(host, desk, order);
   } catch (error) {
     throw toUnknownOutcome(error, 'the order was carried out');
+  }
+}
+
+/** One that never left: nobody hears of it again, nor is it carried out behind anybody's back. */
+async function sent(host: Host, desk: HomeDesk, order: OrderRequest): Promise<OrderOutcome> {
+  try {
+    return await sendOrder(host, desk, order);
+  } catch (error) {
+    if (error instanceof DeskError && error.code === 'outcome-unknown') throw error;
+    try {
+      host.wallet.orders.end(order.orderId, 'refused', 'it was never sent');
+    } catch (fault) {
+      throw toUnknownOutcome(fault, 'the order has not left and stays for the next connection');
+    }
+    throw error;
+  }
+}
+
+/** What the wallet cannot note stays open there: the next connection asks again (failure 4). */
+async function noted(
+  host: Host,
+  desk: HomeDesk,
+  order: OrderRequest,
+  answer: OrderOutcome,
+): Promise<OrderOutcome> {
+  try {
+    return await noteAnswer(host, desk, order, answer);
+  } catch (error) {
+    if (!(error instanceof WalletError)) throw error;
+    const said = answer.outcome === 'done' ? 'the order was carried out' : answer.message;
+    throw toUnknownOutcome(error, said);
   }
 }
 

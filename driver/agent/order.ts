@@ -21,8 +21,35 @@ export async function carryOutOrder(
   desk: HomeDesk,
   order: OrderRequest,
 ): Promise<OrderOutcome> {
+  openOrder(host, order);
+  return noteAnswer(host, desk, order, await sendOrder(host, desk, order));
+}
+
+/** Durable before it is sent. */
+export function openOrder(host: Host, order: OrderRequest): void {
   host.wallet.orders.open(order, host.clock.nowMs());
-  const answer = await ask(host, desk, order);
+}
+
+/** DeskError `outcome-unknown` says that it may have left; whatever else is thrown, it has not. */
+export async function sendOrder(
+  host: Host,
+  desk: HomeDesk,
+  order: OrderRequest,
+): Promise<OrderOutcome> {
+  const given = order.retirement;
+  if (given === undefined) return desk.link.buy(order.orderId, order.lines);
+  const digest = retirementDigest(host.primitives, retirement.encode(given));
+  await desk.card.authorise(given.operation, digest);
+  return order.kind === 'refund' ? desk.link.refund(given) : desk.link.exchange(given, order.lines);
+}
+
+/** The order ends in the wallet as the station says, unless some of it is still to come. */
+export async function noteAnswer(
+  host: Host,
+  desk: HomeDesk,
+  order: OrderRequest,
+  answer: OrderOutcome,
+): Promise<OrderOutcome> {
   if (answer.outcome === 'done') {
     host.wallet.orders.end(order.orderId, 'done');
     return answer;
@@ -31,12 +58,4 @@ export async function carryOutOrder(
   host.wallet.orders.end(order.orderId, 'refused', answer.message);
   if (order.retirement !== undefined) await withdraw(host, desk.card);
   return answer;
-}
-
-async function ask(host: Host, desk: HomeDesk, order: OrderRequest): Promise<OrderOutcome> {
-  const given = order.retirement;
-  if (given === undefined) return desk.link.buy(order.orderId, order.lines);
-  const digest = retirementDigest(host.primitives, retirement.encode(given));
-  await desk.card.authorise(given.operation, digest);
-  return order.kind === 'refund' ? desk.link.refund(given) : desk.link.exchange(given, order.lines);
 }

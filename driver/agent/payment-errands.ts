@@ -1,11 +1,13 @@
 import { equalBytes, fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { billTotal, type BillLine, type QuoteBody } from '../../applet-spec/quote.ts';
 import { DeskError } from '../desk/desk-error.ts';
+import type { DeskRefusal } from '../desk/desk-requests.ts';
 import { invalid } from '../desk/host-trust.ts';
 import { checkQuote } from '../desk/quote-check.ts';
+import { WalletError } from '../wallet/wallet-error.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 import type { WalletQuote } from '../wallet/wallet-quotes.ts';
-import { toUnknownOutcome } from './errand-error.ts';
+import { ErrandError, toErrandError, toUnknownOutcome } from './errand-error.ts';
 import type { ErrandParams, ErrandResult } from './errands.ts';
 import { granted } from './granted.ts';
 import type { HomeDesk } from './home-desk.ts';
@@ -56,9 +58,10 @@ export async function pay(
     })
     .catch((error: unknown) => {
       // Whoever heard no answer can repeat it only by its name.
-      if (!(error instanceof DeskError) || error.code !== 'outcome-unknown') throw error;
-      const words = error.message.replace(/[.\s]+$/, '');
-      throw new DeskError('outcome-unknown', `${words} (quote ${quoteId})`, { cause: error });
+      const { failure } = toErrandError(error);
+      if (failure.outcome !== 'unknown') throw error;
+      const message = `${failure.message.replace(/[.\s]+$/, '')} (quote ${quoteId})`;
+      throw new ErrandError({ ...failure, message }, error);
     });
   return describePayment(await awaitVerdict(host, admitted, waitMs));
 }
@@ -91,17 +94,7 @@ async function authoriseAndPay(
   host.wallet.quotes.authorise(quoteDigest, host.clock.nowMs());
   await desk.card.authorise('pay', quoteDigest);
   const answer = await desk.link.pay(quoteDigest);
-  if (answer.outcome === 'refused') {
-    await withdraw(host, desk.card);
-    const paid = host.wallet.payments.ofQuote(quoteDigest);
-    if (paid !== undefined) return paid;
-    // The card may have signed before it failed: the quote stays authorised, and is never replaced.
-    if (answer.code === 'card-fault' || (await hasSigned(host, desk, billTotal(terms.bill)))) {
-      throw new DeskError('outcome-unknown', answer.message);
-    }
-    host.wallet.quotes.refuse(quoteDigest, answer.message, host.clock.nowMs());
-    throw new HostError('desk-refused', answer.message, answer.code);
-  }
+  if (answer.outcome === 'refused') return refusedOrPaid(host, desk, found, answer);
   try {
     const { record } = answer.content;
     requireOf(quoteDigest, record.payment.transaction.quoteDigest);
@@ -109,6 +102,31 @@ async function authoriseAndPay(
   } catch (error) {
     throw toUnknownOutcome(error, 'the station says that it was paid');
   }
+}
+
+/**
+ * The station's no, once the card bears it out. What keeps it from that leaves the outcome unknown:
+ * the quote stays authorised, and is never replaced.
+ */
+async function refusedOrPaid(
+  host: Host,
+  desk: HomeDesk,
+  { quoteDigest, quote: { body: terms } }: WalletQuote,
+  { code, message }: DeskRefusal,
+): Promise<WalletPayment> {
+  let isOpen: boolean;
+  try {
+    await withdraw(host, desk.card);
+    const paid = host.wallet.payments.ofQuote(quoteDigest);
+    if (paid !== undefined) return paid;
+    // The card may have signed before it failed.
+    isOpen = code === 'card-fault' || (await hasSigned(host, desk, billTotal(terms.bill)));
+    if (!isOpen) host.wallet.quotes.refuse(quoteDigest, message, host.clock.nowMs());
+  } catch (error) {
+    throw toUnknownOutcome(error, message);
+  }
+  if (isOpen) throw new DeskError('outcome-unknown', message);
+  throw new HostError('desk-refused', message, code);
 }
 
 /** The station's no is checked with the card: no coin of this value has left its unspent ones. */
@@ -172,7 +190,7 @@ async function awaitVerdict(
       host.ending.removeEventListener('abort', giveUp);
       resolve(payment);
     };
-    const latest = (): WalletPayment => host.wallet.payments.find(admitted.paymentId) ?? admitted;
+    const latest = (): WalletPayment => latestOf(host, admitted);
     const forget = host.watch((event) => {
       if (event.kind !== 'concluded') return;
       if (equalBytes(event.payment.paymentId, admitted.paymentId)) finish(event.payment);
@@ -187,6 +205,16 @@ async function awaitVerdict(
     const now = latest();
     if (decided(now)) finish(now);
   });
+}
+
+/** A wallet that cannot be read just now makes no failure of a payment that was admitted. */
+function latestOf(host: Host, admitted: WalletPayment): WalletPayment {
+  try {
+    return host.wallet.payments.find(admitted.paymentId) ?? admitted;
+  } catch (error) {
+    if (error instanceof WalletError) return admitted;
+    throw error;
+  }
 }
 
 function requireQuote(host: Host, quoteId: string): WalletQuote {

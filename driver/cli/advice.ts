@@ -1,3 +1,5 @@
+import type { ErrandFailure } from '../agent/errands.ts';
+
 /**
  * What a person can do about an error, by its code; half a sentence behind the error's own words.
  */
@@ -52,8 +54,16 @@ const advice: Readonly<Record<string, string>> = {
     'nothing anew before',
 };
 
-/** One line: what is wrong and, where there is something, what to do. */
-export function withAdvice(code: string, message: string): string {
-  const words = advice[code];
+/**
+ * One line: what is wrong and, where there is something, what to do. Of an unknown outcome nobody
+ * is told to try again, whatever was its cause.
+ */
+export function withAdvice(
+  code: string,
+  message: string,
+  outcome?: ErrandFailure['outcome'],
+): string {
+  const isUnknown = outcome === 'unknown' && code !== 'agent-ended';
+  const words = advice[isUnknown ? 'outcome-unknown' : code];
   return words === undefined ? message : `${message.replace(/[.\s]+$/, '')}: ${words}`;
 }

@@ -98,7 +98,7 @@ function report(error: unknown, setting: CommandSetting): number {
   if (failure.code === 'internal' && failure.cause instanceof Error) {
     terminal.note(failure.cause.stack ?? failure.cause.message);
   }
-  const words = withAdvice(failure.code, failure.message);
+  const words = withAdvice(failure.code, failure.message, failure.outcome);
   return say(setting, failure.code, words, exitCodes[failure.outcome], failure.triesLeft);
 }
 

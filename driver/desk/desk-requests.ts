@@ -140,7 +140,8 @@ function isReply<K extends RequestName>(
 }
 
 function unknown(name: RequestName, words?: string, cause?: DeskError): DeskError {
-  const detail = words ?? `the station has not said what became of "${name}"`;
+  const why = cause === undefined ? '' : ` (${cause.message.replace(/[.\s]+$/, '')})`;
+  const detail = words ?? `the station has not said what became of "${name}"${why}`;
   return new DeskError('outcome-unknown', detail, { cause });
 }
 

@@ -268,9 +268,12 @@ class Visit {
       case 'exchange': {
         const { retirement } = request.content;
         const { orderId, coinIds } = retirement;
-        await this.#card().done('retireCoins', retirementObject.encode(retirement));
-        await this.#card().done('eraseCoins', coinErasure.encode({ coinIds }));
-        for (const coinId of coinIds) desk.coins.delete(toHex(coinId));
+        // What was taken back before is not taken back twice.
+        if (coinIds.some((coinId) => desk.coins.has(toHex(coinId)))) {
+          await this.#card().done('retireCoins', retirementObject.encode(retirement));
+          await this.#card().done('eraseCoins', coinErasure.encode({ coinIds }));
+          for (const coinId of coinIds) desk.coins.delete(toHex(coinId));
+        }
         if (request.kind === 'refund') {
           return { kind: 'refunded', content: { requestId, orderId, balance: desk.balance } };
         }
