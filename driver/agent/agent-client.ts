@@ -29,10 +29,16 @@ interface Waiting {
 export class AgentClient implements ErrandRunner {
   readonly #socket: Socket;
   readonly #waiting = new Map<number, Waiting>();
+  #reader = '';
   #nextId = 1;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
+  }
+
+  /** The agent's, as `wholeReaderSpec` gives it. */
+  get reader(): string {
+    return this.#reader;
   }
 
   /**
@@ -57,7 +63,9 @@ export class AgentClient implements ErrandRunner {
           return;
         }
         greeted = true;
-        if (agentGreeting.safeParse(line).success) {
+        const greeting = agentGreeting.safeParse(line);
+        if (greeting.success) {
+          client.#reader = greeting.data.reader;
           resolve(client);
           return;
         }

@@ -29,9 +29,14 @@ export class AgentServer {
   }
 
   /**
-   * Throws HostError `agent-running` where another agent serves the wallet, `agent-unreachable`.
+   * `reader`: which one the host has, so that no command takes it for another. Throws HostError
+   * `agent-running` where another agent serves the wallet, `agent-unreachable`.
    */
-  static async listen(walletFolder: string, runner: HostRunner): Promise<AgentServer> {
+  static async listen(
+    walletFolder: string,
+    runner: HostRunner,
+    reader: string,
+  ): Promise<AgentServer> {
     const path = agentSocketPath(walletFolder);
     if (Buffer.byteLength(path) > socketPathBytesMost) {
       throw new HostError(
@@ -47,7 +52,7 @@ export class AgentServer {
     const server = createServer();
     const agent = new AgentServer(path, server);
     server.on('connection', (socket) => {
-      agent.#serve(socket, runner);
+      agent.#serve(socket, runner, reader);
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => {
@@ -69,7 +74,7 @@ export class AgentServer {
     await closed;
   }
 
-  #serve(socket: Socket, runner: HostRunner): void {
+  #serve(socket: Socket, runner: HostRunner, reader: string): void {
     this.#clients.add(socket);
     let running = 0;
     socket.on('close', () => {
@@ -78,7 +83,7 @@ export class AgentServer {
     socket.on('error', () => {
       socket.destroy();
     });
-    sendLine(socket, { keytollAgent: agentProtocol });
+    sendLine(socket, { keytollAgent: agentProtocol, reader });
     readLines(socket, agentRequestBytesMost, (line) => {
       const { id, errand, params, pin } = agentRequest.parse(line);
       if (running >= requestsMost) throw new HostError('agent-unreachable', 'too many requests');

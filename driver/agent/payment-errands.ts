@@ -54,7 +54,8 @@ export async function pay(
       const desk = await host.desk();
       const found = requireQuote(host, quoteId);
       const before = host.wallet.payments.ofQuote(found.quoteDigest);
-      return before ?? authoriseAndPay(host, desk, found, { exchange, atMost });
+      requireCheap(found, before, atMost);
+      return before ?? authoriseAndPay(host, desk, found, exchange);
     })
     .catch((error: unknown) => {
       // Whoever heard no answer can repeat it only by its name.
@@ -80,16 +81,14 @@ async function authoriseAndPay(
   host: Host,
   desk: HomeDesk,
   found: WalletQuote,
-  { exchange, atMost }: Pick<ErrandParams<'pay'>, 'exchange' | 'atMost'>,
+  exchange: boolean,
 ): Promise<WalletPayment> {
   const { quoteDigest } = found;
   const terms = found.quote.body;
   // Authorised before, the card may have signed already; then only the station can tell.
   if (found.state !== 'authorised') {
     requireFresh(host, terms.expiry);
-    const total = billTotal(terms.bill);
-    requireCheap(total, atMost);
-    await requireCoin(host, desk, total, exchange);
+    await requireCoin(host, desk, billTotal(terms.bill), exchange);
   }
   host.wallet.quotes.authorise(quoteDigest, host.clock.nowMs());
   await desk.card.authorise('pay', quoteDigest);
@@ -144,12 +143,24 @@ function requireOf(quoteDigest: Uint8Array, paid: Uint8Array): void {
   if (!equalBytes(quoteDigest, paid)) throw invalid('the payment it shows is of another quote');
 }
 
-function requireCheap(total: bigint, atMost: string | undefined): void {
+/** Also of a quote that was let loose before, without this limit or with another. */
+function requireCheap(
+  { quote: { body }, state }: WalletQuote,
+  before: WalletPayment | undefined,
+  atMost: string | undefined,
+): void {
+  const total = billTotal(body.bill);
   if (atMost === undefined || total <= BigInt(atMost)) return;
-  throw new HostError(
-    'too-dear',
-    `the quote asks ${total} minor units, more than the ${atMost} allowed; no coin was used`,
-  );
+  const asks = `the quote asks ${total} minor units, more than the ${atMost} allowed`;
+  if (before !== undefined) {
+    const paid = `it was paid before, as payment ${toHex(before.paymentId)}`;
+    throw new HostError('too-dear', `${asks}; ${paid}, and nothing was done now`);
+  }
+  const also =
+    state === 'authorised'
+      ? 'it was to be paid before, and may have been; nothing was done now'
+      : 'no coin was used';
+  throw new HostError('too-dear', `${asks}; ${also}`);
 }
 
 /** S32 needs a coin of exactly the total; an exchange makes one where that is allowed. */

@@ -22,7 +22,8 @@ async function serve(setting: CommandSetting): Promise<undefined> {
     setting.givenPin() ??
       (await setting.askSecret('PIN of the card', '--pin, --pin-file or KEYTOLL_PIN')),
   );
-  const server = await AgentServer.listen(setting.walletFolder, new HostRunner(host));
+  const { walletFolder, reader } = setting;
+  const server = await AgentServer.listen(walletFolder, new HostRunner(host), reader);
   const ended = untilInterrupted();
   tellOf(host, setting, server.path);
   let lastFailure = '';

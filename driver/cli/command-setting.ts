@@ -17,6 +17,7 @@ import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
 import type { Reader } from '../reader/connection.ts';
 import { openReader } from '../reader/open-reader.ts';
+import { wholeReaderSpec } from '../reader/reader-spec.ts';
 import { Wallet } from '../wallet/wallet.ts';
 import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
@@ -55,6 +56,11 @@ export class CommandSetting {
   /** From --reader or KEYTOLL_READER. */
   get givenReader(): string | undefined {
     return this.#options.reader ?? this.#environment['KEYTOLL_READER'];
+  }
+
+  /** The one that this command would open. Throws ReaderError bad-spec. */
+  get reader(): string {
+    return wholeReaderSpec(this.givenReader ?? 'pcsc');
   }
 
   /** One errand; asks for the PIN only when it turns out to be needed. */
@@ -122,7 +128,7 @@ export class CommandSetting {
   }
 
   /** Closed at the command's end. */
-  async openReader(spec = this.givenReader ?? 'pcsc'): Promise<Reader> {
+  async openReader(spec = this.reader): Promise<Reader> {
     const reader = await openReader(spec, systemClock);
     this.#closing.push(() => reader.close());
     return reader;
@@ -137,6 +143,12 @@ export class CommandSetting {
     const agent = await AgentClient.connect(this.walletFolder);
     if (agent !== undefined) {
       this.#closing.push(() => agent.close());
+      if (this.#options.reader !== undefined && this.reader !== agent.reader) {
+        throw new UsageError(
+          `an agent serves this wallet with the card in ${agent.reader}: leave --reader out to ` +
+            'use that one, or end the agent first',
+        );
+      }
       return agent;
     }
     return new HostRunner(await this.openHost());

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { ReaderError } from './reader-error.ts';
 import type { VirtualAddress } from './virtual-reader.ts';
 
@@ -22,6 +23,16 @@ export function parseReaderSpec(spec: string): ReaderSpec {
     }
   }
   throw new ReaderError('bad-spec', `"${spec}" names no reader; expected ${forms}`);
+}
+
+/**
+ * The same words for the same reader, wherever they are said: a path counts from the working
+ * folder. Throws ReaderError bad-spec.
+ */
+export function wholeReaderSpec(spec: string): string {
+  const parsed = parseReaderSpec(spec);
+  const isPath = parsed.kind === 'virtual' && parsed.address.kind === 'unix';
+  return isPath ? `virtual:${resolve(parsed.address.path)}` : spec;
 }
 
 /** A path is told from a host by its slash; an IPv6 address stands in brackets. */

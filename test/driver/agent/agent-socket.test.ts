@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 async function listen(): Promise<AgentServer> {
-  server = await AgentServer.listen(bench.folder, bench.runner);
+  server = await AgentServer.listen(bench.folder, bench.runner, 'pcsc');
   return server;
 }
 
@@ -93,7 +93,7 @@ describe('the agent at its socket', () => {
 
   it('refuses a second agent, and takes over from one that was killed', async () => {
     const { path } = await listen();
-    await expect(AgentServer.listen(bench.folder, bench.runner)).rejects.toMatchObject({
+    await expect(AgentServer.listen(bench.folder, bench.runner, 'pcsc')).rejects.toMatchObject({
       code: 'agent-running',
     });
     await server?.close();
@@ -148,7 +148,7 @@ describe('the agent at its socket', () => {
       { id: 2, errand: 'buy', params: { lines: [{ value: '-1', count: 1 }] } },
     ]);
     await expect(lines).resolves.toMatchObject([
-      { keytollAgent: 2 },
+      { keytollAgent: 3, reader: 'pcsc' },
       { id: 1, failure: { outcome: 'usage' } },
       { id: 2, failure: { outcome: 'usage' } },
     ]);

@@ -293,6 +293,27 @@ describe('a payment', () => {
     expect(bench.desk.asked).not.toContain('pay');
   });
 
+  it('is not made dearer than allowed where the same quote was let loose before', async () => {
+    const { quoteId } = await bench.runner.run('quote', quoteWish);
+    const how = { quoteId, exchange: false, waitMs: 60_000 };
+    bench.desk.script.cut.set('pay', 'before');
+    await expect(bench.runner.run('pay', how)).rejects.toMatchObject({ outcome: 'unknown' });
+    bench.desk.script.cut.clear();
+    await expect(bench.runner.run('pay', { ...how, atMost: '29' })).rejects.toMatchObject({
+      outcome: 'refused',
+      code: 'too-dear',
+      message:
+        'the quote asks 30 minor units, more than the 29 allowed; it was to be paid before, and ' +
+        'may have been; nothing was done now',
+    });
+    expect(bench.desk.records).toHaveLength(0);
+    await bench.runner.run('pay', { ...how, atMost: '30' });
+    await expect(bench.runner.run('pay', { ...how, atMost: '29' })).rejects.toMatchObject({
+      code: 'too-dear',
+      message: expect.stringMatching(/it was paid before, as payment [0-9a-f]{64}/) as string,
+    });
+  });
+
   it('exchanges coins for the right one where that is allowed', async () => {
     bench.desk.script.fees = [20n, 20n];
     await expect(pay(60_000, true)).resolves.toMatchObject({

@@ -14,7 +14,7 @@ let server: AgentServer;
 beforeEach(async () => {
   bench = await HostBench.open();
   await bench.enrol();
-  server = await AgentServer.listen(bench.folder, bench.runner);
+  server = await AgentServer.listen(bench.folder, bench.runner, 'pcsc');
   await keytoll('buy', '3x30');
   await keytoll('pay', 'bob@q2', '--yes');
   bench.desk.script.verdict = 'undelivered';

@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AgentServer } from '../../../driver/agent/agent-server.ts';
 import { runKeytoll } from '../../../driver/cli/program.ts';
@@ -126,7 +126,7 @@ describe('commands with an agent', () => {
   beforeEach(async () => {
     bench = await HostBench.open();
     await bench.enrol();
-    server = await AgentServer.listen(bench.folder, bench.runner);
+    server = await AgentServer.listen(bench.folder, bench.runner, 'pcsc');
   });
   afterEach(async () => {
     await server.close();
@@ -135,6 +135,22 @@ describe('commands with an agent', () => {
 
   const run = (args: string[], terminal = new TestTerminal(), environment = {}) =>
     keytoll(['--wallet', bench.folder, ...args], terminal, environment);
+
+  it('refuse another reader than the agent’s, and take its own by any name of it', async () => {
+    await server.close();
+    const slot = join(bench.folder, 'slot.sock');
+    server = await AgentServer.listen(bench.folder, bench.runner, `virtual:${slot}`);
+    const { exitCode, terminal } = await run(['--reader', 'virtual:/else.sock', 'balance']);
+    expect(exitCode).toBe(2);
+    expect(terminal.notes).toEqual([
+      `keytoll: an agent serves this wallet with the card in virtual:${slot}: leave --reader out ` +
+        'to use that one, or end the agent first',
+    ]);
+    const named = await run(['--reader', `virtual:${relative('.', slot)}`, 'balance']);
+    expect(named.exitCode).toBe(0);
+    const ambient = await run(['balance'], new TestTerminal(), { KEYTOLL_READER: 'hid' });
+    expect(ambient.exitCode).toBe(0);
+  });
 
   it('buy, quote, pay and list, in words with major units', async () => {
     const bought = await run(['buy', '2x30']);
@@ -258,7 +274,7 @@ describe('commands with an agent', () => {
   it('take the PIN from a file, from the environment and from a person', async () => {
     await server.close();
     await bench.restart();
-    server = await AgentServer.listen(bench.folder, bench.runner);
+    server = await AgentServer.listen(bench.folder, bench.runner, 'pcsc');
     const none = await run(['keys']);
     expect(none.exitCode).toBe(2);
     expect(none.terminal.notes[0]).toMatch(/use --pin, --pin-file or KEYTOLL_PIN/);
