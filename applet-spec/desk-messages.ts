@@ -86,6 +86,7 @@ export const deskRefusalCodes = {
   'position-limit': 28,
   'too-many-failures': 29,
   'rolled-back': 30,
+  'nothing-to-pay': 31,
 } as const;
 export type DeskRefusalCode = keyof typeof deskRefusalCodes;
 const refusalWords = {

@@ -2,6 +2,7 @@
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import { certificateHash } from '../../applet-spec/certificate.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
+import { formatMoney } from '../../applet-spec/money.ts';
 import {
   headNow,
   homeStation,
@@ -152,6 +153,9 @@ export class Quoting {
       const found = picture.route({ to, minimumSuite, avoid: avoided });
       if (found.outcome === 'none') {
         return unwilling ?? refused('no-route', `No route: ${found.why}.`);
+      }
+      if (found.route.total === 0n) {
+        return unwilling ?? refused('nothing-to-pay', nothingToPay(this.#options));
       }
       const names = found.route.stations.map((entry) => entry.station);
       const last = found.route.stations.at(-1);
@@ -331,6 +335,15 @@ function isTold(
 
 function atOneStation(payee: UserName, station: StationName): string {
   return `${payee} is at ${station}, as you are; the toll road leads to other stations.`;
+}
+
+/** A coin is worth its bill's sum, and none is worth 0 (S31, S32). */
+function nothingToPay({ station, currency }: Pick<QuotingOptions, 'station' | 'currency'>): string {
+  const [zero, least] = [formatMoney(0n, currency), formatMoney(1n, currency)];
+  return (
+    `No station on the way charges anything, and there is no coin of ${zero} to pay with: the ` +
+    `operator of ${station} has to charge ${least} at least (tariff.fee in station.toml).`
+  );
 }
 
 function declined(reason: TollReason, message: string): Answer {

@@ -21,6 +21,7 @@ const advice: Readonly<Record<string, string>> = {
   'payee-absent': 'ask them to run `keytoll agent`, and try again',
   'payee-unknown': 'check the name; it is name@station',
   'no-route': 'try again later, or with fewer --avoid or a lower --minimum-suite',
+  'nothing-to-pay': 'tell that operator',
   'no-keys': 'the network is short of quantum keys: try again later',
   'position-limit': 'the stations have to settle first: tell the operator of yours, and try later',
   'too-many-failures': 'wait until then, and find out first why the payments before failed',

@@ -8,7 +8,7 @@ import {
   type Suite,
   type UserName,
 } from '../../applet-spec/names.ts';
-import { acceptance, quote, type QuoteBody } from '../../applet-spec/quote.ts';
+import { acceptance, billTotal, quote, type QuoteBody } from '../../applet-spec/quote.ts';
 import type { HostTrust } from './host-trust.ts';
 import { invalid } from './host-trust.ts';
 
@@ -75,6 +75,7 @@ function requireRoute(terms: QuoteBody, wish: QuoteWish): void {
   require(route[0] === homeStation(wish.payer), "the route's first station");
   require(route.at(-1) === homeStation(wish.payee), "the route's last station");
   require(new Set(route).size === route.length, 'the route, which names a station twice');
+  require(billTotal(terms.bill) > 0n, 'the total, which is 0 as no coin is');
   const avoided = route.find((station) => wish.avoid.includes(station));
   require(avoided === undefined, `the route over ${avoided ?? ''}, which was to be avoided`);
 }

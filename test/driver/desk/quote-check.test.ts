@@ -31,6 +31,7 @@ describe('a quote that is not what was asked is refused before the card is', () 
     ['a route to elsewhere', quote({ bill: [line('q1'), line('q3')] })],
     ['a station twice', quote({ bill: [line('q1'), line('q3'), line('q3'), line('q2')] })],
     ['a station to be avoided', quote({ bill: [line('q1'), line('q7'), line('q2')] })],
+    ['a total of 0', quote({ bill: [line('q1', 0n), line('q2', 0n)] })],
     ['a weaker suite', quote({ minimumSuite: 'aes' })],
     ['deadlines out of order', quote({ deliveryDeadline: 1n })],
     ['another key of the payee station', quote({ payeeStationKey: q1Key.publicKey })],

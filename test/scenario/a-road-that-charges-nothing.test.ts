@@ -1,0 +1,38 @@
+/** A coin is worth the sum of its bill, and there is none of 0 (S31, S32). */
+import { expect, it } from 'vitest';
+import { refusalOf } from './refusal.ts';
+import { onRoad } from './road.ts';
+import type { Road } from './road.ts';
+import type { RoadStation } from './road-station.ts';
+
+async function charge(road: Road, station: RoadStation, fee: string): Promise<void> {
+  station.configure((toml) => toml.replace(/^tariff = .*$/m, `tariff = { fee = "${fee}" }`));
+  await station.restart();
+  await road.ready();
+  for (const user of road.users) await road.atDesk(user);
+}
+
+it(
+  'a key over stations that charge nothing is refused with what its operator can do, and is paid for then',
+  onRoad({ stations: 2 }, async (road) => {
+    const { alice, bob } = road;
+    for (const station of road.stations) await charge(road, station, '0');
+    const feesAt = (name: string) =>
+      road
+        .station(name)
+        .running.status()
+        .stations.map(({ fee }) => fee);
+    await road.eventually('q1 has heard of the fees', () => feesAt('q1').join(' ') === '0 0');
+    const refusal = await refusalOf(alice.quote(bob.name));
+    expect(refusal).toMatchObject({ code: 'nothing-to-pay', outcome: 'refused' });
+    expect(refusal.words).toBe(
+      'No station on the way charges anything, and there is no coin of EUR 0.00 to pay with: the ' +
+        'operator of q1 has to charge EUR 0.01 at least (tariff.fee in station.toml): tell ' +
+        'that operator',
+    );
+    await charge(road, road.station('q1'), '1');
+    await alice.station.topUp(alice.name, 100n);
+    await alice.buy([1n, 1]);
+    expect(await alice.share(bob.name)).toMatchObject({ standing: 'delivered', total: '1' });
+  }),
+);
