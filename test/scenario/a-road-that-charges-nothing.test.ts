@@ -13,7 +13,7 @@ async function charge(road: Road, station: RoadStation, fee: string): Promise<vo
 }
 
 it(
-  'a key over stations that charge nothing is refused with what its operator can do, and is paid for then',
+  'a key over stations that charge nothing is refused, with what the operator can do about it',
   onRoad({ stations: 2 }, async (road) => {
     const { alice, bob } = road;
     for (const station of road.stations) await charge(road, station, '0');

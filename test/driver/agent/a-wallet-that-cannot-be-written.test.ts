@@ -125,7 +125,7 @@ describe('a payment', () => {
     });
   });
 
-  it('that was refused is unknown where the card can no longer say that it has not signed', async () => {
+  it('refused is unknown where the card can no longer say that it has not signed', async () => {
     const message = 'The station has no keys.';
     bench.desk.script.refuse.set('pay', { code: 'no-keys', message });
     const answerTruly = bench.card.process.bind(bench.card);
