@@ -60,8 +60,8 @@ listen = "127.0.0.1:7701"
 listen = "127.0.0.1:7702"
 
 [tariff]
-fee = "1"                   # minor units of the currency, for each key that this station carries; with
-                            # "0" its own users reach nobody over stations that charge nothing either
+fee = "1"                   # minor units of the currency, for each key that this station carries;
+                            # a route on which nobody charges cannot be paid
 
 [settlement]
 every-seconds = 3600        # 0: only by keytolld settle
