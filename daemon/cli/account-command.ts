@@ -9,8 +9,10 @@ import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
 import { attestationPolicy, makerName } from '../station/card-makers.ts';
 import { readStationConfig, type StationConfig } from '../station/config.ts';
+import { askEndFrozen } from '../station/admin-socket.ts';
 import { giveUpFormerCard, type GivenBack } from '../station/former-card.ts';
 import { StationError } from '../station/station-error.ts';
+import { adminSocketOf } from '../station/station.ts';
 import { openStationStore } from '../station/station-store.ts';
 import type { Store } from '../store/store.ts';
 import { print, reporting } from './report.ts';
@@ -106,10 +108,14 @@ async function enrol(
     throw new StationError('exists', 'another card has taken the place of this one for good');
   }
   await store.addUser(user, config.currency);
+  let visit: FormerVisit = 'none';
   const givenBack = await giveUpFormerCard(store, user, delivery.serial, {
     isGivenUp: options.replace === true,
     entropy: systemEntropy,
     nowMs: systemClock.nowMs(),
+    endVisits: async () => {
+      visit = await endVisitAt(config, user);
+    },
   });
   await store.putCard({
     serial: delivery.serial,
@@ -123,19 +129,40 @@ async function enrol(
   const attestation = required ? 'required' : makers.length > 0 ? 'optional' : 'off';
   const back = { coins: givenBack.coins, value: String(givenBack.value) };
   const json = { user, state: 'awaiting-enrolment', attestation };
-  print(command, options, options.replace === true ? { ...json, givenBack: back } : json, [
-    ...(options.replace === true ? [givenBackWords(givenBack, config)] : []),
+  print(command, options, options.replace === true ? { ...json, givenBack: back, visit } : json, [
+    ...(options.replace === true ? [givenBackWords(givenBack, visit, config)] : []),
     `The card may be enrolled for ${user}: keytoll card init --station ws://… --ca root.pem`,
     attestationWords[attestation],
   ]);
 }
 
-function givenBackWords({ coins, value }: GivenBack, { currency }: StationConfig): string {
+/** Whether the former card was at the desk; `unknown` where the running station did not say. */
+type FormerVisit = 'none' | 'ended' | 'unknown';
+
+async function endVisitAt(config: StationConfig, user: UserName): Promise<FormerVisit> {
+  try {
+    const ended = await askEndFrozen(adminSocketOf(config));
+    return ended.includes(user) ? 'ended' : 'none';
+  } catch (error) {
+    // A station that does not run has nobody at its desk.
+    return error instanceof StationError && error.code === 'not-running' ? 'none' : 'unknown';
+  }
+}
+
+const visitWords: Readonly<Record<FormerVisit, string>> = {
+  none: '',
+  ended: ' It was at the desk, and has been sent away.',
+  unknown: ' Should it be at the desk just now, restart the station to end that visit.',
+};
+
+function givenBackWords(
+  { coins, value }: GivenBack,
+  visit: FormerVisit,
+  { currency }: StationConfig,
+): string {
   const what = `${coins === 1 ? '1 coin' : `${coins} coins`} worth ${formatMoney(value, currency)}`;
-  return (
-    `The former card is not served any more. Back on the account: ${what}. ` +
-    'Should it be at the desk just now, restart the station to end that visit.'
-  );
+  const words = `The former card is not served any more. Back on the account: ${what}.`;
+  return `${words}${visitWords[visit]}`;
 }
 
 /** What the station will ask of the card, by `[cards]` in its configuration. */

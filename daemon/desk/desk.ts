@@ -6,7 +6,7 @@ import type { Socket, SocketFactory, SocketServer } from '../socket.ts';
 import type { DeskContext } from './desk-context.ts';
 import { DeskError } from './desk-error.ts';
 import type { Conclusion, Counter, HeldKey, OfferOutcome, Presence } from './desk-seams.ts';
-import { HostConnection } from './host-connection.ts';
+import { HostConnection, notServed } from './host-connection.ts';
 import { StrangerReports } from './stranger-reports.ts';
 import { Visitor } from './visitor.ts';
 
@@ -16,7 +16,7 @@ const recordOverheadBytes = 64;
 export class Desk implements Counter {
   readonly #context: DeskContext;
   readonly #visitors = new Map<UserName, { visitor: Visitor; host: HostConnection }>();
-  readonly #hosts = new Set<HostConnection>();
+  readonly #hosts = new Map<HostConnection, Visitor>();
   /** Being taken in: not at the desk yet. */
   readonly #arriving = new Map<UserName, HostConnection>();
   readonly #underWay = new Set<Promise<unknown>>();
@@ -40,7 +40,7 @@ export class Desk implements Counter {
   }
 
   async close(): Promise<void> {
-    for (const host of this.#hosts) {
+    for (const host of this.#hosts.keys()) {
       host.end(new DeskError('stopping', 'The station is stopping; connect again in a while.'));
     }
     await this.#server?.close();
@@ -134,6 +134,18 @@ export class Desk implements Counter {
     }
   }
 
+  /**
+   * Cards that the operator has given up leave at once; whose they were. Nothing is done with such
+   * a card, nor booked of it, once this resolves.
+   */
+  async endFrozen(): Promise<readonly UserName[]> {
+    const ended: UserName[] = [];
+    for (const [host, visitor] of [...this.#hosts]) {
+      if (await this.#endIfFrozen(host, visitor)) ended.push(visitor.user);
+    }
+    return ended;
+  }
+
   async #welcome(socket: Socket): Promise<void> {
     let host: HostConnection;
     try {
@@ -142,7 +154,7 @@ export class Desk implements Counter {
       return;
     }
     const visitor = new Visitor(this.#context, host);
-    this.#hosts.add(host);
+    this.#hosts.set(host, visitor);
     host.listen({
       present: () => {
         this.#track(this.#arrive(visitor, host));
@@ -158,6 +170,17 @@ export class Desk implements Counter {
         this.#context.log.info({ user: visitor.user }, 'a user left the desk');
       },
     });
+    // Frozen while it was greeted: whoever ended the visits of such cards did not see this one.
+    await this.#endIfFrozen(host, visitor);
+  }
+
+  async #endIfFrozen(host: HostConnection, visitor: Visitor): Promise<boolean> {
+    const card = await this.#context.store.cardByIdentifier(host.card.serial);
+    if (card?.state !== 'frozen') return false;
+    host.end(notServed());
+    // A command that the card has answered is booked to its end.
+    await visitor.card.inTurn(() => Promise.resolve());
+    return true;
   }
 
   /** A user has one place at the desk: who comes later takes it. */

@@ -120,9 +120,10 @@ function candidates(
   known: CardRecord | undefined,
 ): Iterable<CardRecord> | AsyncIterable<CardRecord> {
   const { station, standing, searches } = context;
-  if (known !== undefined && known.state !== 'frozen') return [known];
+  if (known?.state === 'frozen') throw notServed();
+  if (known !== undefined) return [known];
   const mayBeLost = standing.rolledBack !== undefined || standing.declared !== undefined;
-  if (known === undefined && mayBeLost && searches.emptyUntilMs(station) === undefined) {
+  if (mayBeLost && searches.emptyUntilMs(station) === undefined) {
     searches.take(station);
     return allCards(context);
   }
@@ -130,6 +131,12 @@ function candidates(
     'unknown-card',
     `${station} does not know this card; its operator runs \`keytolld enrol\` first.`,
   );
+}
+
+/** What a card is told that the operator has given up. */
+export function notServed(): DeskError {
+  const words = 'This card is not served any more: another one has taken its place.';
+  return new DeskError('unknown-card', words);
 }
 
 async function* allCards({ store }: DeskContext): AsyncGenerator<CardRecord, void> {

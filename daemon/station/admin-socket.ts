@@ -3,14 +3,17 @@
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
-import { isStationName, type StationName } from '../../applet-spec/names.ts';
+import { isStationName, type StationName, type UserName } from '../../applet-spec/names.ts';
 import type { SettlementReport } from '../settlement/settlement-report.ts';
 import type { DoubtfulStatus, RecoveryStatus, RecoveryWish } from './recovery-part.ts';
 import { StationError } from './station-error.ts';
 import type { PositionStatus, StationStatus } from './station-status.ts';
 
+const askable = 'ask GET /status, POST /settle, /recover or /frozen-cards';
 const answerBytesMost = 16 << 20;
 const statusTimeoutMs = 5_000;
+/** A card may be at work on a command. */
+const frozenTimeoutMs = 60_000;
 /** A peer may be far, and may have many claims. */
 const settleTimeoutMs = 300_000;
 
@@ -21,6 +24,7 @@ export interface Administered {
   readonly doubtful: () => Promise<DoubtfulStatus>;
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
   readonly recover: (wish: RecoveryWish) => Promise<RecoveryStatus>;
+  readonly endFrozen: () => Promise<readonly UserName[]>;
 }
 
 /** All that `GET /status` tells. */
@@ -41,8 +45,7 @@ export async function serveAdmin(
     };
     answered(station, asked).then(
       (content) => {
-        if (content === undefined)
-          tell(404, { message: 'ask GET /status, POST /settle or /recover' });
+        if (content === undefined) tell(404, { message: askable });
         else tell(200, content);
       },
       (error: unknown) => {
@@ -93,6 +96,17 @@ export function askRecover(
   );
 }
 
+/** Frozen cards leave the desk; whose they were. Rejects with StationError. */
+export async function askEndFrozen(socketPath: string): Promise<readonly string[]> {
+  const answer = await askAdmin<{ readonly ended: readonly string[] }>(
+    socketPath,
+    'POST',
+    '/frozen-cards',
+    frozenTimeoutMs,
+  );
+  return answer.ended;
+}
+
 function recoveryWish(url: string): RecoveryWish | undefined {
   const asked = new URLSearchParams(url.slice('/recover?'.length));
   const leaveOut = asked.getAll('without').filter(isStationName);
@@ -112,6 +126,7 @@ async function answered(
   }
   if (method !== 'POST' || url === undefined) return undefined;
   if (url === '/settle') return station.settle();
+  if (url === '/frozen-cards') return { ended: await station.endFrozen() };
   if (url === '/recover' || url.startsWith('/recover?')) {
     const wish = recoveryWish(url);
     return wish && station.recover(wish);

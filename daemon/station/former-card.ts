@@ -25,7 +25,13 @@ export async function giveUpFormerCard(
   store: Cards & Coins,
   user: UserName,
   next: Uint8Array,
-  options: { readonly isGivenUp: boolean; readonly entropy: Entropy; readonly nowMs: number },
+  options: {
+    readonly isGivenUp: boolean;
+    readonly entropy: Entropy;
+    readonly nowMs: number;
+    /** Before any coin is given back: no card that is frozen is at the desk then. */
+    readonly endVisits: () => Promise<unknown>;
+  },
 ): Promise<GivenBack> {
   for (;;) {
     const former = await store.cardOf(user);
@@ -39,6 +45,7 @@ export async function giveUpFormerCard(
     }
     await store.putCard({ ...former, state: 'frozen' });
   }
+  await options.endVisits();
   return options.isGivenUp ? giveBack(store, user, options) : { coins: 0, value: 0n };
 }
 

@@ -4,7 +4,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../applet-spec/clock.ts';
-import type { StationName } from '../../applet-spec/names.ts';
+import type { StationName, UserName } from '../../applet-spec/names.ts';
 import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
 import type { Desk } from '../desk/desk.ts';
 import { openLinks } from '../link/station-links.ts';
@@ -16,6 +16,7 @@ import type { Reservoir } from '../qkd/reservoir.ts';
 import type { TollRoad } from '../relay/toll-road.ts';
 import { settlementReport, type SettlementReport } from '../settlement/settlement-report.ts';
 import type { SocketFactory } from '../socket.ts';
+import type { Positions } from '../relay/positions.ts';
 import type { Store } from '../store/store.ts';
 import type { NeighbourConfig, StationConfig } from './config.ts';
 import { CrlFile } from './crl-file.ts';
@@ -71,6 +72,8 @@ export interface Station {
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
   /** Rebuilds lost books from neighbours; asked again it tells how far it has come. */
   readonly recover: (wish: RecoveryWish) => Promise<RecoveryStatus>;
+  /** As `Desk.endFrozen`. */
+  readonly endFrozen: () => Promise<readonly UserName[]>;
   /** Finishes what is under way, then closes every socket, timer and file. */
   close(): Promise<void>;
 }
@@ -148,16 +151,21 @@ async function start(
     linksPort,
     status: () =>
       stationStatus({ ...parts, config, clock, startedMs, links, directory, trust, identity }),
-    positions: async () =>
-      (await store.positions()).map((one) =>
-        positionStatus(one, parts.positions.limitOf(one.peer)),
-      ),
+    positions: () => positionStatuses(store, parts.positions),
     doubtful: () => doubtfulStatus(store),
     settle: async (peer) =>
       settlementReport(config.name, config.currency, await settlement.settle(peer)),
     recover: async (wish) => recoveryStatus(await recovery.begin(wish)),
+    endFrozen: () => desk.endFrozen(),
     close,
   };
+}
+
+async function positionStatuses(
+  store: Store,
+  positions: Positions,
+): Promise<readonly PositionStatus[]> {
+  return (await store.positions()).map((one) => positionStatus(one, positions.limitOf(one.peer)));
 }
 
 /** Nobody is at the desk any more: what they asked for waits for no keys and no answers. */

@@ -9,8 +9,10 @@ import { encodeDelivery } from '../../../applet-spec/card-delivery.ts';
 import { toStationName, toUserName } from '../../../applet-spec/names.ts';
 import { registerAccountCommands } from '../../../daemon/cli/account-command.ts';
 import { opensslPrimitives } from '../../../daemon/openssl-primitives.ts';
+import { serveAdmin, type Administered } from '../../../daemon/station/admin-socket.ts';
 import { readStationConfig } from '../../../daemon/station/config.ts';
 import { initStationFolder } from '../../../daemon/station/station-folder.ts';
+import { adminSocketOf } from '../../../daemon/station/station.ts';
 import { openStationStore } from '../../../daemon/station/station-store.ts';
 import type { Store } from '../../../daemon/store/store.ts';
 import { makeCard } from '../../../emulator/card/card-maker.ts';
@@ -102,6 +104,18 @@ describe('keytolld enrol', () => {
   });
 });
 
+/** A station that can do nothing that it is asked for. */
+const nothingAsked: Administered = {
+  status: () => {
+    throw new Error('not asked');
+  },
+  positions: () => Promise.reject(new Error('not asked')),
+  doubtful: () => Promise.reject(new Error('not asked')),
+  settle: () => Promise.reject(new Error('not asked')),
+  recover: () => Promise.reject(new Error('not asked')),
+  endFrozen: () => Promise.reject(new Error('the disk is full')),
+};
+
 describe('keytolld enrol, of a user who has a card', () => {
   const alice = toUserName('alice@q1');
 
@@ -152,10 +166,35 @@ describe('keytolld enrol, of a user who has a card', () => {
   it('with --replace serves the former card no more, and gives its coins back', async () => {
     const serial = await withCoin();
     const { out } = await enrol('--replace');
-    expect(out).toMatch(/not served any more\. Back on the account: 1 coin worth EUR 0\.07/);
+    expect(out).toMatch(/not served any more\. Back on the account: 1 coin worth EUR 0\.07\.$/m);
     const outstanding = { coins: 0, value: 0n };
     expect(await standing(serial)).toEqual({ former: 'frozen', balance: 10n, outstanding });
     expect((await enrol('--replace')).out).toMatch(/ 0 coins worth EUR 0\.00/);
+  });
+
+  it('with --replace has it sent away from the desk before its coins are money', async () => {
+    const serial = await withCoin();
+    const before: unknown[] = [];
+    const admin = await serveAdmin(adminSocketOf(readStationConfig(config)), {
+      ...nothingAsked,
+      endFrozen: async () => {
+        before.push(await standing(serial));
+        return [alice];
+      },
+    });
+    const { out } = await enrol('--replace');
+    await admin.close();
+    const outstanding = { coins: 1, value: 7n };
+    expect(before).toEqual([{ former: 'frozen', balance: 3n, outstanding }]);
+    expect(out).toMatch(/1 coin worth EUR 0\.07\. It was at the desk, and has been sent away\.$/m);
+  });
+
+  it('with --replace says what to do where the station does not tell who is there', async () => {
+    await withCoin();
+    const admin = await serveAdmin(adminSocketOf(readStationConfig(config)), nothingAsked);
+    const { out } = await enrol('--replace');
+    await admin.close();
+    expect(out).toMatch(/Should it be at the desk just now, restart the station/);
   });
 });
 

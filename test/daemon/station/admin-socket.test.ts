@@ -2,8 +2,14 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { toCurrency, toStationName, type StationName } from '../../../applet-spec/names.ts';
 import {
+  toCurrency,
+  toStationName,
+  toUserName,
+  type StationName,
+} from '../../../applet-spec/names.ts';
+import {
+  askEndFrozen,
   askRecover,
   askSettle,
   askStatus,
@@ -47,6 +53,7 @@ const station: Administered = {
     wished.push(wish);
     return Promise.resolve({ state: 'rebuilding', begun: 'now', kept: '7', neighbours: [] });
   },
+  endFrozen: () => Promise.resolve([toUserName('alice@q1')]),
 };
 
 beforeEach(async () => {
@@ -85,6 +92,10 @@ describe('the admin socket', () => {
       { leaveOut: [], sinceSeconds: 0n },
       { leaveOut, sinceSeconds: 1_700_000_000n },
     ]);
+  });
+
+  it('has frozen cards sent away from the desk, and tells whose they were', async () => {
+    expect(await askEndFrozen(path)).toEqual(['alice@q1']);
   });
 
   it('passes on what went wrong in the station', async () => {
