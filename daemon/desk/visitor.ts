@@ -20,11 +20,11 @@ import type { Conclusion, DeskRefusal, Paid, Payable } from './desk-seams.ts';
 import type { HostConnection } from './host-connection.ts';
 import { Orders, publicParts } from './orders.ts';
 import { conclusionOf, paymentRecord } from './payment-record.ts';
+import { paymentsPage } from './payments-page.ts';
 import { stationPapers } from './station-papers.ts';
 
 /** Requests of one host under way at once. */
 const requestsMost = 16;
-const recordsAPage = 16n;
 /** Requests that use coins. */
 const changing: ReadonlySet<Request['kind']> = new Set(['buy', 'pay', 'refund', 'exchange']);
 
@@ -190,7 +190,7 @@ export class Visitor {
       case 'coins':
         return this.#coins(request.content);
       case 'payments':
-        return this.#payments(request.content);
+        return paymentsPage(this.#context, this.user, request.content);
       case 'refund':
       case 'exchange':
         return this.#retire(request);
@@ -330,14 +330,6 @@ export class Visitor {
     const more = found.length > most ? 1 : 0;
     const coins = publicParts(found.slice(0, most));
     return { kind: 'coins', content: { requestId, coins, more } };
-  }
-
-  async #payments(asked: Extract<Request, { kind: 'payments' }>['content']): Promise<DeskMessage> {
-    const { requestId, since } = asked;
-    const page = await this.#context.store.paymentsOf(this.user, since, Number(recordsAPage));
-    const records = page.rows.map(paymentRecord);
-    const more = BigInt(records.length) === recordsAPage ? 1 : 0;
-    return { kind: 'payments', content: { requestId, records, next: page.next, more } };
   }
 
   async #retire(

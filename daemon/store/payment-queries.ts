@@ -73,13 +73,14 @@ export class PaymentQueries implements Pick<
 
   readonly paymentsOf: PaymentStore['paymentsOf'] = (user, since, limit) =>
     this.#parts.database.read(() => {
+      const from = since > this.#payments.lastChange ? 0n : since;
       const rows = [
-        ...this.#sql.ofPayer.all(user, since, limit),
-        ...this.#sql.ofPayee.all(user, since, limit),
+        ...this.#sql.ofPayer.all(user, from, limit),
+        ...this.#sql.ofPayee.all(user, from, limit),
       ]
         .sort((a, b) => (a.change < b.change ? -1 : 1))
         .slice(0, limit);
-      return { rows: rows.map(paymentRow), next: rows.at(-1)?.change ?? since };
+      return { rows: rows.map(paymentRow), next: rows.at(-1)?.change ?? from };
     });
 
   readonly eachPayment: PaymentStore['eachPayment'] = (after, limit) =>

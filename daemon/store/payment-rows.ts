@@ -176,8 +176,12 @@ export class PaymentRows {
     this.#sql.insertVerdict.run(number, null, refusal);
   }
 
+  get lastChange(): bigint {
+    return this.#change ?? this.#sql.change.get()?.value ?? 0n;
+  }
+
   #nextChange(): bigint {
-    this.#change = (this.#change ?? this.#sql.change.get()?.value ?? 0n) + 1n;
+    this.#change = this.lastChange + 1n;
     return this.#change;
   }
 }

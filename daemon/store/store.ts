@@ -335,7 +335,10 @@ export interface PaymentStore {
   /** A user's payments whose card has not the verdict yet. */
   unconcluded(user: UserName): Promise<readonly PaymentRow[]>;
   markConcluded(paymentIds: readonly Uint8Array[]): Promise<void>;
-  /** A user's payments changed after `since` (a number of the store's own), oldest first. */
+  /**
+   * A user's payments changed after `since` (a number of the store's own), oldest first; all where
+   * that is beyond every change of this store, which has lost some then.
+   */
   paymentsOf(
     user: UserName,
     since: bigint,

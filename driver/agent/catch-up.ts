@@ -41,10 +41,11 @@ export async function matchPool(host: Host, desk: HomeDesk): Promise<void> {
 
 async function fetchPayments(host: Host, desk: HomeDesk): Promise<void> {
   let since = host.wallet.requireSettings().paymentsCursor;
-  for (;;) {
+  for (let pages = 1; ; pages++) {
     const page = granted(await desk.link.payments(since));
     for (const record of page.records) desk.keepRecord(record);
-    if (page.next < since) throw invalid('pages of payments that go back');
+    // A station that has rebuilt its books counts anew: it begins again, at the start and once.
+    if (page.next < since && pages > 1) throw invalid('pages of payments that go back');
     if (page.more !== 0 && page.next === since) throw invalid('pages of payments that stay');
     since = page.next;
     host.wallet.savePaymentsCursor(since);

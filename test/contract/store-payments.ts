@@ -292,6 +292,15 @@ function describeReading(open: OpenStore): void {
     expect(later.next).toBeGreaterThan(next);
   });
 
+  it('come from the start behind a number that is beyond all changes', async () => {
+    const coin = await payerWithCoin(store(), 'a');
+    await store().admit([issuerPayment('a', coin)]);
+    const { rows, next } = await store().paymentsOf(alice, 0n, 10);
+    expect(await store().paymentsOf(alice, next + 1n, 10)).toEqual({ rows, next });
+    expect(await store().paymentsOf(alice, next, 10)).toEqual({ rows: [], next });
+    expect(await store().paymentsOf(bob, next + 1n, 10)).toEqual({ rows: [], next: 0n });
+  });
+
   it('that are open come by deadline, in pages', async () => {
     const hours = [3, 1, 2];
     await store().hold(

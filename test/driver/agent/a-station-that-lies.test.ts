@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../../applet-spec/bytes.ts';
 import type { DeskMessage } from '../../../applet-spec/desk-messages.ts';
 import type { ErrandParams } from '../../../driver/agent/errands.ts';
-import { HostBench } from '../desk/host-bench.ts';
+import { HostBench, pin } from '../desk/host-bench.ts';
 import { bob } from '../desk/stand-in-papers.ts';
 
 const quoteWish: ErrandParams<'quote'> = { payee: bob, minimumSuite: 'aes', avoid: [] };
@@ -25,6 +25,22 @@ async function pay(waitMs = 60_000) {
   const { quoteId } = await bench.runner.run('quote', quoteWish);
   return bench.runner.run('pay', { quoteId, exchange: false, waitMs });
 }
+
+it('a list of payments that goes back, other than at its beginning, ends the link', async () => {
+  await pay();
+  bench.desk.script.says = (message) => {
+    if (message.kind !== 'payments') return message;
+    const { requestId, records } = message.content;
+    const next = records.length === 0 ? 1n : 2n;
+    return { kind: 'payments', content: { requestId, records, next, more: 1 } };
+  };
+  bench.wallet.savePaymentsCursor(0n);
+  await bench.restart();
+  await expect(bench.runner.run('connect', {}, { pin })).rejects.toMatchObject({
+    code: 'evidence-invalid',
+    message: expect.stringMatching(/pages of payments that go back/) as string,
+  });
+});
 
 it('another payment of hers in the place of the one asked for is not taken for it', async () => {
   const first = await pay();

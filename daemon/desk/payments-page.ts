@@ -1,0 +1,30 @@
+/**
+ * What a wallet that was away asks for: its payments that changed behind its cursor. Rebuilt books
+ * number their changes anew, so a cursor names the generation of the log that it is of, and one of
+ * another generation, or ahead of these books, leads to the start. Records that come again change
+ * nothing in a wallet; one that never came would be missing for ever.
+ */
+import type { DeskMessage } from '../../applet-spec/desk-messages.ts';
+import type { UserName } from '../../applet-spec/names.ts';
+import type { DeskContext } from './desk-context.ts';
+import { paymentRecord } from './payment-record.ts';
+
+const recordsAPage = 16;
+/** Of a cursor's 64, for the number of the change; the rest are the generation's. */
+const changeBits = 40;
+const generationBits = 64 - changeBits;
+
+export async function paymentsPage(
+  { store, standing }: Pick<DeskContext, 'store' | 'standing'>,
+  user: UserName,
+  { requestId, since }: { readonly requestId: bigint; readonly since: bigint },
+): Promise<DeskMessage> {
+  const generation = BigInt.asUintN(generationBits, standing.declared?.body.generation ?? 0n);
+  const isOfThese = since >> BigInt(changeBits) === generation;
+  const from = isOfThese ? BigInt.asUintN(changeBits, since) : 0n;
+  const page = await store.paymentsOf(user, from, recordsAPage);
+  const records = page.rows.map(paymentRecord);
+  const more = records.length === recordsAPage ? 1 : 0;
+  const next = (generation << BigInt(changeBits)) | page.next;
+  return { kind: 'payments', content: { requestId, records, next, more } };
+}
