@@ -13,8 +13,8 @@ import { systemEntropy } from '../entropy.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
 import { askRecover, askStatus, serveAdmin } from '../station/admin-socket.ts';
 import { readStationConfig } from '../station/config.ts';
-import { openLog } from '../station/log.ts';
-import { adminSocketOf, runStation } from '../station/station.ts';
+import { openLog, type Log } from '../station/log.ts';
+import { adminSocketOf, runStation, type Station } from '../station/station.ts';
 import { holdStation } from '../station/run-lock.ts';
 import { openSecretEntropy } from '../station/secret-entropy.ts';
 import { initStationFolder } from '../station/station-folder.ts';
@@ -183,12 +183,25 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
     const { deskPort, linksPort } = station;
     tellReady(options.readyFd, { station: station.name, desk: deskPort, links: linksPort });
   }
-  await stopped;
+  await untilStopped(station, stopped, log);
   await admin.close();
   await station.close();
   await secretEntropy.close();
   held.release();
   log.info('the station has stopped');
+}
+
+/**
+ * Rejects with StoreError where the disk failed (failure 41): what was under way is then unknown
+ * until the next start, and nothing is to be closed in order on that disk.
+ */
+async function untilStopped(station: Station, stopped: Promise<void>, log: Log): Promise<void> {
+  try {
+    await Promise.race([stopped, station.broken]);
+  } catch (error) {
+    log.fatal({ err: error }, 'the disk failed: the station ends; check it before it starts again');
+    throw error;
+  }
 }
 
 function tellReady(descriptor: number, ready: object): void {

@@ -16,12 +16,13 @@ export interface StationStoreOptions {
   readonly file?: string;
   /** `worker` for a daemon that stays; see `SqliteStoreOptions`. */
   readonly checkpoints?: SqliteStoreOptions['checkpoints'];
+  readonly onBroken?: SqliteStoreOptions['onBroken'];
 }
 
 export function openStationStore(
   config: StationConfig,
   entropy: Entropy,
-  { file, checkpoints }: StationStoreOptions = {},
+  { file, checkpoints, onBroken }: StationStoreOptions = {},
 ): Promise<Store> {
   mkdirSync(config.path(config.data), { recursive: true, mode: 0o700 });
   return openSqliteStore({
@@ -33,6 +34,7 @@ export function openStationStore(
     primitives: opensslPrimitives,
     entropy,
     ...(checkpoints !== undefined && { checkpoints }),
+    ...(onBroken !== undefined && { onBroken }),
   });
 }
 

@@ -74,6 +74,11 @@ export interface Station {
   readonly recover: (wish: RecoveryWish) => Promise<RecoveryStatus>;
   /** As `Desk.endFrozen`. */
   readonly endFrozen: () => Promise<readonly UserName[]>;
+  /**
+   * Rejects with StoreError once the disk has failed or the database is damaged (failure 41): the
+   * store takes and tells nothing more, and the process should end at once.
+   */
+  readonly broken: Promise<never>;
   /** Finishes what is under way, then closes every socket, timer and file. */
   close(): Promise<void>;
 }
@@ -101,8 +106,10 @@ async function start(
   const { clock, log } = seams;
   const trust = openTrust(config, seams);
   mkdirSync(config.path(config.data), { recursive: true, mode: 0o700 });
+  const { broken, onBroken } = breaking();
   const store = await openStationStore(config, seams.entropy, {
     ...(seams.checkpoints !== undefined && { checkpoints: seams.checkpoints }),
+    onBroken,
   });
   closers.push(() => store.close());
   await learnStoredList(trust, store);
@@ -125,14 +132,7 @@ async function start(
   closers.push(() => tollRoad.close());
   await settlement.start();
   closers.push(() => settlement.close());
-  const crlFile = new CrlFile(
-    config.path(config.ca.crl),
-    clock,
-    (der) => announcer.learnCrl(der),
-    () => listOfCa(config, seams),
-  );
-  closers.push(() => crlFile.close());
-  crlFile.start(log);
+  closers.push(watchCrl(config, seams, announcer));
   const upkeep = new Upkeep({ store, clock, log, standing: witnessedLog.standing }, () => {
     desk.coinsExpired();
   });
@@ -157,6 +157,7 @@ async function start(
       settlementReport(config.name, config.currency, await settlement.settle(peer)),
     recover: async (wish) => recoveryStatus(await recovery.begin(wish)),
     endFrozen: () => desk.endFrozen(),
+    broken,
     close,
   };
 }
@@ -166,6 +167,19 @@ async function positionStatuses(
   positions: Positions,
 ): Promise<readonly PositionStatus[]> {
   return (await store.positions()).map((one) => positionStatus(one, positions.limitOf(one.peer)));
+}
+
+function breaking(): {
+  readonly broken: Promise<never>;
+  readonly onBroken: (fault: Error) => void;
+} {
+  let onBroken: (fault: Error) => void = () => undefined;
+  const broken = new Promise<never>((_, reject) => {
+    onBroken = reject;
+  });
+  // Whoever runs a station asks for it; nobody has to.
+  broken.catch(() => undefined);
+  return { broken, onBroken };
 }
 
 /** Nobody is at the desk any more: what they asked for waits for no keys and no answers. */
@@ -241,6 +255,22 @@ async function learnListOfCa(
   } catch (error) {
     seams.log.warn({ folder: config.ca.folder, err: error }, 'the CA has given no list');
   }
+}
+
+/** Returns what ends it. */
+function watchCrl(
+  config: StationConfig,
+  seams: StationSeams,
+  announcer: Announcer,
+): () => Promise<void> {
+  const crlFile = new CrlFile(
+    config.path(config.ca.crl),
+    seams.clock,
+    (der) => announcer.learnCrl(der),
+    () => listOfCa(config, seams),
+  );
+  crlFile.start(seams.log);
+  return () => crlFile.close();
 }
 
 /** What a Unix socket's path may be on Linux; beyond it the system cuts it off, silently. */

@@ -50,12 +50,19 @@ export class SqliteDatabase {
   #turn: Promise<void> | undefined;
   #checkpoints: Checkpoints | undefined;
   #closed = false;
-  /** A checkpoint that failed: the disk is not to be trusted with another write (failure 41). */
-  #fault: unknown;
+  readonly #onBroken: (fault: StoreError) => void;
+  /**
+   * The disk failed, or the file is not what was written: neither is trusted with anything more
+   * (failure 41). A commit that failed may be found whole after a restart.
+   */
+  #broken: StoreError | undefined;
 
-  /** `:memory:` for a database that is gone when closed. Throws StoreError. */
-  constructor(file: string) {
+  /**
+   * `:memory:` for a database that is gone when closed; `onBroken` is told once. Throws StoreError.
+   */
+  constructor(file: string, onBroken: (fault: StoreError) => void = () => undefined) {
     this.#connection = connect(file);
+    this.#onBroken = onBroken;
     this.#begin = this.#connection.prepare('BEGIN IMMEDIATE');
     this.#commit = this.#connection.prepare('COMMIT');
     this.#savepoint = this.#connection.prepare('SAVEPOINT call');
@@ -121,8 +128,8 @@ export class SqliteDatabase {
         reject(new StoreError('closed', 'the store is closed'));
         return;
       }
-      if (this.#fault !== undefined) {
-        reject(toStoreError(this.#fault));
+      if (this.#broken !== undefined) {
+        reject(this.#broken);
         return;
       }
       let value: { readonly of: T } | undefined;
@@ -134,7 +141,7 @@ export class SqliteDatabase {
           if (value !== undefined) resolve(value.of);
         },
         fail: (fault) => {
-          reject(toStoreError(fault));
+          reject(this.#faultOf(fault));
         },
       });
       this.#turn ??= this.#groupSoon();
@@ -145,9 +152,10 @@ export class SqliteDatabase {
     return new Promise<T>((resolve, reject) => {
       try {
         if (this.#closed) throw new StoreError('closed', 'the store is closed');
+        if (this.#broken !== undefined) throw this.#broken;
         resolve(run());
       } catch (fault) {
-        reject(toStoreError(fault));
+        reject(this.#faultOf(fault));
       }
     });
   }
@@ -161,7 +169,8 @@ export class SqliteDatabase {
       await this.#checkpoints?.close();
     } finally {
       guarded(() => {
-        if (!this.inMemory) this.#connection.pragma('wal_checkpoint(TRUNCATE)');
+        const isSound = this.#broken === undefined;
+        if (isSound && !this.inMemory) this.#connection.pragma('wal_checkpoint(TRUNCATE)');
         this.#connection.close();
       });
     }
@@ -193,8 +202,9 @@ export class SqliteDatabase {
     try {
       good = this.#runTogether(calls) ? calls : this.#runApart(calls);
     } catch (fault) {
+      const why = this.#faultOf(fault);
       this.#rollBack();
-      for (const call of calls) call.fail(fault);
+      for (const call of calls) call.fail(why);
       return;
     }
     for (const call of good) call.settle();
@@ -210,7 +220,9 @@ export class SqliteDatabase {
     try {
       for (const call of calls) call.run();
       for (const run of this.#beforeEnd) run();
-    } catch {
+    } catch (fault) {
+      this.#faultOf(fault);
+      if (this.#broken !== undefined) throw fault;
       this.#rollBack();
       return false;
     }
@@ -244,8 +256,23 @@ export class SqliteDatabase {
   }
 
   #rollBack(): void {
-    if (this.#connection.inTransaction) this.#connection.exec('ROLLBACK');
+    try {
+      if (this.#connection.inTransaction) this.#connection.exec('ROLLBACK');
+    } catch (fault) {
+      this.#faultOf(fault);
+    }
     for (const run of this.#afterRollback) run();
+  }
+
+  /** What a caller is told; what the disk did is remembered for all that follow. */
+  #faultOf(fault: unknown): Error {
+    const error = toStoreError(fault);
+    const isOfDisk = fault instanceof Database.SqliteError && error instanceof StoreError;
+    if (this.#broken === undefined && isOfDisk && breaking.has(error.code)) {
+      this.#broken = error;
+      this.#onBroken(error);
+    }
+    return error;
   }
 
   #afterCommit(): void {
@@ -255,7 +282,7 @@ export class SqliteDatabase {
       // Another connection read or checkpointed all the while: again after the next commit.
       if (held === 0n) this.#checkpoints.restarted();
     } catch (fault) {
-      this.#fault = fault;
+      this.#faultOf(fault);
     }
   }
 }
@@ -343,6 +370,8 @@ function guarded<T>(run: () => T): T {
     throw toStoreError(fault);
   }
 }
+
+const breaking: ReadonlySet<StoreErrorCode> = new Set(['io', 'corrupt']);
 
 const codes: readonly (readonly [prefix: string, StoreErrorCode])[] = [
   ['SQLITE_BUSY', 'busy'],

@@ -47,6 +47,8 @@ export interface SqliteStoreOptions {
    * `worker` takes checkpoints off the writer, and needs the compiled program. Default `inline`.
    */
   readonly checkpoints?: 'inline' | 'worker';
+  /** The disk failed or the file is damaged: every call from now on is refused with this. */
+  readonly onBroken?: (fault: StoreError) => void;
 }
 
 /**
@@ -54,7 +56,7 @@ export interface SqliteStoreOptions {
  * `newer-schema`, `corrupt`, `io`.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const database = new SqliteDatabase(options.file);
+  const database = new SqliteDatabase(options.file, options.onBroken);
   const sealer = new Sealer(options);
   try {
     migrate(database);

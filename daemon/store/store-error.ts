@@ -1,11 +1,12 @@
 /**
- * What can go wrong with a station's durable memory. A rejected call has left nothing behind.
+ * What can go wrong with a station's durable memory. A rejected call has left nothing behind, but
+ * for `io` and `corrupt`, which end a store: whether the last calls were kept, the next one shows.
  *
  * | code | means | retryable |
  * |---|---|---|
  * | busy | another program held the database too long | yes |
  * | disk-full | no room; nothing was kept (failure 40) | yes |
- * | io | the disk failed; stop the process and check it (failure 41) | no |
+ * | io | the disk failed; check it and start again (failure 41) | no |
  * | corrupt | the file is no sound database, or a sealed record was changed | no |
  * | wrong-key | the station key does not open this database | no |
  * | wrong-station | the database belongs to another station or currency | no |
