@@ -112,18 +112,18 @@ export class InboundRows {
     return fresh;
   }
 
-  /** All rows at once; where that fails, each alone, for one bad key spoils a claim. */
+  /**
+   * All rows at once; each alone where they cannot be fetched so, for one ID that the device does
+   * not know spoils a request. A key that was used before spoils its own row only.
+   */
   async #claim(rows: readonly Row[]): Promise<Opened[]> {
-    const claims = rows.flatMap((row) => row.claims);
-    if (claims.length === 0) return rows.map((row) => ({ row, bits: [] }));
+    const claims = rows.map((row) => row.claims);
+    if (claims.every(({ length }) => length === 0)) return rows.map((row) => ({ row, bits: [] }));
     const taken = await claimPatiently(this.#context, claims);
-    if (typeof taken === 'string') {
-      const [only, ...more] = rows;
-      if (only !== undefined && more.length === 0) return [{ row: only, bits: taken }];
-      return (await Promise.all(rows.map((row) => this.#claim([row])))).flat();
-    }
-    const rest = [...taken];
-    return rows.map((row) => ({ row, bits: rest.splice(0, row.claims.length) }));
+    if (typeof taken !== 'string') return rows.map((row, i) => ({ row, bits: taken[i] ?? [] }));
+    const [only, ...more] = rows;
+    if (only !== undefined && more.length === 0) return [{ row: only, bits: taken }];
+    return (await Promise.all(rows.map((row) => this.#claim([row])))).flat();
   }
 
   #deliver(opened: readonly Opened[]): void {

@@ -26,7 +26,7 @@ export interface SessionOptions {
   readonly rekey: RekeyLimits;
   readonly primitives: Primitives;
   readonly clock: Clock;
-  readonly reservoir: Pick<Reservoir, 'claim' | 'reportMissed' | 'reportFetched'>;
+  readonly reservoir: Pick<Reservoir, 'claimEach' | 'reportMissed' | 'reportFetched'>;
   readonly supply: TrafficSupply;
   readonly memory: RowMemory;
   readonly protect: (
@@ -244,10 +244,11 @@ export class LinkSession implements SocketListener {
           this.#waiting(why);
         },
       },
-      [{ purpose: 'traffic', bits: 256, keyIds }],
+      [[{ purpose: 'traffic', bits: 256, keyIds }]],
     );
     if (signal.aborted) return;
-    const bits = typeof taken === 'string' ? undefined : taken[0]?.bits;
+    const [own] = typeof taken === 'string' ? [taken] : taken;
+    const bits = typeof own === 'string' ? undefined : own?.[0]?.bits;
     this.#fetchingKey = false;
     if (bits === undefined) {
       this.#own({ kind: 'rekeyFailed', content: { epoch } });

@@ -5,7 +5,7 @@ import { LinkError } from './link-error.ts';
 import { linkTimes } from './link-limits.ts';
 
 export interface ClaimContext {
-  readonly reservoir: Pick<Reservoir, 'claim'>;
+  readonly reservoir: Pick<Reservoir, 'claimEach'>;
   readonly clock: Clock;
   /** Fires when the connection is over. */
   readonly signal: AbortSignal;
@@ -17,20 +17,21 @@ export interface ClaimContext {
 export type Unfetchable = 'used' | 'missing';
 
 /**
- * Claims, and waits while the device is away; what it never gives is told apart by why.
+ * Claims the keys of several records at once, and waits while the device is away; what it never
+ * gives is told apart by why: of each record, or of them all where nothing could be fetched.
  * @throws LinkError `aborted`, and what the ledger throws.
  */
 export async function claimPatiently(
   context: ClaimContext,
-  claims: readonly KeyClaim[],
-): Promise<readonly TakenBits[] | Unfetchable> {
+  records: readonly (readonly KeyClaim[])[],
+): Promise<readonly (readonly TakenBits[] | Unfetchable)[] | Unfetchable> {
   let pauseMs: number = linkTimes.claimFirstPauseMs;
   let lostBefore = false;
   for (;;) {
     try {
-      const taken = await context.reservoir.claim(claims, context.signal);
+      const taken = await context.reservoir.claimEach(records, context.signal);
       if (pauseMs > linkTimes.claimFirstPauseMs) context.onWaiting(undefined);
-      return taken;
+      return taken.map((one) => (one instanceof QkdError ? unfetchable(one) : one));
     } catch (error) {
       const verdict = verdictOf(error, lostBefore);
       if (verdict !== 'wait') return verdict;
@@ -63,6 +64,11 @@ function verdictOf(error: unknown, lostBefore: boolean): Unfetchable | 'wait' {
         cause: error,
       });
   }
+}
+
+/** One record's keys were fetched, and are refused. */
+function unfetchable({ code }: QkdError): Unfetchable {
+  return code === 'already-used' ? 'used' : 'missing';
 }
 
 function pause({ clock, signal }: ClaimContext, ms: number): Promise<void> {

@@ -32,7 +32,12 @@ export class ClaimShelf {
     if (ids.length > maxKeysPerClaim) {
       throw new QkdError('protocol', `a claim names ${String(ids.length)} keys`);
     }
-    const twice = ids.filter((id, i) => this.#underway.has(id) || ids.indexOf(id) !== i);
+    const named = new Set<string>();
+    const twice = ids.filter((id) => {
+      const isTwice = this.#underway.has(id) || named.has(id);
+      named.add(id);
+      return isTwice;
+    });
     if (twice.length > 0) {
       throw new QkdError('already-used', 'a key is claimed twice at once', { keyIds: twice });
     }

@@ -193,30 +193,50 @@ export class Reservoir {
    * where the keys do not fit the claim, or what the source throws.
    */
   async claim(claims: readonly KeyClaim[], signal?: AbortSignal): Promise<readonly TakenBits[]> {
+    const [taken] = await this.claimEach([claims], signal);
+    if (taken === undefined || taken instanceof QkdError) throw taken ?? new RangeError('no keys');
+    return taken;
+  }
+
+  /**
+   * The same for several records at once, whose claims are theirs alone: a key that was used
+   * before, or does not fit, spoils its own record only. Every use is recorded in one call, and the
+   * other keys of a refused record are gone for ever.
+   * @returns for each record its bits, or the QkdError that refuses it: `already-used`, `protocol`.
+   * @throws QkdError as `claim` does where the keys cannot be fetched: none is used then.
+   */
+  async claimEach(
+    records: readonly (readonly KeyClaim[])[],
+    signal?: AbortSignal,
+  ): Promise<readonly (readonly TakenBits[] | QkdError)[]> {
+    const claims = records.flat();
     for (const claim of claims) checkBits(claim.bits);
     if (this.#closed) throw new QkdError('aborted', `the keys of ${this.peer} are closed`);
     const ids = claims.flatMap((claim) => claim.keyIds);
-    const keys = [...(await this.#shelf.collect(ids, signal))];
-    const heldBits = countBits(keys);
-    let settled = false;
+    const keys = await this.#shelf.collect(ids, signal);
+    let lostBits = countBits(keys);
     try {
-      const parts = claims.map((claim) => keys.splice(0, claim.keyIds.length));
-      claims.forEach((claim, i) => {
-        checkFit(claim, parts[i] ?? []);
-      });
       const outcomes = await this.#record(
         claims.flatMap(({ keyIds, purpose }) => keyIds.map((keyId) => ({ keyId, purpose }))),
         'receive',
       );
-      const known = ids.filter((_, i) => outcomes[i] !== 'recorded');
-      if (known.length > 0) {
-        throw new QkdError('already-used', 'key IDs were used before', { keyIds: known });
-      }
-      settled = true;
-      this.#account.spend(heldBits);
-      return claims.map((claim, i) => joinKeys(claim, parts[i] ?? []));
+      const left = keys.map((qkdKey, i) => ({ qkdKey, isFresh: outcomes[i] === 'recorded' }));
+      return records.map((own) => {
+        const parts = own.map((claim) => ({ claim, named: left.splice(0, claim.keyIds.length) }));
+        const refusal = refusalOf(parts);
+        if (refusal !== undefined) return refusal;
+        const bits = countBits(parts.flatMap(({ named }) => named.map(({ qkdKey }) => qkdKey)));
+        lostBits -= bits;
+        this.#account.spend(bits);
+        return parts.map(({ claim, named }) =>
+          joinKeys(
+            claim,
+            named.map(({ qkdKey }) => qkdKey),
+          ),
+        );
+      });
     } finally {
-      if (!settled) this.#account.lose(heldBits);
+      this.#account.lose(lostBits);
     }
   }
 
@@ -290,12 +310,31 @@ function joinReservations(reservations: readonly KeyReservation[]): StockReserva
   return first;
 }
 
+/** One claim with the keys that it named, and whether their use was recorded for it. */
+interface ClaimedKeys {
+  readonly claim: KeyClaim;
+  readonly named: readonly { readonly qkdKey: QkdKey; readonly isFresh: boolean }[];
+}
+
+/** Why the keys of one record are not used; they are wiped then. */
+function refusalOf(parts: readonly ClaimedKeys[]): QkdError | undefined {
+  const all = parts.flatMap(({ named }) => named);
+  const known = all.filter(({ isFresh }) => !isFresh).map(({ qkdKey }) => qkdKey.id);
+  const refusal =
+    known.length > 0
+      ? new QkdError('already-used', 'key IDs were used before', { keyIds: known })
+      : parts.map(misfitOf).find((one) => one !== undefined);
+  if (refusal !== undefined) for (const { qkdKey } of all) wipe(qkdKey.bits);
+  return refusal;
+}
+
 /** The named keys must suffice for the claim, and none of them be superfluous. */
-function checkFit(claim: KeyClaim, keys: readonly QkdKey[]): void {
+function misfitOf({ claim, named }: ClaimedKeys): QkdError | undefined {
+  const keys = named.map(({ qkdKey }) => qkdKey);
   const bits = countBits(keys);
   const withoutLast = countBits(keys.slice(0, -1));
-  if (bits >= claim.bits && withoutLast < claim.bits) return;
-  throw new QkdError(
+  if (bits >= claim.bits && withoutLast < claim.bits) return undefined;
+  return new QkdError(
     'protocol',
     `the peer named ${String(bits)} bits of key for ${String(claim.bits)}`,
     { keyIds: claim.keyIds },

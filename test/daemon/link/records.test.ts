@@ -152,6 +152,25 @@ describe('a record that is sent again after a reconnection', () => {
     await until(() => q1.outbox.size === 0);
   });
 
+  it('costs the other rows of its frame no key, where its own was used before', async () => {
+    const source = new StickySource(1_000, room.handedOut);
+    const [q1, q2] = await room.linked({}, {}, { source });
+    const [old, ...fresh] = await payments(q1, 1, 63);
+    if (old === undefined) throw new Error('no record was made');
+    q1.links.send(q1.peer, [{ ...old, record: old.record.slice() }]);
+    await until(() => q1.confirmed.length === 1);
+    const before = spentBits(q1);
+    const [first, ...others] = fresh;
+    if (first === undefined) throw new Error('no other record was made');
+    const repeated = { rowId: 99n, record: old.record };
+    q1.links.send(q1.peer, [first, repeated, ...others]);
+    await until(() => q1.confirmed.length === 64);
+    expect(q2.batches).toEqual([1, 62, 1]);
+    expect(q2.rows.map(({ secret }) => secret)).toContainEqual(secretOf(63));
+    // The one that was repeated is covered anew, and no other.
+    expect(spentBits(q1) - before).toBe(512);
+  });
+
   it('under another suite than it was made for goes under the present one', async () => {
     const ledger = new MemoryLedger();
     const [old, oldPeer] = await room.linked({ suite: 'aes' }, { ledger });

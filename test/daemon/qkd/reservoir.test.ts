@@ -98,6 +98,37 @@ describe('the reservoir', () => {
     expect(balanced(other.balance())).toBe(true);
   });
 
+  it('a key used before, or too short, spoils its own record and no other', async () => {
+    const source = new ScriptedSource(100);
+    const { reservoir } = reservoirOf(source);
+    const far = reservoirOf(source.peer());
+    const taken = await reservoir.take([pad, mac, pad, mac, { purpose: 'pad', bits: 512 }]);
+    const claims = taken.map(({ purpose, keyIds, bits }) => ({
+      ...{ purpose, keyIds },
+      bits: 8 * bits.length,
+    }));
+    const [pad1, mac1, pad2, mac2, long] = claims;
+    if (!pad1 || !mac1 || !pad2 || !mac2 || !long) throw new Error('five were taken');
+    const usedBefore = { keyId: mac1.keyIds[0] ?? '', peer: 'q2', direction: 'receive' } as const;
+    await far.ledger.recordUse([{ ...usedBefore, purpose: 'mac' }]);
+    const got = await far.reservoir.claimEach([
+      [pad1, mac1],
+      [pad2, mac2],
+      [{ ...long, bits: 256 }],
+    ]);
+    expect(got).toMatchObject([
+      { code: 'already-used', keyIds: mac1.keyIds },
+      [taken[2], taken[3]],
+      { code: 'protocol', keyIds: long.keyIds },
+    ]);
+    expect(far.ledger.calls).toHaveLength(2);
+    expect(far.reservoir.balance()).toMatchObject({ spent: 512n, lost: 1_024n });
+    expect(balanced(far.reservoir.balance())).toBe(true);
+    // Those that were spoilt are gone for ever, too.
+    const ids = claims.flatMap(({ keyIds }) => keyIds);
+    expect([...far.ledger.used.keys()].sort()).toEqual([...ids].sort());
+  });
+
   it('replaces keys whose ID was used before', async () => {
     const source = new ScriptedSource(100);
     const ledger = new MemoryLedger();
