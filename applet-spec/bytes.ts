@@ -9,7 +9,7 @@ let slabUsed = 0;
 
 /**
  * Zeroed memory for a result that is soon forgotten: a piece of a slab, since an array with memory
- * of its own costs twenty times as much. Never look at its `buffer`, which is others' too; what is
+ * of its own costs ten times as much. Never look at its `buffer`, which is others' too; what is
  * kept for hours is better a `slice`, which holds no slab.
  */
 export function freshBytes(length: number): Uint8Array {

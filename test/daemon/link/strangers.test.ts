@@ -1,9 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { concatBytes } from '../../../applet-spec/bytes.ts';
 import { toStationName } from '../../../applet-spec/names.ts';
-import { handshakeMessage } from '../../../daemon/link/handshake-message.ts';
+import {
+  handshakeMac,
+  handshakeMessage,
+  splitHandshake,
+} from '../../../daemon/link/handshake-message.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
-import { LinkRoom, turns, until } from './link-room.ts';
+import { LinkRoom, primitives, turns, until } from './link-room.ts';
 
 let room = new LinkRoom();
 afterEach(async () => {
@@ -13,9 +17,9 @@ afterEach(async () => {
 
 const chance = seededEntropy('strangers');
 
-function strangersHello(): Uint8Array {
+function strangersHello(version = 1): Uint8Array {
   const content = {
-    version: 1,
+    version,
     network: 'testnet',
     from: toStationName('q1'),
     to: toStationName('q2'),
@@ -88,6 +92,21 @@ describe('a stranger', () => {
     expect(q2.ledger.used.size).toBeLessThanOrEqual(before + 1);
     expect(q2.state()).toBe('down');
     expect(q2.changes).toEqual(['up q1', 'down q1']);
+  });
+});
+
+describe('a neighbour', () => {
+  it('of another version of the link hears so, and neither end uses a key', async () => {
+    const authenticationKey = chance.randomBytes(32);
+    const q2 = await room.open('q2', { peer: 'q1', authenticationKey });
+    const { body } = splitHandshake(strangersHello(2));
+    const about = { kind: 'hello', direction: 'to-listener', chain: primitives.sha256() } as const;
+    const mac = handshakeMac(primitives, authenticationKey, { ...about, body });
+    const heard = (await say(concatBytes(body, mac))).map((each) => splitHandshake(each).message);
+    const detail = 'q1 speaks version 2 of the link, q2 version 1';
+    expect(heard).toMatchObject([{ kind: 'refusal', content: { why: 'mismatch', detail } }]);
+    expect(q2.log.map((line) => line.detail)).toMatchObject([{ code: 'mismatch', why: detail }]);
+    expect(q2.ledger.calls).toEqual([]);
   });
 });
 
