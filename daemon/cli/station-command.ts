@@ -13,7 +13,7 @@ import { systemEntropy } from '../entropy.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
 import { askRecover, askStatus, serveAdmin } from '../station/admin-socket.ts';
 import { readStationConfig } from '../station/config.ts';
-import { openLog, type Log } from '../station/log.ts';
+import { openLog, type Logger } from '../station/log.ts';
 import { adminSocketOf, runStation, type Station } from '../station/station.ts';
 import { holdStation } from '../station/run-lock.ts';
 import { openSecretEntropy } from '../station/secret-entropy.ts';
@@ -195,7 +195,7 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
  * Rejects with StoreError where the disk failed (failure 41): what was under way is then unknown
  * until the next start, and nothing is to be closed in order on that disk.
  */
-async function untilStopped(station: Station, stopped: Promise<void>, log: Log): Promise<void> {
+async function untilStopped(station: Station, stopped: Promise<void>, log: Logger): Promise<void> {
   try {
     await Promise.race([stopped, station.broken]);
   } catch (error) {

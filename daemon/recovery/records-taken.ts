@@ -60,10 +60,10 @@ export async function takeRecords(
     } else {
       tally.refused++;
       trouble = check.why;
-      context.log.payment('warn', paymentId, 'not restored', { peer, why: check.why });
+      context.log.notice('warn', paymentId, 'not restored', { peer, why: check.why });
     }
   }
-  const known = new Set(await restore(context, tally, sound));
+  const known = new Set(await restore(context, peer, tally, sound));
   for (const [i, { receipt, payment }] of records.entries()) {
     const paymentId = ids[i];
     if (paymentId === undefined || receipt === undefined) continue;
@@ -76,7 +76,7 @@ export async function takeRecords(
     else if (outcome !== 'known') {
       tally.refused++;
       trouble = why ?? outcome;
-      context.log.payment('warn', paymentId, 'its verdict was not taken', { peer, why: trouble });
+      context.log.notice('warn', paymentId, 'its verdict was not taken', { peer, why: trouble });
     }
   }
   return { outcome: 'taken', counts: tally, ...(trouble !== undefined && { trouble }) };
@@ -85,6 +85,7 @@ export async function takeRecords(
 /** Which of them are in the books now. */
 async function restore(
   context: TakingContext,
+  peer: StationName,
   tally: Tally,
   sound: readonly Sound[],
 ): Promise<Uint8Array[]> {
@@ -108,7 +109,8 @@ async function restore(
       case 'coin-not-unspent': {
         tally.contradictions++;
         const against = outcome.outcome === 'coin-used' ? outcome.by : paymentId;
-        context.log.payment('warn', paymentId, 'its coin was not unspent by these books', {
+        context.log.notice('warn', paymentId, 'its coin was not unspent by these books', {
+          peer,
           coin: outcome.outcome === 'coin-used' ? 'used for another payment' : outcome.state,
         });
         await keepEvidence(context, against, record);

@@ -148,7 +148,7 @@ export class Recovery {
       if (!isLast && next <= after) return;
       const taken = await takeRecords(this.#options, peer, records);
       if (taken.outcome === 'later') {
-        onProgress(`what ${peer} shows is taken later`, { why: taken.why });
+        onProgress('what a neighbour shows is taken later', { peer, why: taken.why });
         return;
       }
       const { counts, trouble } = taken;

@@ -118,7 +118,7 @@ export class Carrier {
   async #handle(peer: StationName, { message, secret }: InboundRecord): Promise<void> {
     if (message.kind === 'payment') await this.#payment(peer, message.content, secret);
     else if (message.kind === 'receipt') await this.#receipt(peer, message.content.receipt);
-    else if (message.kind === 'refusal') await this.#advice(message.content.refusal);
+    else if (message.kind === 'refusal') await this.#advice(peer, message.content.refusal);
   }
 
   /** False where the station stops instead. */
@@ -148,15 +148,19 @@ export class Carrier {
     // Known already: nothing is checked or drawn twice, the first stored wins (I24).
     const [known] = await store.payments([paymentId]);
     if (known !== undefined) {
-      await keepContradiction(this.#context, known, { payment, admission });
+      await keepContradiction(this.#context, previous, known, { payment, admission });
       return;
     }
-    if (coinSecret === undefined) throw new RangeError('a payment without its coin secret');
+    if (coinSecret === undefined) {
+      // It never comes with one: nothing to wait for, and the issuer asks the last station.
+      log.notice('warn', paymentId, 'came without its coin secret', { peer: previous });
+      return;
+    }
     const arriving: ArrivingPayment = { paymentId, payment, admission, previous, coinSecret };
     const check = await checkPayment(this.#context.check, arriving);
     if (!check.ok) {
-      log.payment('warn', paymentId, 'not carried', {
-        from: previous,
+      log.notice('warn', paymentId, 'not carried', {
+        peer: previous,
         reason: check.reason,
         detail: check.detail,
       });
@@ -167,10 +171,11 @@ export class Carrier {
     const outcome = await this.#hold(arriving, check);
     coinSecret.fill(0);
     if (typeof outcome === 'string') {
-      log.payment('warn', paymentId, 'not carried', { from: previous, reason: outcome });
+      log.notice('warn', paymentId, 'not carried', { peer: previous, reason: outcome });
       await this.#advise(previous, paymentId, outcome);
     } else if (outcome.outcome === 'coin-used' || outcome.outcome === 'coin-not-unspent') {
-      log.payment('warn', paymentId, 'its coin was carried for another payment');
+      const words = 'its coin was carried for another payment';
+      log.notice('warn', paymentId, words, { peer: previous });
       if ('by' in outcome) await keepEvidence(this.#context, outcome.by, { payment, admission });
       await this.#advise(previous, paymentId, 'coin-not-unspent');
     } else if (outcome.outcome === 'entombed') {
@@ -205,12 +210,14 @@ export class Carrier {
   async #receipt(from: StationName, receipt: Receipt): Promise<void> {
     const outcome = await this.#verdicts.take(receipt, from);
     if (outcome === 'not-ours') {
-      this.#context.log.payment('warn', receipt.body.paymentId, 'a receipt for no payment of ours');
+      const { paymentId } = receipt.body;
+      const words = 'a receipt for no payment of ours';
+      this.#context.log.notice('warn', paymentId, words, { peer: from });
     }
   }
 
   /** Advice goes back towards the issuer, which alone acts on it. */
-  async #advice(advice: Refusal): Promise<void> {
+  async #advice(peer: StationName, advice: Refusal): Promise<void> {
     const { store, directory, log } = this.#context;
     const { paymentId, station, reason, time } = advice.body;
     const [row] = await store.payments([paymentId]);
@@ -218,10 +225,10 @@ export class Carrier {
     const onRoute = storedPayment(row).quote.bill.some((line) => line.station === station);
     const keys = directory.keysAt(station, 'station-document', time);
     if (!onRoute || !keys.some((one) => refusalKind.verify(advice, one))) {
-      log.payment('warn', paymentId, `advice in the name of ${station} does not hold`);
+      log.notice('warn', paymentId, 'advice that does not hold', { peer, inNameOf: station });
       return;
     }
-    log.payment('info', paymentId, 'advice', { station, reason });
+    log.notice('info', paymentId, 'advice', { peer, station, reason });
     if (reason === 'no-keys') noteStarved(this.#context, row, station);
     if (row.previous === undefined) {
       await store.putAdvice([{ paymentId, refusal: advice.bytes }]);

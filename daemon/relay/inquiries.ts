@@ -40,8 +40,6 @@ export function inquire(
 export interface AskedFor {
   readonly paymentId: Uint8Array;
   readonly reason: Reason;
-  /** The document key of this station that the payment's quote names: cards believe no other. */
-  readonly verdictKey: Uint8Array;
   readonly quote: QuoteBody;
 }
 
@@ -52,6 +50,7 @@ export interface AskedFor {
 export function inquiryOf(
   context: TollContext,
   { inquiry: asked, payment }: VerdictQuestion['content'],
+  peer: string,
 ): AskedFor | undefined {
   const { network, station, primitives, directory, log } = context;
   const { paymentId, issuer, lastStation, network: of } = asked.body;
@@ -66,9 +65,7 @@ export function inquiryOf(
     contentFaults(primitives, payment, network).length === 0 &&
     routeFault(payment) === undefined &&
     issuerKeys.some((one) => inquiry.verify(asked, one));
-  const { payeeStationKey: verdictKey } = quote;
-  if (holds)
-    return { paymentId, reason: asked.body.reason ?? 'asked-by-issuer', verdictKey, quote };
-  log.payment('warn', paymentId, 'asked for a verdict by somebody who may not', { issuer });
+  if (holds) return { paymentId, reason: asked.body.reason ?? 'asked-by-issuer', quote };
+  log.notice('warn', paymentId, 'asked for a verdict by somebody who may not', { peer, issuer });
   return undefined;
 }

@@ -129,7 +129,8 @@ export class Issuer {
     const next = check.ok ? check.next : undefined;
     if (!check.ok || next === undefined) {
       const why = check.ok ? 'route-mismatch' : check.reason;
-      log.payment('warn', built.paymentId, 'refused before admission', {
+      log.notice('warn', built.paymentId, 'refused before admission', {
+        user: payer,
         reason: why,
         ...(!check.ok && { detail: check.detail }),
       });
@@ -139,7 +140,8 @@ export class Issuer {
       this.#batch(next).add({ ...built, keys }),
     );
     if (admitted === 'no-keys') {
-      log.payment('warn', built.paymentId, 'refused before admission', { reason: 'no-keys', next });
+      const detail = { user: payer, reason: 'no-keys', next };
+      log.notice('warn', built.paymentId, 'refused before admission', detail);
       return this.#refuse(built, 'no-keys');
     }
     const { outcome, admission } = admitted;
@@ -155,7 +157,8 @@ export class Issuer {
       case 'coin-used':
       case 'coin-not-unspent':
       case 'entombed':
-        log.payment('warn', built.paymentId, 'the coin is not unspent', {
+        log.notice('warn', built.paymentId, 'the coin is not unspent', {
+          user: payer,
           evidence: evidenceOf(outcome),
         });
         return refused('coin-not-unspent', 'This coin was used or returned before.');

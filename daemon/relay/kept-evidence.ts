@@ -4,6 +4,7 @@
  * the payer's card signed and the issuer admitted, and a second verdict of the last station.
  */
 import { equalBytes } from '../../applet-spec/bytes.ts';
+import type { StationName } from '../../applet-spec/names.ts';
 import { payment as paymentCodec, withoutCertificate } from '../../applet-spec/payment.ts';
 import type { Receipt } from '../../applet-spec/receipt.ts';
 import type { PaymentRow } from '../store/store.ts';
@@ -19,13 +20,14 @@ const keptMost = 16;
 /** Another valid signature of the payer under one ID is the same payment (design §7). */
 export async function keepContradiction(
   context: Keeping,
+  peer: StationName,
   known: PaymentRow,
   handed: Handed,
 ): Promise<void> {
   const { payerSignature } = storedPayment(known);
   const same = { ...withoutCertificate(handed.payment), payerSignature };
   if (equalBytes(paymentCodec.encode(same), known.payment)) return;
-  context.log.payment('warn', known.paymentId, 'it came again with other content');
+  context.log.notice('warn', known.paymentId, 'it came again with other content', { peer });
   await keepEvidence(context, known.paymentId, handed);
 }
 

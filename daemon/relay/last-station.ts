@@ -7,6 +7,7 @@ import { concatBytes, toHex, toLatin1 } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { labels } from '../../applet-spec/labels.ts';
 import { headNow, type UserName } from '../../applet-spec/names.ts';
+import type { QuoteBody } from '../../applet-spec/quote.ts';
 import type { SigningKey, VerifyingKey } from '../../applet-spec/primitives.ts';
 import {
   acknowledgement,
@@ -116,7 +117,7 @@ export class LastStation {
    * nobody may decide anew (failure 38).
    */
   async verdict(asked: AskedFor): Promise<Receipt | undefined> {
-    const { paymentId, reason, verdictKey } = asked;
+    const { paymentId, reason } = asked;
     const { store, standing } = this.#context;
     const [row] = await store.payments([paymentId]);
     if (standing.refusal !== undefined) {
@@ -135,7 +136,7 @@ export class LastStation {
     const buried = await store.tombstone(paymentId);
     if (buried !== undefined) return receiptKind.decode(buried);
     if (standing.mayHaveLost(asked.quote)) return undefined;
-    const stone = await this.#sign(this.#body(paymentId, 'undelivered', reason), verdictKey);
+    const stone = await this.#sign(this.#body(paymentId, 'undelivered', reason), asked.quote);
     if (stone === undefined) return undefined;
     const [buriedNow] = await store.entomb([{ paymentId, receipt: stone.bytes }]);
     // It came in the meantime: then it is decided like any other.
@@ -208,7 +209,9 @@ export class LastStation {
         return;
       case 'absent':
       case 'unknown':
-        log.payment('info', payment.paymentId, 'the payee left before the offer was answered');
+        log.notice('info', payment.paymentId, 'the payee left before the offer was answered', {
+          user: payee,
+        });
     }
   }
 
@@ -277,10 +280,12 @@ export class LastStation {
     const state = await this.#stateOf(paymentId);
     if (state === undefined) return undefined;
     const step = stepPayment('last', state, input);
-    if (step.kind === 'refused') log.payment('warn', paymentId, step.why);
+    const user = payment.payment.quote.payee;
+    if (step.kind === 'refused') log.notice('warn', paymentId, step.why, { user });
     if (step.kind !== 'next' || step.effect?.kind !== 'decide') return undefined;
     if (this.#context.standing.refusal !== undefined) {
-      log.payment('warn', paymentId, 'not decided: this station’s books were rolled back');
+      const words = 'not decided: this station’s books were rolled back';
+      log.notice('warn', paymentId, words, { user });
       return undefined;
     }
     const { effect } = step;
@@ -291,10 +296,10 @@ export class LastStation {
       signature,
     );
     // Nothing is offered after the deadline: what the card has, it had by then.
-    const { deliveryDeadline, payeeStationKey } = payment.payment.quote;
+    const { deliveryDeadline } = payment.payment.quote;
     const isLate = isDoubtful && signature !== undefined && body.time > deliveryDeadline;
     const timely = isLate ? { ...body, time: deliveryDeadline } : body;
-    const receipt = await this.#sign(timely, payeeStationKey);
+    const receipt = await this.#sign(timely, payment.payment.quote);
     if (receipt === undefined) return undefined;
     const open = this.#open.get(nameOf(paymentId));
     if (open !== undefined) open.deciding = true;
@@ -347,18 +352,21 @@ export class LastStation {
   }
 
   /**
-   * With the key that the payment's quote names; undefined where that is gone. Then it cannot be
-   * decided, and the payer is made whole in time.
+   * With the key that the payment's quote names, as cards believe no other; undefined where that is
+   * gone. Then it cannot be decided, and the payer is made whole in time.
    */
-  async #sign(body: ReceiptBody, verdictKey: Uint8Array): Promise<Receipt | undefined> {
+  async #sign(
+    body: ReceiptBody,
+    { payeeStationKey: verdictKey, payee: user }: QuoteBody,
+  ): Promise<Receipt | undefined> {
     const { primitives, log } = this.#context;
     const signing = this.#signing.get(toLatin1(verdictKey));
     if (signing !== undefined) {
       return signing.add({ body, leaf: receiptKind.leaf(primitives, body) });
     }
-    const detail = { publicKey: toHex(verdictKey) };
+    const detail = { user, publicKey: toHex(verdictKey) };
     const why = 'not decided: the document key that its quote names is gone';
-    log.payment('warn', body.paymentId, why, detail);
+    log.notice('warn', body.paymentId, why, detail);
     return undefined;
   }
 

@@ -23,13 +23,26 @@ import type { Positions } from './positions.ts';
 
 const undecidedAPage = 256;
 
+type NoticeDetail = Readonly<Record<string, string>> &
+  (Readonly<Record<'peer', string>> | Readonly<Record<'user', string>>);
+
 export interface TollLog {
-  /** What the operator should know of one payment; never a secret. */
+  /** What becomes of one payment, once each; never a secret. */
   payment(
     level: 'info' | 'warn',
     paymentId: Uint8Array,
     message: string,
     detail?: Readonly<Record<string, string>>,
+  ): void;
+  /**
+   * What a peer or a user can bring about as often as they like: so many a minute are written of
+   * each. The message holds no word of theirs.
+   */
+  notice(
+    level: 'info' | 'warn',
+    paymentId: Uint8Array,
+    message: string,
+    detail: NoticeDetail,
   ): void;
   readonly fault: (error: unknown) => void;
 }

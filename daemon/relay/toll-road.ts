@@ -240,7 +240,7 @@ export class TollRoad implements Toll, LinkListener {
       case 'acceptance':
         return this.#quoting.accept(question.content, route);
       case 'verdict': {
-        const asked = inquiryOf(this.#context, question.content);
+        const asked = inquiryOf(this.#context, question.content, route.at(-2) ?? '');
         const receipt = asked && (await this.#lastStation.verdict(asked));
         return receipt && { kind: 'verdict', content: { receipt } };
       }

@@ -54,11 +54,12 @@ export class Verdicts {
     const open = await this.#context.open.find(receipt.body.paymentId);
     if (open === undefined) return 'not-ours';
     const { paymentId, payment, role, previous, next } = open;
+    const peer = from ?? receipt.body.station;
     if (
       receipt.body.station !== payment.quote.bill.at(-1)?.station ||
       !receiptKind.verify(primitives, receipt, this.#lastStationKey(open))
     ) {
-      log.payment('warn', paymentId, 'a receipt that the last station did not sign');
+      log.notice('warn', paymentId, 'a receipt that the last station did not sign', { peer });
       return 'forged';
     }
     const step = stepPayment(role, open.state, {
@@ -66,7 +67,7 @@ export class Verdicts {
       verdict: receipt.body.verdict,
     });
     if (step.kind === 'refused') {
-      log.payment('warn', paymentId, `receipt refused: ${step.why}`);
+      log.notice('warn', paymentId, 'receipt refused', { peer, why: step.why });
       if (role !== 'last' || toRebuiltBooks) await keepSecondVerdict(this.#context, receipt);
       return 'contradiction';
     }

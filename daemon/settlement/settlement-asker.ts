@@ -281,7 +281,7 @@ export class SettlementAsker {
     } catch (error) {
       if (!(error instanceof SettlementError)) throw error;
       problem = error.message;
-      this.#context.log.peer('warn', this.#peer, `settling came to a halt: ${problem}`);
+      this.#context.log.peer('warn', this.#peer, 'settling came to a halt', { problem });
     }
     const windows: SettlementWindow[] = [];
     for (const sequence of [...this.#touched].sort(bySize)) {

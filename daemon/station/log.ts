@@ -3,10 +3,19 @@
  */
 import { pino, type Logger, type LoggerOptions } from 'pino';
 import { toHex } from '../../applet-spec/bytes.ts';
+import type { Clock } from '../../applet-spec/clock.ts';
 import type { TollLog } from '../relay/toll-context.ts';
 import type { SettlementLog } from '../settlement/settlement-context.ts';
+import { LogPacer } from './log-pacer.ts';
 
-export type Log = Logger;
+export type { Logger } from 'pino';
+
+type Detail = Readonly<Record<string, unknown>>;
+
+/** What the parts of a station tell its operator. */
+export type Log = Readonly<
+  Record<'debug' | 'info' | 'warn' | 'error', (detail: Detail, message: string) => void>
+>;
 
 /** Names that no log line may show, at any depth that pino looks into. */
 const secretNames = [
@@ -27,7 +36,7 @@ const secretNames = [
 const minLength = 4_096;
 const flushMs = 50;
 
-export function openLog(level: string, name: string): Log {
+export function openLog(level: string, name: string): Logger {
   // Standard error: standard output is for what was asked for.
   const destination = pino.destination({ fd: 2, sync: false, minLength, periodicFlush: flushMs });
   const options: LoggerOptions = {
@@ -53,6 +62,70 @@ function serializeError(error: unknown): Record<string, unknown> {
     stack: error.stack,
     ...(error.cause instanceof Error && { cause: serializeError(error.cause) }),
   };
+}
+
+/**
+ * The log of a running station. Of `info` and `warn` a few lines a minute are written about each
+ * event with each `peer`, `user` or `remote` of the detail, then one that says how many were left
+ * out; the message is the event, and holds no word of theirs. `error`, the station's own, is always
+ * written, and `debug` was asked for.
+ */
+export class PacedLog implements Log {
+  /** Not paced. */
+  readonly plain: Logger;
+  readonly #pacer: LogPacer;
+
+  constructor(plain: Logger, clock: Clock) {
+    this.plain = plain;
+    this.#pacer = new LogPacer(clock);
+  }
+
+  debug(detail: Detail, message: string): void {
+    this.plain.debug(detail, message);
+  }
+
+  info(detail: Detail, message: string): void {
+    this.#pace('info', detail, message);
+  }
+
+  warn(detail: Detail, message: string): void {
+    this.#pace('warn', detail, message);
+  }
+
+  error(detail: Detail, message: string): void {
+    this.plain.error(detail, message);
+  }
+
+  /** Says what was left out until now. */
+  close(): void {
+    this.#pacer.close();
+  }
+
+  #pace(level: 'info' | 'warn', detail: Detail, message: string): void {
+    const [kind, party] = partyOf(detail);
+    this.#pacer.pace(
+      message,
+      party,
+      () => {
+        this.plain[level](detail, message);
+      },
+      (lines, of) => {
+        const whose = of === undefined || of === '' ? { of: 'several' } : { [kind]: of };
+        const words = `${lines} more such lines within a minute were left out: ${message}`;
+        this.plain[level]({ ...whose, leftOut: lines }, words);
+      },
+    );
+  }
+}
+
+const parties = ['peer', 'user', 'remote'] as const;
+
+function partyOf(detail: Detail): readonly [kind: string, party: string] {
+  for (const kind of parties) {
+    const party = detail[kind];
+    if (typeof party === 'string') return [kind, party];
+  }
+  return ['of', ''];
 }
 
 /** What links tell the operator; `peer` is an address while it is a stranger's. */
@@ -83,12 +156,15 @@ export function settlementLog(log: Log): SettlementLog {
   };
 }
 
-export function tollLog(log: Log): TollLog {
+export function tollLog(log: PacedLog): TollLog {
   // Words and names alone, two lines a payment: nothing to look for in them that must not be told.
-  const payments = log.child({}, { redact: [] });
+  const payments = log.plain.child({}, { redact: [] });
   return {
     payment(level, paymentId, message, detail) {
       payments[level]({ paymentId: toHex(paymentId), ...detail }, message);
+    },
+    notice(level, paymentId, message, detail) {
+      log[level]({ paymentId: toHex(paymentId), ...detail }, message);
     },
     fault(error) {
       log.error({ err: error }, 'a fault; nothing of the operation was kept');

@@ -28,7 +28,7 @@ import { announcedBesides, type Identity } from './identity.ts';
 import { tollLog } from './log.ts';
 import { recoveryOf } from './recovery-part.ts';
 import { settlementOf } from './settlement-part.ts';
-import type { StationSeams } from './station.ts';
+import type { PartSeams } from './station.ts';
 import { witnessedLogOf } from './witness-part.ts';
 
 /** Each costs a derivation of keys for every card. */
@@ -53,7 +53,7 @@ export interface Parts {
   readonly recovery: Recovery;
 }
 
-export function joinParts(config: StationConfig, seams: StationSeams, given: Given): Parts {
+export function joinParts(config: StationConfig, seams: PartSeams, given: Given): Parts {
   const { clock, entropy, primitives, log } = seams;
   const { trust, store, links, directory } = given;
   const shared = { station: config.name, network: config.network, currency: config.currency };
@@ -115,13 +115,13 @@ export function joinParts(config: StationConfig, seams: StationSeams, given: Giv
   return { announcer, tollRoad, desk, settlement, positions, failures, witnessedLog, recovery };
 }
 
-function faultOf({ log }: StationSeams): (error: unknown) => void {
+function faultOf({ log }: PartSeams): (error: unknown) => void {
   return (error) => {
     log.error({ err: error }, 'a fault; nothing of the operation was kept');
   };
 }
 
-function mintOf(config: StationConfig, seams: StationSeams, { identity }: Given): CoinMint {
+function mintOf(config: StationConfig, seams: PartSeams, { identity }: Given): CoinMint {
   return new CoinMint({
     ...seams,
     coinKey: identity.coinKey,
@@ -132,7 +132,7 @@ function mintOf(config: StationConfig, seams: StationSeams, { identity }: Given)
   });
 }
 
-function announcerOf(config: StationConfig, seams: StationSeams, given: Given): Announcer {
+function announcerOf(config: StationConfig, seams: PartSeams, given: Given): Announcer {
   const { identity, links, store, directory, trust } = given;
   return new Announcer({
     station: config.name,
@@ -157,7 +157,7 @@ function announcerOf(config: StationConfig, seams: StationSeams, given: Given): 
 /** As its folder has them now; what was last readable where a file there is not. */
 function formerCertificatesOf(
   config: StationConfig,
-  { clock, log }: StationSeams,
+  { clock, log }: PartSeams,
   { identity, trust }: Given,
 ): () => readonly Uint8Array[] {
   let last: readonly Uint8Array[] = [];
@@ -173,7 +173,7 @@ function formerCertificatesOf(
 
 function quotingOf(
   config: StationConfig,
-  seams: StationSeams,
+  seams: PartSeams,
   given: Given & Pick<TollContext, 'picture' | 'positions' | 'failures' | 'standing'>,
   later: { readonly questions: () => Questions; readonly desk: () => Desk },
 ): Quoting {
@@ -206,7 +206,7 @@ function quotingOf(
 
 function deskContextOf(
   config: StationConfig,
-  seams: StationSeams,
+  seams: PartSeams,
   given: Given & Pick<DeskContext, 'mint' | 'standing'> & { readonly tollRoad: TollRoad },
 ): DeskContext {
   const { trust, identity, store, mint, tollRoad, standing } = given;
@@ -253,7 +253,7 @@ function coinObjection(
 }
 
 /** The CA's desk on this machine, opened when a card is enrolled. */
-function certifier(config: StationConfig, seams: StationSeams): CertifyUser | undefined {
+function certifier(config: StationConfig, seams: PartSeams): CertifyUser | undefined {
   const { folder } = config.ca;
   if (folder === undefined) return undefined;
   return async (user, publicKey) => {

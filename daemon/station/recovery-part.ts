@@ -14,7 +14,7 @@ import type { Store } from '../store/store.ts';
 import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import type { StationConfig } from './config.ts';
 import type { Identity } from './identity.ts';
-import type { StationSeams } from './station.ts';
+import type { PartSeams } from './station.ts';
 
 /** What the operator asks for. */
 export interface RecoveryWish {
@@ -24,7 +24,7 @@ export interface RecoveryWish {
 
 export function recoveryOf(
   config: StationConfig,
-  { primitives, clock, log }: StationSeams,
+  { primitives, clock, log }: PartSeams,
   given: {
     readonly identity: Identity;
     readonly trust: Trust;

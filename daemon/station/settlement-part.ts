@@ -13,11 +13,11 @@ import type { Store } from '../store/store.ts';
 import type { StationConfig } from './config.ts';
 import type { Identity } from './identity.ts';
 import { settlementLog } from './log.ts';
-import type { StationSeams } from './station.ts';
+import type { PartSeams } from './station.ts';
 
 export function settlementOf(
   config: StationConfig,
-  seams: StationSeams,
+  seams: PartSeams,
   given: {
     readonly identity: Identity;
     readonly store: Store;

@@ -24,7 +24,7 @@ import { watchExpiries } from './expiries.ts';
 import { openIdentity, openTrust, type Identity } from './identity.ts';
 import { readSymmetricKey } from './key-files.ts';
 import { openKeySupply } from './key-supply.ts';
-import { linkLog, type Log } from './log.ts';
+import { linkLog, PacedLog, type Logger } from './log.ts';
 import { learnStoredList, listOfCa } from './newest-list.ts';
 import { joinParts } from './parts.ts';
 import {
@@ -52,11 +52,16 @@ export interface StationSeams {
   readonly secretEntropy: SecretEntropy;
   readonly primitives: Primitives;
   readonly sockets: SocketFactory;
-  readonly log: Log;
+  readonly log: Logger;
   /** Other devices than the key managers that the configuration names. */
   readonly keySource?: (neighbour: NeighbourConfig) => KeySource;
   /** Where the database's log is written back; see `openStationStore`. */
   readonly checkpoints?: 'inline' | 'worker';
+}
+
+/** What the parts of a station are made with. */
+export interface PartSeams extends Omit<StationSeams, 'log'> {
+  readonly log: PacedLog;
 }
 
 export interface Station {
@@ -89,8 +94,12 @@ export async function runStation(config: StationConfig, seams: StationSeams): Pr
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0).reverse()) await closer();
   };
+  const log = new PacedLog(seams.log, seams.clock);
+  closers.push(() => {
+    log.close();
+  });
   try {
-    return await start(config, seams, closers, close);
+    return await start(config, { ...seams, log }, closers, close);
   } catch (error) {
     await close();
     throw error;
@@ -99,7 +108,7 @@ export async function runStation(config: StationConfig, seams: StationSeams): Pr
 
 async function start(
   config: StationConfig,
-  seams: StationSeams,
+  seams: PartSeams,
   closers: (() => Promise<void> | void)[],
   close: () => Promise<void>,
 ): Promise<Station> {
@@ -191,7 +200,7 @@ async function closeDesk(desk: Desk, tollRoad: TollRoad): Promise<void> {
 
 async function startLinks(
   config: StationConfig,
-  seams: StationSeams,
+  seams: PartSeams,
   {
     trust,
     identity,
@@ -244,11 +253,7 @@ async function startLinks(
 }
 
 /** A folder that is away just now is looked for again while the station runs. */
-async function learnListOfCa(
-  trust: Trust,
-  config: StationConfig,
-  seams: StationSeams,
-): Promise<void> {
+async function learnListOfCa(trust: Trust, config: StationConfig, seams: PartSeams): Promise<void> {
   try {
     const list = await listOfCa(config, seams);
     if (list !== undefined) trust.learnCrl(list);
@@ -260,7 +265,7 @@ async function learnListOfCa(
 /** Returns what ends it. */
 function watchCrl(
   config: StationConfig,
-  seams: StationSeams,
+  seams: PartSeams,
   announcer: Announcer,
 ): () => Promise<void> {
   const crlFile = new CrlFile(

@@ -5,7 +5,7 @@ import type { Store } from '../store/store.ts';
 import { WitnessedLog } from '../witness/witnessed-log.ts';
 import type { StationConfig } from './config.ts';
 import type { Identity } from './identity.ts';
-import type { StationSeams } from './station.ts';
+import type { PartSeams } from './station.ts';
 
 /** What an operator can do about it. */
 export const rolledBackAdvice =
@@ -14,7 +14,7 @@ export const rolledBackAdvice =
 
 export function witnessedLogOf(
   config: StationConfig,
-  { primitives, clock, log }: StationSeams,
+  { primitives, clock, log }: PartSeams,
   given: {
     readonly identity: Identity;
     readonly store: Store;

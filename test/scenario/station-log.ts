@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import type { Log } from '../../daemon/station/log.ts';
+import type { Logger } from '../../daemon/station/log.ts';
 
 export interface LogLine {
   readonly level: number;
@@ -10,7 +10,7 @@ export interface LogLine {
 /** A station's log in memory. */
 export class StationLog {
   readonly lines: LogLine[] = [];
-  readonly log: Log;
+  readonly log: Logger;
 
   constructor(station: string) {
     this.log = pino(

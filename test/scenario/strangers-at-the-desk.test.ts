@@ -34,3 +34,22 @@ it(
     expect(reports(road)).toBe(2);
   }),
 );
+
+it(
+  'a user who comes and goes all the time does not fill it either',
+  onRoad({ stations: 2 }, async (road) => {
+    const { alice } = road;
+    const said = (words: RegExp) =>
+      road.station('q1').log.lines.filter(({ msg }) => words.test(msg)).length;
+    for (let i = 0; i < 12; i++) {
+      await alice.leave();
+      await alice.comeBack();
+    }
+    expect(said(/^a user is at the desk/)).toBe(10);
+    road.clock.moveOn(61);
+    await road.eventually(
+      'the rest are counted',
+      () => said(/^\d+ more such lines within a minute were left out: a user is at the desk$/) > 0,
+    );
+  }),
+);

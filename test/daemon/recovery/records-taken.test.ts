@@ -63,7 +63,8 @@ function takingContext(): TakingContext {
     clock: room.room.clock,
     positions: new Positions(station.store, { limit: 1n, peers: new Map() }),
     log: {
-      payment: (_level, _paymentId, message, detail = {}) =>
+      payment: () => undefined,
+      notice: (_level, _paymentId, message, detail) =>
         complaints.push([message, ...Object.values(detail)].join(': ')),
       fault: (error) => {
         throw error;

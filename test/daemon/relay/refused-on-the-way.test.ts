@@ -237,6 +237,14 @@ describe.each(['q2', 'q3'] as const)('%s refuses', (at) => {
     await expectRefused(at, arriving, reason, words);
   });
 
+  it('a payment that comes without its coin secret, and does not wait for it', async () => {
+    const { payment, admission, previous, paymentId } = await room.arriving(at);
+    if (admission === undefined || previous === undefined) throw new Error('none hands it over');
+    await stations[at].hears(previous, { kind: 'payment', content: { payment, admission } });
+    expect(stations[at].complaints.at(-1)).toBe(`came without its coin secret: ${previous}`);
+    expect(await stations[at].store.payments([paymentId])).toEqual([undefined]);
+  });
+
   it('and after all of that carries the honest payment with the same coin', async () => {
     const honest = await room.arriving(at);
     expect(await stations[at].receives(honest)).toBe('carried');

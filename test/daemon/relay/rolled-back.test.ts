@@ -178,7 +178,7 @@ describe('a station whose books were rolled back', () => {
       await new Promise(setImmediate);
     }
     expect(await stateOf(paymentId)).toBe(state);
-    const complaint = 'not decided: this station’s books were rolled back';
+    const complaint = 'not decided: this station’s books were rolled back: bob@q3';
     expect(station.complaints).toEqual(witness === 'no' ? [] : [complaint]);
   });
 

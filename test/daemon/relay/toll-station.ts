@@ -25,6 +25,7 @@ import {
 } from '../../../daemon/relay/failure-budgets.ts';
 import { defaultPositionLimit, Positions } from '../../../daemon/relay/positions.ts';
 import { defaultTerms, Quoting } from '../../../daemon/relay/quoting.ts';
+import type { TollLog } from '../../../daemon/relay/toll-context.ts';
 import { tollContextOf, TollRoad } from '../../../daemon/relay/toll-road.ts';
 import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
 import type { Store } from '../../../daemon/store/store.ts';
@@ -241,18 +242,20 @@ export class TollStation {
       fees: this.#room.fees(this.place),
       questions: () => questions,
       counter,
-      log: {
-        payment: (level, _paymentId, message, detail = {}) => {
-          const words = [message, ...Object.values(detail)].join(': ');
-          if (level === 'warn') this.complaints.push(words);
-        },
-        fault: onFault,
-      },
+      log: this.#log(onFault),
     });
     const toll = new TollRoad(context, quoting, { announcer, witnessedLog }, () => ({
       answer: () => Promise.resolve(undefined),
     }));
     return toll;
+  }
+
+  #log(fault: TollLog['fault']): TollLog {
+    const payment: TollLog['payment'] = (level, _paymentId, message, detail = {}) => {
+      const words = [message, ...Object.values(detail)].join(': ');
+      if (level === 'warn') this.complaints.push(words);
+    };
+    return { payment, notice: payment, fault };
   }
 
   #witnessedLog(links: Links): WitnessedLog {
