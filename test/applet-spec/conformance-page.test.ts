@@ -19,6 +19,15 @@ describe('conformance.md', () => {
     expect(named).toEqual([...conformanceNeeds]);
   });
 
+  it.each(['conformance.md', 'README.md'])('shows in %s a report of as many cases', (name) => {
+    const [, ...counts] =
+      /(\d+) passed, (\d+) failed, (\d+) skipped/.exec(readPage(name).text) ?? [];
+    expect(counts.reduce((sum, count) => sum + Number(count), 0)).toBe(cases.length);
+    const shown = [...readPage(name).text.matchAll(/^(?:passed|failed|skipped) +(\S+) +(.+)$/gm)];
+    const known = cases.map(([id, { what }]) => `${id} ${what}`);
+    for (const [, id = '', what = ''] of shown) expect(known).toContain(`${id} ${what}`);
+  });
+
   it.each([...new Set(cases.map(([, { clause }]) => clause))])('names a clause: %s', (clause) => {
     const [file = '', ...heading] = clause.split(', ');
     const text = readFileSync(new URL(`../../applet-spec/${file}`, import.meta.url), 'utf8');
