@@ -3,6 +3,7 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { holdingsOf } from './holdings.ts';
 import { Road } from './road.ts';
+import { endOfRoad } from './sound-books.ts';
 
 let road: Road;
 
@@ -11,7 +12,7 @@ beforeAll(async () => {
   await road.alice.station.topUp(road.alice.name, 100n);
   await road.alice.buy([road.price(), 5]);
 });
-afterAll(() => road.close());
+afterAll(() => endOfRoad(road));
 
 describe('a station that is configured badly does not start, and says in one line why', () => {
   it.each([

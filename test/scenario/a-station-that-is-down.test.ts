@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, afterEach, expect, it } from 'vitest';
 import { holdingsOf, type Holdings } from './holdings.ts';
 import { refusalOf } from './refusal.ts';
 import { Road } from './road.ts';
+import { endOfRoad } from './sound-books.ts';
 
 let road: Road;
 let before: Holdings;
@@ -11,7 +12,7 @@ beforeAll(async () => {
   await road.alice.station.topUp(road.alice.name, 1_000n);
   await road.alice.buy([road.price(), 5]);
 });
-afterAll(() => road.close());
+afterAll(() => endOfRoad(road));
 
 beforeEach(async () => {
   before = await holdingsOf(road);

@@ -5,6 +5,7 @@ import { seededEntropy } from '../../emulator/entropy.ts';
 import { holdingsOf } from './holdings.ts';
 import { refusalOf } from './refusal.ts';
 import { Road } from './road.ts';
+import { endOfRoad } from './sound-books.ts';
 
 let road: Road;
 const noise = seededEntropy('a quantum generator').randomBytes(1 << 20);
@@ -16,7 +17,7 @@ beforeAll(async () => {
   const named = '[entropy]\ndevice = "qrng"\n\n[[neighbour]]';
   road.station('q1').configure((toml) => toml.replace('[[neighbour]]', named));
 });
-afterAll(() => road.close());
+afterAll(() => endOfRoad(road));
 
 /** What q1 reads its random numbers from, from now on. */
 async function putDevice(bytes: Uint8Array): Promise<void> {

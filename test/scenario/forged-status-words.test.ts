@@ -10,6 +10,7 @@ import type { UserRecord } from '../../daemon/store/store.ts';
 import { unspent } from './holdings.ts';
 import type { RoadUser } from './road-user.ts';
 import { Road } from './road.ts';
+import { endOfRoad } from './sound-books.ts';
 import type { ForgedMoment } from './tapped-card.ts';
 import { maker, trustMaker } from './trusted-maker.ts';
 
@@ -24,7 +25,7 @@ let users = 0;
 beforeAll(async () => {
   road = await Road.open({ stations: 2 });
 });
-afterAll(() => road.close());
+afterAll(() => endOfRoad(road));
 
 /** Every case takes another word: all of them, in both places, in a few seconds. */
 function casesOf(...commands: readonly CommandName[]) {
@@ -91,7 +92,7 @@ describe('while a card attests its key', () => {
     // A card without a device key would be enrolled here: that is what a forger might feign.
     await trustMaker(wary, 'optional');
   });
-  afterAll(() => wary.close());
+  afterAll(() => endOfRoad(wary));
 
   it.each(moments.flatMap((moment) => words.map((sw) => ({ moment, sw }))))(
     '$sw $moment: nothing is certified until the station has heard the card itself',

@@ -7,6 +7,7 @@ import type { Socket } from '../../daemon/socket.ts';
 import { holdingsOf } from './holdings.ts';
 import { Road } from './road.ts';
 import type { Wire } from './road-wire.ts';
+import { endOfRoad } from './sound-books.ts';
 
 let road: Road;
 
@@ -15,7 +16,7 @@ beforeAll(async () => {
   await road.alice.station.topUp(road.alice.name, 1_000n);
   await road.alice.buy([road.price(), 10]);
 });
-afterAll(() => road.close());
+afterAll(() => endOfRoad(road));
 
 /** Nothing was lost, and everybody else is served on. */
 afterEach(async () => {

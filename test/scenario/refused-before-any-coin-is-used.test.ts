@@ -3,6 +3,7 @@ import { holdingsOf, type Holdings } from './holdings.ts';
 import { refusalOf } from './refusal.ts';
 import { pin } from './road-user.ts';
 import { Road } from './road.ts';
+import { endOfRoad } from './sound-books.ts';
 
 let road: Road;
 let before: Holdings;
@@ -12,7 +13,7 @@ beforeAll(async () => {
   await road.alice.station.topUp(road.alice.name, 1_000n);
   await road.alice.buy([road.price(), 1], [50n, 2]);
 });
-afterAll(() => road.close());
+afterAll(() => endOfRoad(road));
 
 beforeEach(async () => {
   before = await holdingsOf(road);

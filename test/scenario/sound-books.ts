@@ -12,3 +12,15 @@ export async function expectSoundBooks(stations: readonly RoadStation[]): Promis
     throw new Error(`the audit of ${station.name} finds\n${words.join('\n')}`);
   }
 }
+
+/** The end of a road that several stories shared: as one has its own end (`onRoad`). */
+export async function endOfRoad(road: {
+  readonly stations: readonly RoadStation[];
+  close(): Promise<void>;
+}): Promise<void> {
+  try {
+    await expectSoundBooks(road.stations);
+  } finally {
+    await road.close();
+  }
+}

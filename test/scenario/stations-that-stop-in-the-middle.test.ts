@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { holdingsOf, unspent } from './holdings.ts';
 import { Road } from './road.ts';
+import { endOfRoad } from './sound-books.ts';
 
 /**
  * Each stop leaves a payment open; the station comes back with its folder and the payment ends
@@ -38,7 +39,7 @@ afterEach(async () => {
     const message = await road.alice.says(road.bob.name, 'still here');
     expect(await road.bob.hears(message)).toBe('still here');
   } finally {
-    await road.close();
+    await endOfRoad(road);
   }
 });
 

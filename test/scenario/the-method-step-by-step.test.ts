@@ -12,6 +12,7 @@ import type { StoredCoin } from '../../emulator/card/card-state.ts';
 import type { ErrandResult } from '../../driver/agent/errands.ts';
 import { holdingsOf, unspent, type Holdings } from './holdings.ts';
 import { Road } from './road.ts';
+import { endOfRoad } from './sound-books.ts';
 
 /**
  * One payment over four stations, told in the order of the method; each step looks at what it left.
@@ -28,7 +29,7 @@ beforeAll(async () => {
   road = await Road.open({ stations: 4, devices: 'etsi-014', cards: 'wired' });
   price = road.price();
 });
-afterAll(() => road.close());
+afterAll(() => endOfRoad(road));
 
 function keysOf(station: string) {
   const found = road.station(station).publicKeys;
