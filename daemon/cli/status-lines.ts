@@ -9,7 +9,7 @@ type LinkStatus = StationStatus['links'][number];
 
 export function statusLines(status: AdminStatus): string[] {
   const { station, network, currency, uptimeSeconds, usersAtDesk, crl } = status;
-  const { links, positions, refused, log, recovery, doubtful, expiries } = status;
+  const { links, positions, disk, refused, log, recovery, doubtful, expiries } = status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
@@ -17,6 +17,7 @@ export function statusLines(status: AdminStatus): string[] {
     ...expiries.flatMap((one) => expiryWords(one) ?? []),
     ...links.flatMap(linkLines),
     ...positions.map((position) => positionLine(position, currency)),
+    diskLine(disk),
     ...logLines(log),
     ...(recovery === undefined ? [] : recoveryLines(recovery)),
     ...doubtfulLines(doubtful),
@@ -25,6 +26,17 @@ export function statusLines(status: AdminStatus): string[] {
         `no payment of ${who} before ${until}: more than ${perHour} an hour were not delivered`,
     ),
   ];
+}
+
+function diskLine({ freeBytes, reserveBytes, isShort }: StationStatus['disk']): string {
+  const reserve = `${megabytes(reserveBytes)} MB set apart for what was begun`;
+  if (freeBytes === undefined) return `disk: its room cannot be measured; ${reserve}`;
+  const free = `${megabytes(freeBytes)} MB free, ${reserve}`;
+  return isShort ? `NOTHING NEW: the disk is almost full: ${free}; make room` : `disk: ${free}`;
+}
+
+function megabytes(bytes: number): string {
+  return String(Math.floor(bytes / 2 ** 20));
 }
 
 function logLines(log: StationStatus['log']): string[] {

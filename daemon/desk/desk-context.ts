@@ -7,6 +7,7 @@ import type { Batch } from '../batch.ts';
 import type { CoinMint } from '../coin-mint.ts';
 import type { TokenBuckets } from '../relay/token-buckets.ts';
 import type { Log } from '../station/log.ts';
+import type { DiskRoom } from '../store/disk-room.ts';
 import type { Store } from '../store/store.ts';
 import type { LogStanding } from '../witness/log-standing.ts';
 import type { DeskRefusal, Toll } from './desk-seams.ts';
@@ -47,6 +48,8 @@ export interface DeskContext {
   readonly concluding: Batch<Uint8Array, true>;
   readonly toll: Toll;
   readonly standing: Pick<LogStanding, 'refusal' | 'rolledBack' | 'declared'>;
+  /** Without room, no coins are made. */
+  readonly room: Pick<DiskRoom, 'refusal'>;
   /** How often a card is looked for among all whose handle is not known. */
   readonly searches: TokenBuckets;
   /** Absent where the CA's desk is not at hand: cards cannot be enrolled then. */

@@ -72,8 +72,11 @@ export class Orders {
 
   /** A generator that is not healthy makes no coins: nothing weaker takes its place. */
   async #newCoins(values: readonly bigint[]): Promise<readonly NewCoin[] | DeskRefusal> {
-    const { mint, log, coinObjection } = this.#context;
-    const objection = values.length === 0 ? undefined : coinObjection();
+    const { mint, log, room, coinObjection } = this.#context;
+    if (values.length === 0) return [];
+    const full = room.refusal;
+    if (full !== undefined) return refused('overloaded', `${full} Nothing was changed.`);
+    const objection = coinObjection();
     if (objection !== undefined) {
       return refused('certificate-not-valid', `${objection} Nothing was changed.`);
     }

@@ -22,6 +22,7 @@ import type { Issuer } from './issuer.ts';
 import type { LastStation } from './last-station.ts';
 import type { OpenPayment } from './open-payments.ts';
 import { keepContradiction, keepEvidence } from './kept-evidence.ts';
+import { nothingNew, type NothingNew } from './nothing-new.ts';
 import { checkPayment, type ArrivingPayment, type PaymentCheck } from './payment-check.ts';
 import { bytesOf, protectInTime, unprotected, withKeys } from './protect-in-time.ts';
 import { newPayment, signRefusal, storedPayment, type TollContext } from './toll-context.ts';
@@ -34,7 +35,7 @@ interface Holding {
 
 /** What is not stored is not carried, and the issuer is told why. */
 type Held = HoldOutcome | 'no-keys';
-type NotCarried = 'no-keys' | 'position-limit' | 'too-many-failures' | 'rolled-back';
+type NotCarried = 'no-keys' | 'position-limit' | 'too-many-failures' | NothingNew['code'];
 
 /** Records of one neighbour at once: several times what its outbox sends before it hears of any. */
 const underWayMost = 8_192;
@@ -188,8 +189,9 @@ export class Carrier {
     { place, next }: Extract<PaymentCheck, { ok: true }>,
   ): Promise<AcceptOutcome | NotCarried> {
     const { positions, failures, standing } = this.#context;
-    const isLost = standing.isOfLostTime(arriving.payment.quote);
-    if (standing.rolledBack !== undefined || isLost) return 'rolled-back';
+    const closed = nothingNew(this.#context);
+    if (closed !== undefined) return closed.code;
+    if (standing.isOfLostTime(arriving.payment.quote)) return 'rolled-back';
     const { issuer } = arriving.payment.coin.body;
     const fee = arriving.payment.quote.bill[place]?.fee ?? 0n;
     const last = arriving.payment.quote.bill.at(-1)?.station;

@@ -19,10 +19,12 @@ import type { Asked, Questions } from '../network/questions.ts';
 import type { Picture } from '../network/picture.ts';
 import type { Route } from '../network/routes.ts';
 import type { Trust } from '../network/trust.ts';
+import type { DiskRoom } from '../store/disk-room.ts';
 import type { BookStore } from '../store/store.ts';
 import type { Answer, Question } from '../wire/wire-message.ts';
 import type { LogStanding } from '../witness/log-standing.ts';
 import { spentWords, type FailureBudgets } from './failure-budgets.ts';
+import { nothingNew } from './nothing-new.ts';
 import type { Positions } from './positions.ts';
 
 /**
@@ -54,6 +56,7 @@ export interface QuotingOptions {
   readonly positions: Positions;
   readonly failures: FailureBudgets;
   readonly standing: LogStanding;
+  readonly room: Pick<DiskRoom, 'refusal'>;
   readonly trust: Trust;
   readonly questions: () => Questions;
   readonly counter: () => Counter;
@@ -93,8 +96,8 @@ export class Quoting {
     if (crl === undefined) {
       return refused('certificate-not-valid', `${station} has no CRL; its operator must load one`);
     }
-    const rolledBack = this.#options.standing.refusal;
-    if (rolledBack !== undefined) return refused('rolled-back', `${rolledBack} No coin was used.`);
+    const closed = nothingNew(this.#options);
+    if (closed !== undefined) return refused(closed.code, `${closed.why} No coin was used.`);
     const home = homeStation(wish.payee);
     if (home === station) return refused('payee-unknown', atOneStation(wish.payee, station));
     const stations = [home];
@@ -186,10 +189,11 @@ export class Quoting {
     { payee }: Pick<AcceptanceAsked, 'payee'>,
     route: readonly StationName[],
   ): Promise<Answer | undefined> {
-    const { station, directory, positions, failures, standing } = this.#options;
-    const message = standing.refusal;
-    if (message !== undefined) {
-      return { kind: 'declined', content: { reason: 'rolled-back', message, station } };
+    const { station, directory, positions, failures } = this.#options;
+    const closed = nothingNew(this.#options);
+    if (closed !== undefined) {
+      const { code: reason, why: message } = closed;
+      return { kind: 'declined', content: { reason, message, station } };
     }
     const [issuer] = route;
     const spent = failures.spent({ payee, stations: [issuer, route.at(-1)] });
@@ -326,11 +330,16 @@ function notAccepted(payee: UserName, asked: Asked): DeskRefusal {
 
 type TollReason = Extract<Answer, { kind: 'declined' }>['content']['reason'];
 
+const toldReasons = [
+  'position-limit',
+  'too-many-failures',
+  'rolled-back',
+  'overloaded',
+] as const satisfies readonly TollReason[];
+
 /** Said by a station of the route, in words of its own. */
-function isTold(
-  reason: TollReason,
-): reason is 'position-limit' | 'too-many-failures' | 'rolled-back' {
-  return reason === 'position-limit' || reason === 'too-many-failures' || reason === 'rolled-back';
+function isTold(reason: TollReason): reason is (typeof toldReasons)[number] {
+  return toldReasons.some((one) => one === reason);
 }
 
 function atOneStation(payee: UserName, station: StationName): string {

@@ -12,6 +12,7 @@ import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
 import type { Picture } from '../network/picture.ts';
 import type { Questions } from '../network/questions.ts';
+import type { DiskRoom } from '../store/disk-room.ts';
 import type { NewPayment, PaymentRole, PaymentRow, Store } from '../store/store.ts';
 import { wireMessage } from '../wire/wire-message.ts';
 import type { LogStanding } from '../witness/log-standing.ts';
@@ -65,6 +66,7 @@ export interface TollContext {
   readonly positions: Positions;
   readonly failures: FailureBudgets;
   readonly standing: LogStanding;
+  readonly room: Pick<DiskRoom, 'refusal'>;
   readonly check: PaymentContext;
   readonly questions: () => Questions;
   readonly counter: () => Counter;

@@ -23,6 +23,7 @@ import { spentWords } from './failure-budgets.ts';
 import { inquiryOf } from './inquiries.ts';
 import { Issuer } from './issuer.ts';
 import { LastStation } from './last-station.ts';
+import { nothingNew } from './nothing-new.ts';
 import { OpenPayments } from './open-payments.ts';
 import type { Quoting } from './quoting.ts';
 import type { TollContext } from './toll-context.ts';
@@ -166,8 +167,8 @@ export class TollRoad implements Toll, LinkListener {
   }
 
   async payable(payer: UserName, quoteDigest: Uint8Array) {
-    const rolledBack = this.#context.standing.refusal;
-    if (rolledBack !== undefined) return refused('rolled-back', `${rolledBack} No coin was used.`);
+    const closed = nothingNew(this.#context);
+    if (closed !== undefined) return refused(closed.code, `${closed.why} No coin was used.`);
     const payable = await this.#issuer.payable(payer, quoteDigest);
     if (payable.outcome !== 'payable') return payable;
     const { payee } = payable.quote.body;

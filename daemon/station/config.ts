@@ -160,6 +160,13 @@ const schema = z.strictObject({
       stations: perHour.default(defaultFailureLimits.stations),
     })
     .prefault({}),
+  /** Of the file system that the database is on. */
+  disk: z
+    .strictObject({
+      /** Where less is free, nothing new is begun: what was begun comes to its end in it. */
+      'reserve-megabytes': z.int().min(0).max(1_048_576).default(256),
+    })
+    .prefault({}),
   /** How the log of this station is witnessed by its neighbours. */
   witness: z
     .strictObject({

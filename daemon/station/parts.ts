@@ -20,6 +20,7 @@ import { TokenBuckets } from '../relay/token-buckets.ts';
 import type { TollContext } from '../relay/toll-context.ts';
 import { tollContextOf, TollRoad } from '../relay/toll-road.ts';
 import type { Settlement } from '../settlement/settlement.ts';
+import type { DiskRoom } from '../store/disk-room.ts';
 import type { Store } from '../store/store.ts';
 import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import { attestationPolicy } from './card-makers.ts';
@@ -40,6 +41,7 @@ interface Given {
   readonly store: Store;
   readonly links: Links;
   readonly directory: Directory;
+  readonly room: DiskRoom;
 }
 
 export interface Parts {
@@ -55,7 +57,7 @@ export interface Parts {
 
 export function joinParts(config: StationConfig, seams: PartSeams, given: Given): Parts {
   const { clock, entropy, primitives, log } = seams;
-  const { trust, store, links, directory } = given;
+  const { trust, store, links, directory, room } = given;
   const shared = { station: config.name, network: config.network, currency: config.currency };
   const mint = mintOf(config, seams, given);
   const announcer = announcerOf(config, seams, given);
@@ -73,7 +75,7 @@ export function joinParts(config: StationConfig, seams: PartSeams, given: Given)
   const positions = new Positions(store, positionLimits(config));
   const failures = new FailureBudgets(config.name, config.failures, clock);
   const witnessedLog = witnessedLogOf(config, seams, given);
-  const noted = { picture, positions, failures, standing: witnessedLog.standing };
+  const noted = { picture, positions, failures, standing: witnessedLog.standing, room };
   const quoting = quotingOf(config, seams, { ...given, ...noted }, later);
   const context = tollContextOf({
     ...shared,
@@ -174,7 +176,7 @@ function formerCertificatesOf(
 function quotingOf(
   config: StationConfig,
   seams: PartSeams,
-  given: Given & Pick<TollContext, 'picture' | 'positions' | 'failures' | 'standing'>,
+  given: Given & Pick<TollContext, 'picture' | 'positions' | 'failures' | 'standing' | 'room'>,
   later: { readonly questions: () => Questions; readonly desk: () => Desk },
 ): Quoting {
   const { quotes } = config;
@@ -197,6 +199,7 @@ function quotingOf(
     positions,
     failures,
     standing,
+    room: given.room,
     trust,
     questions: later.questions,
     counter: later.desk,
@@ -234,6 +237,7 @@ function deskContextOf(
     }),
     toll: tollRoad,
     standing,
+    room: given.room,
     searches: new TokenBuckets(searchesPerHour, seams.clock),
     certifyUser: certifier(config, seams),
     attestation: attestationPolicy(config),

@@ -76,6 +76,9 @@ payers = ${borne.payers}                # of each user who pays
 payees = ${borne.payees}               # to each user who is paid for
 stations = ${borne.stations}            # of each other station's users
 
+[disk]                      # where less is free, no payment is begun and no coin is sold
+reserve-megabytes = 256
+
 [witness]                   # neighbours cosign how far the log of this station has grown
 checkpoint-seconds = 60
 

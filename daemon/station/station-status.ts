@@ -6,6 +6,7 @@ import type { Clock } from '../../applet-spec/clock.ts';
 import type { Desk } from '../desk/desk.ts';
 import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
+import type { DiskRoom } from '../store/disk-room.ts';
 import type { Position } from '../store/settlement-store.ts';
 import type { Trust } from '../network/trust.ts';
 import type { FailureBudgets } from '../relay/failure-budgets.ts';
@@ -25,6 +26,14 @@ export interface RefusedStatus {
   readonly who: string;
   readonly perHour: number;
   readonly until: string;
+}
+
+export interface DiskStatus {
+  /** Undefined where it cannot be measured. */
+  readonly freeBytes: number | undefined;
+  /** Where less is free, nothing new is begun. */
+  readonly reserveBytes: number;
+  readonly isShort: boolean;
 }
 
 export interface StationStatus {
@@ -52,6 +61,7 @@ export interface StationStatus {
     readonly spentBits: string;
     readonly lostBits: string;
   }[];
+  readonly disk: DiskStatus;
   readonly refused: readonly RefusedStatus[];
   readonly log: LogStatus;
   /** Of lost books from neighbours: the one under way, or the last one. */
@@ -96,6 +106,10 @@ export function positionStatus({ peer, inFlight, receivable }: Position, limit: 
   } satisfies PositionStatus;
 }
 
+function diskStatus({ freeBytes, reserveBytes, refusal }: DiskRoom): DiskStatus {
+  return { freeBytes, reserveBytes, isShort: refusal !== undefined };
+}
+
 export function stationStatus(parts: {
   readonly config: StationConfig;
   readonly clock: Clock;
@@ -108,9 +122,10 @@ export function stationStatus(parts: {
   readonly witnessedLog: WitnessedLog;
   readonly recovery: Pick<Recovery, 'state'>;
   readonly identity: Identity;
+  readonly room: DiskRoom;
 }): StationStatus {
-  const { config, clock, startedMs, links, directory, desk, trust, failures } = parts;
-  const { crl } = trust;
+  const { config, clock, startedMs, links, directory, desk, failures, room } = parts;
+  const { crl } = parts.trust;
   return {
     station: config.name,
     network: config.network,
@@ -139,6 +154,7 @@ export function stationStatus(parts: {
         },
       ];
     }),
+    disk: diskStatus(room),
     refused: failures.allSpent.slice(0, refusedMost).map(({ who, perHour, untilMs }) => ({
       who,
       perHour,
@@ -146,24 +162,28 @@ export function stationStatus(parts: {
     })),
     log: logStatus(parts.witnessedLog),
     ...(parts.recovery.state && { recovery: recoveryStatus(parts.recovery.state) }),
-    stations: directory.entries.map(({ station, announcement: { body } }) => ({
-      station,
-      fee: String(body.fee),
-      currency: body.currency,
-      sequence: String(body.sequence),
-      announced: isoTime(Number(body.time) * 1000),
-      expires: isoTime(Number(body.expiry) * 1000),
-      links: body.links.map(({ neighbour, suite, state, since, availableBits, missingBits }) => ({
-        neighbour,
-        suite,
-        state,
-        up: state === 'up',
-        since: isoTime(Number(since) * 1000),
-        availableBits: String(availableBits),
-        missingBits: String(missingBits),
-      })),
-    })),
+    stations: announced(directory),
   };
+}
+
+function announced(directory: Directory): StationStatus['stations'] {
+  return directory.entries.map(({ station, announcement: { body } }) => ({
+    station,
+    fee: String(body.fee),
+    currency: body.currency,
+    sequence: String(body.sequence),
+    announced: isoTime(Number(body.time) * 1000),
+    expires: isoTime(Number(body.expiry) * 1000),
+    links: body.links.map(({ neighbour, suite, state, since, availableBits, missingBits }) => ({
+      neighbour,
+      suite,
+      state,
+      up: state === 'up',
+      since: isoTime(Number(since) * 1000),
+      availableBits: String(availableBits),
+      missingBits: String(missingBits),
+    })),
+  }));
 }
 
 /** Beyond what a date can say, the last moment that it can: stations announce what they like. */

@@ -17,6 +17,7 @@ import type { TollRoad } from '../relay/toll-road.ts';
 import { settlementReport, type SettlementReport } from '../settlement/settlement-report.ts';
 import type { SocketFactory } from '../socket.ts';
 import type { Positions } from '../relay/positions.ts';
+import { DiskRoom, freeBytesOf } from '../store/disk-room.ts';
 import type { Store } from '../store/store.ts';
 import type { NeighbourConfig, StationConfig } from './config.ts';
 import { CrlFile } from './crl-file.ts';
@@ -57,6 +58,8 @@ export interface StationSeams {
   readonly keySource?: (neighbour: NeighbourConfig) => KeySource;
   /** Where the database's log is written back; see `openStationStore`. */
   readonly checkpoints?: 'inline' | 'worker';
+  /** On the disk of the database. Default: what the system says. */
+  readonly freeBytes?: () => Promise<number>;
 }
 
 /** What the parts of a station are made with. */
@@ -121,6 +124,8 @@ async function start(
     onBroken,
   });
   closers.push(() => store.close());
+  const room = await openRoom(config, seams);
+  closers.push(() => room.close());
   await learnStoredList(trust, store);
   await learnListOfCa(trust, config, seams);
   const identity = openIdentity(config, seams, trust);
@@ -129,7 +134,7 @@ async function start(
   const given = { trust, identity, store, closers, onKeysChanged };
   const { links, linksPort } = await startLinks(config, seams, given);
   const directory = new Directory({ ...seams, trust, network: config.network });
-  const parts = joinParts(config, seams, { trust, identity, store, links, directory });
+  const parts = joinParts(config, seams, { trust, identity, store, links, directory, room });
   const { announcer, tollRoad, desk, settlement, witnessedLog, recovery } = parts;
   joined.announcer = announcer;
   await announcer.start();
@@ -159,7 +164,7 @@ async function start(
     deskPort,
     linksPort,
     status: () =>
-      stationStatus({ ...parts, config, clock, startedMs, links, directory, trust, identity }),
+      stationStatus({ ...parts, ...given, config, clock, startedMs, links, directory, room }),
     positions: () => positionStatuses(store, parts.positions),
     doubtful: () => doubtfulStatus(store),
     settle: async (peer) =>
@@ -189,6 +194,26 @@ function breaking(): {
   // Whoever runs a station asks for it; nobody has to.
   broken.catch(() => undefined);
   return { broken, onBroken };
+}
+
+async function openRoom(config: StationConfig, seams: PartSeams): Promise<DiskRoom> {
+  const { clock, log } = seams;
+  const data = config.path(config.data);
+  const room = new DiskRoom({
+    station: config.name,
+    reserveBytes: config.disk['reserve-megabytes'] * 2 ** 20,
+    freeBytes: seams.freeBytes ?? (() => freeBytesOf(data)),
+    clock,
+    onChange: (isShort, freeBytes) => {
+      if (isShort) log.warn({ data, freeBytes }, 'the disk is almost full: nothing new is begun');
+      else log.info({ data, freeBytes }, 'there is room on the disk again');
+    },
+    onFault: (error) => {
+      log.warn({ data, err: error }, 'the room on the disk cannot be measured');
+    },
+  });
+  await room.start();
+  return room;
 }
 
 /** Nobody is at the desk any more: what they asked for waits for no keys and no answers. */

@@ -23,6 +23,7 @@ const advice: Readonly<Record<string, string>> = {
   'no-route': 'try again later, or with fewer --avoid or a lower --minimum-suite',
   'nothing-to-pay': 'tell that operator',
   'no-keys': 'the network is short of quantum keys: try again later',
+  overloaded: 'try again later',
   'position-limit': 'the stations have to settle first: tell the operator of yours, and try later',
   'too-many-failures': 'wait until then, and find out first why the payments before failed',
   'rolled-back': 'tell its operator, and leave that station out with --avoid where you can',

@@ -59,6 +59,8 @@ export class RoadStation {
   readonly linksWire: Wire;
   /** Those over which neighbours dial this station. */
   readonly arriving: Wire[] = [];
+  /** On its disk; what a running station sees within five seconds. */
+  freeBytes = 2 ** 40;
   readonly #seams: RoadStationSeams;
   #running: Station | undefined;
 
@@ -132,6 +134,7 @@ export class RoadStation {
       secretEntropy: await openSecretEntropy(config, entropy, clock),
       sockets,
       log: this.log.log,
+      freeBytes: () => Promise.resolve(this.freeBytes),
     });
     clock.moveOn(pauseSeconds);
   }

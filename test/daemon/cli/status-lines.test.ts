@@ -24,6 +24,7 @@ const status: AdminStatus = {
   expiries: [],
   links: [link],
   stations: [],
+  disk: { freeBytes: 5 * 2 ** 30, reserveBytes: 2 ** 28, isShort: false },
   log: { signed: '7', cosigned: [{ witness: 'q2', leaves: '5' }], contradicting: [], losses: [] },
   refused: [{ who: 'bob@q3', perHour: 3, until: '2026-07-01T00:20:00.000Z' }],
   doubtful: { payments: 0, payees: [] },
@@ -39,10 +40,22 @@ describe('keytolld status', () => {
       'link to q2: up since 2026-07-01T00:00:00.000Z, otp-secret, 4096 bits in stock',
       '  QKD bits: 4096 available, 512 reserved, 256 being used, 7168 spent, 64 lost',
       'position of q2: EUR 0.04 open, EUR 12.30 earned and unpaid, limit EUR 50.00',
+      'disk: 5120 MB free, 256 MB set apart for what was begun',
       'log: 7 leaves signed, 5 cosigned by q2',
       'no payment of bob@q3 before 2026-07-01T00:20:00.000Z: ' +
         'more than 3 an hour were not delivered',
     ]);
+  });
+
+  it('tells that the disk is almost full, and that its room cannot be measured', () => {
+    const disk = { freeBytes: 2 ** 21, reserveBytes: 2 ** 28, isShort: true };
+    expect(statusLines({ ...status, disk })).toContain(
+      'NOTHING NEW: the disk is almost full: 2 MB free, 256 MB set apart for what was begun; ' +
+        'make room',
+    );
+    expect(statusLines({ ...status, disk: { ...disk, freeBytes: undefined } })).toContain(
+      'disk: its room cannot be measured; 256 MB set apart for what was begun',
+    );
   });
 
   it('tells what to do where records were lost, and whose log contradicts itself', () => {
@@ -60,7 +73,7 @@ describe('keytolld status', () => {
       { payee: 'bob@q1', payments: 2 },
       { payee: 'carol@q1', payments: 1 },
     ];
-    const [doubt, advice] = statusLines({ ...status, doubtful: { payments: 7, payees } }).slice(7);
+    const [doubt, advice] = statusLines({ ...status, doubtful: { payments: 7, payees } }).slice(8);
     expect(doubt).toBe(
       'IN DOUBT: 7 payments that lost records may have decided, and only the cards of their ' +
         'payees can tell: bob@q1 (2), carol@q1 (1), and others (4)',

@@ -201,7 +201,8 @@ export class TollStation {
     const { name, documentKey } = station;
     const failures = new FailureBudgets(station.name, this.#borne.failures, clock);
     const witnessedLog = this.#witnessedLog(links);
-    const noted = { picture, positions, failures, standing: witnessedLog.standing };
+    const { standing } = witnessedLog;
+    const noted = { picture, positions, failures, standing, room: { refusal: undefined } };
     const documentKeys = [documentKey];
     const own = { ...shared, ...noted, station: name, documentKey, documentKeys, entropy };
     const mint = new CoinMint({

@@ -38,6 +38,7 @@ const station: Administered = {
     crl: undefined,
     expiries: [],
     links: [],
+    disk: { freeBytes: undefined, reserveBytes: 0, isShort: false },
     log: { signed: '0', cosigned: [], contradicting: [], losses: [] },
     refused: [],
     stations: [],
