@@ -175,3 +175,26 @@ it(
     },
   ),
 );
+
+it(
+  'a relay’s: a payment that waits for its keys holds up none that came over the same link (I41)',
+  onRoad({ stockBits }, async (road) => {
+    const { alice, bob } = road;
+    const carol = await road.enrol('carol@q2');
+    const frank = await road.enrol('frank@q1');
+    await purse(road, alice, 1);
+    for (const payer of [carol, frank]) await payer.station.topUp(payer.name, 10_000n);
+    await carol.buy([road.price(['q2', 'q3']), 6]);
+    await frank.buy([road.price(['q1', 'q2']), 1]);
+    const { quoteId } = await alice.quote(bob.name);
+    await drain(road, 'q2', 'q3', () => carol.share(bob.name));
+    const { paymentId } = await alice.pay(quoteId, { waitMs: 0 });
+    await starves(road, 'q2', 'q3');
+    const passed = await frank.share(carol.name);
+    expect(passed.standing).toBe('delivered');
+    await road.sharedCheck(passed.paymentId, frank, carol);
+    expect(await road.station('q2').payment(paymentId)).toBeUndefined();
+    road.device('q2', 'q3').keysLeft = Number.POSITIVE_INFINITY;
+    await road.sharedCheck(paymentId);
+  }),
+);

@@ -56,3 +56,28 @@ it(
     });
   }),
 );
+
+it(
+  'with sealing switched off, a secret is seen on the links of its bill and on no other (I23)',
+  onRoad(
+    {
+      ...{ stations: 5, topology: 'ring', users: ['alice@q1', 'bob@q3'] },
+      ...{ primitives: unsealed, qkdBits: zeroBits },
+    },
+    async (road) => {
+      const { alice } = road;
+      const bob = road.user('bob@q3');
+      await alice.station.topUp(alice.name, 100n);
+      await alice.buy([road.price(['q1', 'q2', 'q3']), 1]);
+      const secrets = road.needles;
+      const { bill, paymentId } = await alice.share(bob.name);
+      expect(bill.map(({ station }) => station)).toEqual(['q1', 'q2', 'q3']);
+      await road.sharedCheck(paymentId, alice, bob);
+      // Certificates of stations are everywhere, and users' begin like them.
+      const secret = [...secrets, ...road.needles].filter(({ name }) => /^(secret|key)/.test(name));
+      const found = road.leaks(secret).filter(({ segment }) => segment === 'station-station');
+      const links = new Set(found.map(({ stream }) => stream));
+      expect(links).toEqual(new Set(['link of q1 to q2 #1', 'link of q2 to q3 #1']));
+    },
+  ),
+);
