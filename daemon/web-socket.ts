@@ -52,7 +52,7 @@ async function listen(
       reject(
         new StationError(
           'address-in-use',
-          `cannot listen on ${at.host}:${at.port}: ${cause.message}`,
+          `cannot listen on ${at.host}:${at.port}: ${listenWords(cause)}`,
           { cause },
         ),
       );
@@ -213,4 +213,12 @@ function keepAlive(webSocket: WebSocket, clock: Clock): () => void {
   return () => {
     cancel();
   };
+}
+
+function listenWords(cause: NodeJS.ErrnoException): string {
+  if (cause.code === 'EADDRINUSE') {
+    return 'another program listens there (EADDRINUSE): end it, or name another port';
+  }
+  if (cause.code === 'EADDRNOTAVAIL') return 'no address of this machine (EADDRNOTAVAIL)';
+  return cause.message;
 }

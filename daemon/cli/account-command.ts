@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { toHex } from '../../applet-spec/bytes.ts';
-import { decodeDelivery } from '../../applet-spec/card-delivery.ts';
+import { decodeDelivery, type CardDelivery } from '../../applet-spec/card-delivery.ts';
+import { counted } from '../../applet-spec/counted.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { homeStation, toUserName, type UserName } from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
@@ -11,6 +12,7 @@ import { attestationPolicy, makerName } from '../station/card-makers.ts';
 import { readStationConfig, type StationConfig } from '../station/config.ts';
 import { askEndFrozen } from '../station/admin-socket.ts';
 import { giveUpFormerCard, type GivenBack } from '../station/former-card.ts';
+import { unreadable } from '../station/key-files.ts';
 import { StationError } from '../station/station-error.ts';
 import { adminSocketOf } from '../station/station.ts';
 import { openStationStore } from '../station/station-store.ts';
@@ -98,7 +100,7 @@ async function enrol(
   command: Command,
 ): Promise<void> {
   requireOwn(config, user);
-  const delivery = decodeDelivery(readText(options.delivery));
+  const delivery = readDelivery(options.delivery);
   const { required, makers } = attestationPolicy(config);
   const known = await store.cardByIdentifier(delivery.serial);
   if (known?.state === 'enrolled') {
@@ -160,7 +162,7 @@ function givenBackWords(
   visit: FormerVisit,
   { currency }: StationConfig,
 ): string {
-  const what = `${coins === 1 ? '1 coin' : `${coins} coins`} worth ${formatMoney(value, currency)}`;
+  const what = `${counted(coins, 'coin')} worth ${formatMoney(value, currency)}`;
   const words = `The former card is not served any more. Back on the account: ${what}.`;
   return `${words}${visitWords[visit]}`;
 }
@@ -180,6 +182,7 @@ async function show(
   options: AccountOptions,
   command: Command,
 ): Promise<void> {
+  requireOwn(config, user);
   const record = await store.user(user);
   if (record === undefined) throw unknownUser(user);
   const { coins, value } = await store.outstanding(user);
@@ -197,7 +200,8 @@ async function show(
     ...(maker !== undefined && { maker }),
   };
   print(command, options, json, [
-    `${user}: ${formatMoney(record.balance, config.currency)} on account, ${coins} coins of ` +
+    `${user}: ${formatMoney(record.balance, config.currency)} on account, ` +
+      `${counted(coins, 'coin')} of ` +
       `${formatMoney(value, config.currency)} outstanding, ` +
       cardWords(enrolled, attestedBy, maker),
   ]);
@@ -221,6 +225,7 @@ async function move(
   options: AccountOptions,
   command: Command,
 ): Promise<void> {
+  requireOwn(config, user);
   const nowMs = systemClock.nowMs();
   const reference = options.reference ?? `${name} ${nowMs} ${user}`;
   const outcome = await (name === 'top-up'
@@ -270,11 +275,21 @@ function unknownUser(user: UserName): RangeError {
   return new RangeError(`${user} has no account here; run: keytolld account add ${user}`);
 }
 
+/** From the card's maker. */
+function readDelivery(file: string): CardDelivery {
+  try {
+    return decodeDelivery(readText(file));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new RangeError(`${file}: ${error.message}`, { cause: error });
+  }
+}
+
 function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new StationError('bad-key-file', `${file} cannot be read`, { cause: error });
+    throw new StationError('bad-key-file', unreadable(file, error), { cause: error });
   }
 }
 
@@ -288,7 +303,9 @@ function userName(text: string): UserName {
 
 function minorUnits(text: string): bigint {
   if (!/^[1-9]\d{0,17}$/.test(text)) {
-    throw new InvalidArgumentError('expected a whole number of minor units above 0, such as 500');
+    throw new InvalidArgumentError(
+      'expected a whole number of minor units above 0, of 18 digits at most, such as 500',
+    );
   }
   return BigInt(text);
 }

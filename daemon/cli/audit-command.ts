@@ -1,5 +1,6 @@
 /** `keytolld audit` (S6): offline, from this station's own store. Parsing and printing. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { counted } from '../../applet-spec/counted.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, isUserName } from '../../applet-spec/names.ts';
 import type { AuditReport } from '../audit/audit.ts';
@@ -117,13 +118,13 @@ function reportLines(report: AuditReport): string[] {
   const lines = (what: string, tallies: Readonly<Record<string, TallyReport>>): string[] =>
     Object.entries(tallies).map(([name, tally]) => `  ${what} ${name}: ${words(tally)}`);
   return [
-    `${station}: ${payments} payments`,
+    `${station}: ${counted(payments, 'payment')}`,
     `  issued: ${words(issued)}; coins: ${coins.length === 0 ? 'none' : coins.join(', ')}`,
     `  relayed: ${words(relayed)}`,
     ...lines('peer', report.byPeer),
     ...Object.entries(report.byStation).map(
       ([name, { payments: on, delivered, fees }]) =>
-        `  station ${name}: on ${on} bills, ${delivered} delivered, ` +
+        `  station ${name}: on ${counted(on, 'bill')}, ${delivered} delivered, ` +
         `charged ${formatMoney(fees, currency)}`,
     ),
     ...lines('user', report.byUser),
@@ -144,8 +145,8 @@ function lossLines({ losses, restoredPayments, lostRecords, currency }: AuditRep
     ...(restoredPayments === 0
       ? []
       : [
-          `  ${restoredPayments} payments restored from neighbours; coins that nobody is known ` +
-            `to have bought paid ${formatMoney(lostRecords, currency)}`,
+          `  ${counted(restoredPayments, 'payment')} restored from neighbours; coins that ` +
+            `nobody is known to have bought paid ${formatMoney(lostRecords, currency)}`,
         ]),
   ];
 }
@@ -168,14 +169,15 @@ function findingLines({ findings, trialBalance, currency }: AuditReport): string
 
 function findingWords(count: number): string {
   if (count === 0) return 'no findings';
-  return count === 1 ? '1 finding:' : `${count} findings:`;
+  return `${counted(count, 'finding')}:`;
 }
 
 function tallyWords(tally: TallyReport, currency: string): string {
   const { payments, delivered } = tally;
   const earned = formatMoney(tally.earned, currency);
   const owed = formatMoney(tally.owed, currency);
-  return `${payments} payments, ${delivered} delivered, earned ${earned}, owed to others ${owed}`;
+  const words = `${counted(payments, 'payment')}, ${delivered} delivered`;
+  return `${words}, earned ${earned}, owed to others ${owed}`;
 }
 
 function itemLine(item: Item, currency: string): string {

@@ -2,6 +2,7 @@
  * `keytolld ca …`: the CA's desk for its operator. Parsing and printing; the work is in
  * `daemon/ca/`.
  */
+import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
@@ -19,6 +20,8 @@ import { revocationReasons, type RevocationReason } from '../ca/revocation-reaso
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
+import { unreadable } from '../station/key-files.ts';
+import { fail, print } from './report.ts';
 
 /** Adds `ca` with its subcommands. Tests give their own clock and entropy. */
 export function registerCaCommand(
@@ -108,6 +111,12 @@ async function issue(
 ): Promise<void> {
   const { role, name, days, alt, out } = options;
   const inPem = writtenAsPem(out);
+  if (existsSync(out)) {
+    throw new CaError(
+      'bad-request',
+      `${out} is there already: no certificate is overwritten; name another file`,
+    );
+  }
   const authority = await opened(folder, seams);
   const { publicKey, undo } = await keyToCertify(options, seams);
   let der: Uint8Array;
@@ -288,20 +297,10 @@ async function running(command: Command, run: () => Promise<void>): Promise<void
     const known = error instanceof CaError || error instanceof CertificateError;
     if (known || isNodeError(error, 'ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'ENOSPC', 'EROFS')) {
       const detail = error instanceof Error ? error.message : String(error);
-      command.error(`keytolld ca ${command.name()}: ${detail}`, { exitCode: 1 });
+      fail(command, detail);
     }
     throw error;
   }
-}
-
-function print(
-  command: Command,
-  options: { readonly json?: boolean },
-  json: object,
-  lines: readonly string[],
-): void {
-  const text = options.json === true ? JSON.stringify(json) : lines.join('\n');
-  command.configureOutput().writeOut?.(`${text}\n`);
 }
 
 function writtenAsPem(path: string): boolean {
@@ -322,7 +321,11 @@ async function writeDer(
 }
 
 async function readInput(path: string): Promise<Uint8Array> {
-  return Uint8Array.from(await readFile(path));
+  try {
+    return Uint8Array.from(await readFile(path));
+  } catch (error) {
+    throw new CaError('bad-request', unreadable(path, error), { cause: error });
+  }
 }
 
 function wholeNumber(text: string): number {

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
+import { askStatus } from '../station/admin-socket.ts';
 import { readStationConfig, type StationConfig } from '../station/config.ts';
 import {
   certify,
@@ -15,6 +16,8 @@ import {
 import { keyReport, type CertificateReport, type KeyReport } from '../station/key-report.ts';
 import { openNewestTrust } from '../station/newest-list.ts';
 import { signingKinds, type SigningKind } from '../station/signing-files.ts';
+import { adminSocketOf } from '../station/station.ts';
+import type { StationStatus } from '../station/station-status.ts';
 import { print, reporting } from './report.ts';
 
 interface KeyOptions {
@@ -39,7 +42,8 @@ export function registerKeysCommand(
     .action((options: KeyOptions, command: Command) =>
       reporting(command, async () => {
         const config = readStationConfig(options.config);
-        const report = keyReport(config, await openNewestTrust(config, seams), seams);
+        const trust = await openNewestTrust(config, seams);
+        const report = keyReport(config, trust, seams, await runningKeys(config));
         print(command, options, report, linesOf(report));
       }),
     );
@@ -93,6 +97,15 @@ async function finish(
   ]);
 }
 
+/** undefined where the station does not run, or does not say. */
+async function runningKeys(config: StationConfig): Promise<StationStatus['signsWith'] | undefined> {
+  try {
+    return (await askStatus(adminSocketOf(config))).signsWith;
+  } catch {
+    return undefined;
+  }
+}
+
 function linesOf({ certificates, waiting, superfluous }: KeyReport): string[] {
   return [
     ...certificates.map(certificateLine),
@@ -106,9 +119,10 @@ function linesOf({ certificates, waiting, superfluous }: KeyReport): string[] {
 function certificateLine(one: CertificateReport): string {
   const { kind, file, privateKey, serial, notBefore, notAfter, state, neededUntil } = one;
   const needed = neededUntil === undefined ? '' : `, needed until ${neededUntil}`;
+  const words = state === 'after restart' ? 'in use once the station starts anew' : state;
   const signer = privateKey === undefined ? 'private key not here' : basename(privateKey);
   return (
-    `${kind}: ${basename(file)}, ${state}${needed}, ${notBefore} to ${notAfter}, ` +
+    `${kind}: ${basename(file)}, ${words}${needed}, ${notBefore} to ${notAfter}, ` +
     `serial number ${serial}, ${signer}`
   );
 }

@@ -6,17 +6,17 @@ import { registerAuditCommand } from './audit-command.ts';
 import { registerCaCommand } from './ca-command.ts';
 import { registerKeysCommand } from './keys-command.ts';
 import { registerPaymentsCommand } from './payment-command.ts';
+import { bearClosedOutput, endWith } from './program-end.ts';
 import { registerQkdCommand } from './qkd-command.ts';
 import { registerSettleCommands } from './settle-command.ts';
 import { registerStationCommands } from './station-command.ts';
 
-// Whoever reads may have enough, as `head` does: no fault, and what is under way goes on.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
+bearClosedOutput(process);
 const program = new Command('keytolld')
   .description('A Keytoll station: carries quantum keys for a toll')
-  .showHelpAfterError('(--help says more)');
+  .addHelpText('after', '\nExit codes: 0 done; 1 fault; 2 usage.')
+  .showHelpAfterError('(--help says more)')
+  .exitOverride(endWith);
 registerStationCommands(program);
 registerAccountCommands(program);
 registerPaymentsCommand(program);

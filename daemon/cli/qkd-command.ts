@@ -10,6 +10,7 @@ import { Etsi014Transport } from '../qkd/etsi-014-transport.ts';
 import type { ProbeEnd, ProbeReport } from '../qkd/probe-check.ts';
 import { probe } from '../qkd/probe.ts';
 import { QkdError } from '../qkd/qkd-error.ts';
+import { fail } from './report.ts';
 
 interface ProbeCommandOptions {
   readonly sae: string;
@@ -70,7 +71,7 @@ async function runProbe(
     process.exitCode = report.conforms ? 0 : 1;
   } catch (error) {
     if (!(error instanceof QkdError)) throw error;
-    command.error(`error: ${error.message}`, { exitCode: 2, code: `qkd.${error.code}` });
+    fail(command, error.message, 2);
   } finally {
     for (const { transport } of ends) transport.close();
   }

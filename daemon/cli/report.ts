@@ -23,10 +23,22 @@ export async function reporting(command: Command, run: () => Promise<void> | voi
     await run();
   } catch (error) {
     if (error instanceof Error && known.some((kind) => error instanceof kind)) {
-      command.error(`keytolld ${command.name()}: ${error.message}`, { exitCode: 1 });
+      fail(command, error.message);
     }
     throw error;
   }
+}
+
+/** One line of fault, and exit code 1 where no other is given; no word of help, which has none. */
+export function fail(command: Command, message: string, exitCode = 1): never {
+  return command.showHelpAfterError(false).error(`${wholeName(command)}: ${message}`, { exitCode });
+}
+
+/** Such as `keytolld account show`. */
+function wholeName(command: Command): string {
+  return command.parent === null
+    ? command.name()
+    : `${wholeName(command.parent)} ${command.name()}`;
 }
 
 export function print(

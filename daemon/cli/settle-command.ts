@@ -2,6 +2,7 @@
  * `keytolld settle` and `keytolld positions`: money between stations (S5). Parsing and printing.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { counted } from '../../applet-spec/counted.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, type StationName } from '../../applet-spec/names.ts';
 import { systemClock } from '../clock.ts';
@@ -141,8 +142,8 @@ async function withStore(
 function peerLines(report: PeerReport, currency: string): string[] {
   const { peer, claimed, refused, windows, problem } = report;
   return [
-    `${peer}: ${claimed.count} claims of ${formatMoney(claimed.amount, currency)} taken, ` +
-      `${refused.length} refused`,
+    `${peer}: ${counted(claimed.count, 'claim')} of ` +
+      `${formatMoney(claimed.amount, currency)} taken, ${refused.length} refused`,
     ...refused.map(({ paymentId, why }) => `  refused ${paymentId}: ${why}`),
     ...windows.map((window) => windowLine(window, currency)),
     ...(problem === undefined ? [] : [`  stopped: ${problem}`]),
@@ -165,7 +166,7 @@ function windowLine(report: WindowReport, currency: string): string {
   const money = (amount: string): string => formatMoney(amount, currency);
   const paid = reference === undefined ? '' : `, "${reference}"`;
   return (
-    `  window ${window} ${state}: ours ${money(ours.amount)} (${ours.count} claims), ` +
+    `  window ${window} ${state}: ours ${money(ours.amount)} (${counted(ours.count, 'claim')}), ` +
     `theirs ${money(theirs.amount)} (${theirs.count}), net ${money(net)}${paid}`
   );
 }

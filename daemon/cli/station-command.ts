@@ -12,13 +12,13 @@ import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
 import { askRecover, askStatus, serveAdmin } from '../station/admin-socket.ts';
-import { readStationConfig } from '../station/config.ts';
+import { networkNameMost, readStationConfig } from '../station/config.ts';
 import { openLog, type Logger } from '../station/log.ts';
 import { adminSocketOf, runStation, type Station } from '../station/station.ts';
 import { holdStation } from '../station/run-lock.ts';
 import { openSecretEntropy } from '../station/secret-entropy.ts';
 import { initStationFolder } from '../station/station-folder.ts';
-import { certifyStation } from '../station/station-papers.ts';
+import { certifyStation, openCa } from '../station/station-papers.ts';
 import { StationError } from '../station/station-error.ts';
 import { webSockets } from '../web-socket.ts';
 import { print, reporting } from './report.ts';
@@ -141,7 +141,12 @@ async function init(folder: string, options: InitOptions, command: Command): Pro
     throw new RangeError(`"${currency}" is no currency of ISO 4217, such as EUR`);
   }
   const station = toStationName(name);
+  if (network.length < 1 || network.length > networkNameMost) {
+    throw new RangeError(`--network takes a name of 1 to ${networkNameMost} characters`);
+  }
   const entropy = systemEntropy;
+  // Before anything is made: a folder that is half a station would be in the way of the next try.
+  if (ca !== undefined) await openCa(ca, { clock: systemClock, entropy });
   const caFolder = ca === undefined ? {} : { caFolder: resolve(ca) };
   const config = initStationFolder(folder, { station, network, currency, entropy, ...caFolder });
   if (ca !== undefined) await certifyStation(folder, station, ca, { clock: systemClock, entropy });

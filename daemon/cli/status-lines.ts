@@ -1,4 +1,5 @@
 /** What `keytolld status` and `keytolld network` print for a person. */
+import { counted } from '../../applet-spec/counted.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { expiryWords } from '../station/expiries.ts';
 import type { AdminStatus } from '../station/admin-socket.ts';
@@ -67,7 +68,7 @@ export function recoveryLines({ state, begun, done, neighbours }: RecoveryStatus
     ...neighbours.map((one) => {
       const { neighbour, shown, restored, verdicts, refused, contradictions, trouble } = one;
       const words =
-        `  ${neighbour} ${one.state}: ${shown} payments shown, ${restored} restored, ` +
+        `  ${neighbour} ${one.state}: ${counted(shown, 'payment')} shown, ${restored} restored, ` +
         `${verdicts} verdicts, ${refused} refused, ${contradictions} contradicting`;
       return trouble === undefined ? words : `${words} (last refused: ${trouble})`;
     }),
@@ -81,8 +82,8 @@ function doubtfulLines({ payments, payees }: DoubtfulStatus): string[] {
   const told = payees.reduce((sum, one) => sum + one.payments, 0);
   const rest = told < payments ? `, and others (${payments - told})` : '';
   return [
-    `IN DOUBT: ${payments} payments that lost records may have decided, and only the cards of ` +
-      `their payees can tell: ${names.join(', ')}${rest}`,
+    `IN DOUBT: ${counted(payments, 'payment')} that lost records may have decided, and only ` +
+      `the cards of their payees can tell: ${names.join(', ')}${rest}`,
     '  have these users connect their cards, and the payments end by themselves; a card that is ' +
       'lost is replaced with `keytolld enrol --replace`, and its payments end undelivered',
   ];

@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parse as parseToml } from 'smol-toml';
+import { parse as parseToml, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { isCurrency, isStationName, toCurrency, toStationName } from '../../applet-spec/names.ts';
 import { defaultFailureLimits } from '../relay/failure-budgets.ts';
@@ -19,7 +19,8 @@ const listen = z
   .transform((text) => {
     const colon = text.lastIndexOf(':');
     return { host: text.slice(0, colon), port: Number(text.slice(colon + 1)) };
-  });
+  })
+  .refine(({ port }) => port <= 65_535, 'expected a port of 0 to 65535');
 /** Minor units: a whole number, in quotation marks or not. */
 const minorUnits = z
   .union([
@@ -73,9 +74,13 @@ const neighbour = z.strictObject({
   qkd,
 });
 
+/** What may stand in `network`. */
+export const networkNameMost = 32;
+const namesNetwork = `expected the network's name, of 1 to ${networkNameMost} characters`;
+
 const schema = z.strictObject({
   name: station,
-  network: z.string().min(1).max(32),
+  network: z.string().min(1, namesNetwork).max(networkNameMost, namesNetwork),
   currency: z
     .string()
     .refine(isCurrency, 'expected three capital letters of ISO 4217, such as "EUR"')
@@ -215,20 +220,27 @@ export function readStationConfig(configFile: string): StationConfig {
   try {
     text = readFileSync(configFile, 'utf8');
   } catch (error) {
-    throw new StationError(
-      'bad-configuration',
-      `${configFile} cannot be read; \`keytolld init DIR --name q1\` makes one`,
-      { cause: error },
-    );
+    throw new StationError('bad-configuration', `${configFile} ${unreadableWords(error)}`, {
+      cause: error,
+    });
   }
   return parseStationConfig(text, configFile);
+}
+
+function unreadableWords(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EISDIR') return 'is a folder: name the station.toml in it';
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return 'is not there; `keytolld init DIR --name q1 --network NAME` makes one';
+  }
+  return `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 export function parseStationConfig(text: string, configFile: string): StationConfig {
   const folder = dirname(resolve(configFile));
   const parsed = schema.safeParse(toTable(text, configFile));
   if (!parsed.success) {
-    const lines = parsed.error.issues.map((issue) => `${fieldOf(issue)}: ${issue.message}`);
+    const lines = parsed.error.issues.map((issue) => `${fieldOf(issue)}: ${issueWords(issue)}`);
     throw new StationError('bad-configuration', `${configFile}: ${lines.join('; ')}`);
   }
   const config = parsed.data;
@@ -247,11 +259,29 @@ function toTable(text: string, configFile: string): unknown {
   try {
     return parseToml(text);
   } catch (error) {
-    const detail = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new StationError('bad-configuration', `${configFile}: ${detail ?? 'no TOML'}`, {
+    throw new StationError('bad-configuration', `${configFile}${tomlWords(error)}`, {
       cause: error,
     });
   }
+}
+
+/** Where in the file, and what is wrong there: `:7:9: invalid value`. */
+function tomlWords(error: unknown): string {
+  const [said = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  const detail = said.replace(/^Invalid TOML document: /, '');
+  if (!(error instanceof TomlError)) return `: ${detail}`;
+  return `, line ${error.line}, column ${error.column}: ${detail}`;
+}
+
+/** Zod's own words speak of types, and of `undefined` for what is not there. */
+function issueWords(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type' && issue.message.endsWith(' received undefined')) {
+    return issue.expected === 'object' ? 'this section is missing' : 'this line is missing';
+  }
+  if (issue.code === 'unrecognized_keys') {
+    return `there is no such setting: ${issue.keys.map((key) => `"${key}"`).join(', ')}`;
+  }
+  return issue.message.replace(/^Invalid (?:input|option): /, '');
 }
 
 function fieldOf(issue: z.core.$ZodIssue): string {

@@ -34,7 +34,7 @@ export function readCertificateFile(label: 'CERTIFICATE' | 'X509 CRL', file: str
   try {
     der = derOfFile(label, readFileSync(file));
   } catch (error) {
-    throw new StationError('certificate-not-valid', `${file} cannot be read`, { cause: error });
+    throw new StationError('certificate-not-valid', unreadable(file, error), { cause: error });
   }
   if (der === undefined) {
     throw new StationError('certificate-not-valid', `${file}: expected ${label} as PEM or DER`);
@@ -77,6 +77,13 @@ function readSecretFile(file: string): Buffer {
     return readFileSync(file);
   } catch (error) {
     if (error instanceof StationError) throw error;
-    throw new StationError('bad-key-file', `${file} cannot be read`, { cause: error });
+    throw new StationError('bad-key-file', unreadable(file, error), { cause: error });
   }
+}
+
+/** What is wrong with a file that is to be read. */
+export function unreadable(file: string, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return `${file} is not there`;
+  return `${file} cannot be read${typeof code === 'string' ? ` (${code})` : ''}`;
 }

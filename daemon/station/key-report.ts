@@ -11,6 +11,7 @@ import {
   pairInUse,
   type SigningPair,
 } from './identity.ts';
+import type { StationStatus } from './station-status.ts';
 import {
   issueCommand,
   keysWithoutCertificate,
@@ -34,7 +35,8 @@ export interface CertificateReport {
   readonly serial: string;
   readonly notBefore: string;
   readonly notAfter: string;
-  readonly state: 'in use' | 'former' | 'revoked';
+  /** `after restart`: the running station signs with another until it starts anew. */
+  readonly state: 'in use' | 'after restart' | 'former' | 'revoked';
   /** Former ones: until then others are told of it. */
   readonly neededUntil?: string;
 }
@@ -51,11 +53,20 @@ export interface KeyReport {
   readonly superfluous: readonly { readonly file: string; readonly from: string }[];
 }
 
-/** Throws StationError where a file is not what its name says. */
-export function keyReport(config: StationConfig, trust: Trust, seams: RotationSeams): KeyReport {
+/**
+ * `running` is what the station signs with now, where it runs. Throws StationError where a file is
+ * not what its name says.
+ */
+export function keyReport(
+  config: StationConfig,
+  trust: Trust,
+  seams: RotationSeams,
+  running?: StationStatus['signsWith'],
+): KeyReport {
   const kinds = signingKinds.map((kind) => {
     const files = readSigningFiles(config, kind, opensslPrimitives);
-    return { kind, files, current: pairInUse(config, files, trust) };
+    const current = pairInUse(config, files, trust);
+    return { kind, files, current, serial: running?.[kind] };
   });
   return {
     certificates: kinds.flatMap((one) => certificatesOf(config, one, trust, seams)),
@@ -73,12 +84,15 @@ export function keyReport(config: StationConfig, trust: Trust, seams: RotationSe
 interface Kind {
   readonly kind: SigningKind;
   readonly files: SigningFiles;
+  /** What a station that starts now signs with. */
   readonly current: SigningPair | undefined;
+  /** Of the certificate that the running one signs with. */
+  readonly serial: string | undefined;
 }
 
 function certificatesOf(
   config: StationConfig,
-  { kind, files, current }: Kind,
+  { kind, files, current, serial }: Kind,
   trust: Trust,
   { clock }: RotationSeams,
 ): readonly CertificateReport[] {
@@ -89,6 +103,10 @@ function certificatesOf(
     const privateKey = keyOf(files, one)?.file;
     const until = needed.find(({ file }) => file === one.file)?.until;
     const isRevoked = !check.ok && check.reason === 'revoked';
+    const isNewest = one.file === current?.file;
+    const isUsed = serial === undefined ? isNewest : serial === toHex(serialNumber);
+    const rest = isNewest ? 'after restart' : 'former';
+    const state = isRevoked ? 'revoked' : isUsed ? 'in use' : rest;
     return {
       kind,
       file: one.file,
@@ -96,8 +114,8 @@ function certificatesOf(
       serial: toHex(serialNumber),
       notBefore: dayOf(notBefore),
       notAfter: dayOf(notAfter),
-      state: one.file === current?.file ? 'in use' : isRevoked ? 'revoked' : 'former',
-      ...(until !== undefined && { neededUntil: dayOf(until) }),
+      state,
+      ...(until !== undefined && state !== 'in use' && { neededUntil: dayOf(until) }),
     };
   });
 }
@@ -106,14 +124,18 @@ function certificatesOf(
  * A former coin key signs nothing. A former document key decides the payments whose quotes name it:
  * for 31 days after its successor came.
  */
-function superfluousOf({ kind, files, current }: Kind, { clock }: RotationSeams) {
+function superfluousOf({ kind, files, current, serial }: Kind, { clock }: RotationSeams) {
   if (current === undefined) return [];
   const since = inUseSince(current);
   const from = kind === 'coin' ? since : since + openSecondsMost;
   const isPast = from <= BigInt(Math.floor(clock.nowMs() / 1_000));
   return files.keys
     .filter((one) => one.file !== current.keyFile.file)
-    .filter((one) => files.certificates.some((other) => keyOf({ keys: [one] }, other)))
+    .filter((one) => {
+      const its = files.certificates.filter((other) => keyOf({ keys: [one] }, other));
+      const isUsed = its.some(({ certificate }) => toHex(certificate.serialNumber) === serial);
+      return its.length > 0 && !isUsed;
+    })
     .map(({ file }) => ({ file, from: isPast ? 'now' : `from ${dayOf(from)} on` }));
 }
 

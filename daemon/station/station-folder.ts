@@ -5,6 +5,7 @@ import type { Entropy } from '../../applet-spec/primitives.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import { defaultFailureLimits as borne } from '../relay/failure-budgets.ts';
 import { defaultPositionLimit } from '../relay/positions.ts';
+import { StationError } from './station-error.ts';
 import { makeSigningKey, makeSymmetricKey, writeNew } from './key-files.ts';
 
 /** Makes folder, keys and `station.toml`. Throws StationError `exists` rather than overwrite. */
@@ -19,8 +20,15 @@ export function initStationFolder(
     readonly caFolder?: string;
   },
 ): string {
-  for (const part of ['keys', 'certificates', 'data']) {
-    mkdirSync(join(folder, part), { recursive: true, mode: 0o700 });
+  try {
+    for (const part of ['keys', 'certificates', 'data']) {
+      mkdirSync(join(folder, part), { recursive: true, mode: 0o700 });
+    }
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    throw new StationError('bad-configuration', `${folder} cannot be made a folder: ${detail}`, {
+      cause: error,
+    });
   }
   const config = join(folder, 'station.toml');
   writeNew(config, template(options), 0o644);

@@ -7,6 +7,14 @@ import type { Entropy } from '../../applet-spec/primitives.ts';
 import { CertificateAuthority } from '../ca/certificate-authority.ts';
 import { readPublicKeyFile } from '../ca/p256-key-file.ts';
 
+/** Throws CaError where there is none. */
+export function openCa(
+  caFolder: string,
+  seams: { readonly clock: Clock; readonly entropy: Entropy },
+): Promise<CertificateAuthority> {
+  return CertificateAuthority.open(caFolder, seams);
+}
+
 /**
  * Certifies the keys of a folder that `initStationFolder` made; adds root and CRL. Throws CaError.
  */
@@ -16,7 +24,7 @@ export async function certifyStation(
   caFolder: string,
   seams: { readonly clock: Clock; readonly entropy: Entropy },
 ): Promise<void> {
-  const authority = await CertificateAuthority.open(caFolder, seams);
+  const authority = await openCa(caFolder, seams);
   const put = (name: string, der: Uint8Array): void => {
     writeFileSync(join(folder, 'certificates', `${name}.der`), der);
   };

@@ -2,6 +2,8 @@
  * What an operator asks a running station. Sums and names only; nothing of a single user's
  * payments.
  */
+import { toHex } from '../../applet-spec/bytes.ts';
+import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { Desk } from '../desk/desk.ts';
 import type { Links } from '../link/links.ts';
@@ -16,6 +18,7 @@ import type { Recovery } from '../recovery/recovery.ts';
 import { recoveryStatus, type RecoveryStatus } from './recovery-part.ts';
 import { expiriesOf, type Expiry } from './expiries.ts';
 import type { Identity } from './identity.ts';
+import type { SigningKind } from './signing-files.ts';
 import { logStatus, type LogStatus } from './witness-part.ts';
 
 /** Names that a status tells; there may be thousands. */
@@ -43,6 +46,8 @@ export interface StationStatus {
   readonly uptimeSeconds: number;
   readonly usersAtDesk: readonly string[];
   readonly crl: { readonly number: string; readonly nextUpdate: string } | undefined;
+  /** Serial numbers, in hexadecimal, of the certificates whose keys it signs with until it ends. */
+  readonly signsWith: Readonly<Record<SigningKind, string>>;
   /** What this station runs on that ends. */
   readonly expiries: readonly Expiry[];
   readonly links: readonly {
@@ -133,6 +138,7 @@ export function stationStatus(parts: {
     uptimeSeconds: Math.floor((clock.nowMs() - startedMs) / 1000),
     usersAtDesk: desk.present,
     crl: crl && { number: String(crl.number), nextUpdate: isoTime(Number(crl.nextUpdate) * 1000) },
+    signsWith: signsWith(parts.identity),
     expiries: expiriesOf(parts),
     links: links.peers.flatMap((peer) => {
       const status = links.status(peer);
@@ -184,6 +190,17 @@ function announced(directory: Directory): StationStatus['stations'] {
       missingBits: String(missingBits),
     })),
   }));
+}
+
+function signsWith(identity: Identity): StationStatus['signsWith'] {
+  return {
+    coin: serialOf(identity.coinCertificate),
+    document: serialOf(identity.documentCertificate),
+  };
+}
+
+function serialOf(certificate: Uint8Array): string {
+  return toHex(parseCertificate(certificate).serialNumber);
 }
 
 /** Beyond what a date can say, the last moment that it can: stations announce what they like. */

@@ -1,6 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
+import { counted } from '../../applet-spec/counted.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
+import { isStationName, isUserName } from '../../applet-spec/names.ts';
 import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
 import { auditWallet, type WalletAuditReport } from '../audit/wallet-audit.ts';
 import type { BillFilter, BillTally } from '../audit/wallet-bill.ts';
@@ -20,9 +22,9 @@ export function addAuditCommand(cli: Cli): void {
     .command('audit')
     .description('your own itemised bill, recomputed from the wallet alone (no station is asked)')
     .option('--card', 'let the card check the signatures that only it can tell: its own')
-    .option('--peer <user>', 'itemise only payments with this user')
-    .option('--station <station>', 'itemise only payments over this station')
-    .option('--relay <station>', 'itemise only payments that this station relayed')
+    .option('--peer <user>', 'itemise only payments with this user', userName)
+    .option('--station <station>', 'itemise only payments over this station', stationName)
+    .option('--relay <station>', 'itemise only payments that this station relayed', stationName)
     .option('--from <date>', 'itemise from this day or time on (ISO 8601, UTC)', startOf)
     .option('--to <date>', 'itemise up to the end of this day, or this time', endOf)
     .addOption(new Option('--csv', 'print every line of every bill as CSV (RFC 4180)'))
@@ -65,7 +67,7 @@ function reportLines(report: WalletAuditReport): string[] {
         `${role === 'payer' ? 'to' : 'from'} ${peer}  ${formatMoney(total, currency)}: ` +
         bill.map(({ station, fee }) => `${station} ${formatMoney(fee, currency)}`).join(', '),
     ),
-    `${user} paid ${formatMoney(paid.amount, currency)} in ${paid.payments} payments`,
+    `${user} paid ${formatMoney(paid.amount, currency)} in ${counted(paid.payments, 'payment')}`,
     ...tallyLines('station', report.byStation, currency),
     ...tallyLines('peer', report.byPeer, currency),
     ...tallyLines('month', report.byPeriod, currency),
@@ -77,7 +79,7 @@ function findingLines({ findings, unchecked }: WalletAuditReport): string[] {
   const notChecked = Object.entries(unchecked).map(([what, count]) => `${count} × ${what}`);
   return [
     ...(notChecked.length === 0 ? [] : [`not checked: ${notChecked.join(', ')}`]),
-    findings.length === 0 ? 'No findings.' : `${findings.length} findings:`,
+    findings.length === 0 ? 'No findings.' : `${counted(findings.length, 'finding')}:`,
     ...findings.map(
       ({ code, detail, paymentId, party }) =>
         `  ${code}${paymentId === undefined ? '' : ` payment ${paymentId}`}: ${detail}` +
@@ -93,7 +95,7 @@ function tallyLines(
 ): string[] {
   return Object.entries(tallies).map(
     ([name, { payments, amount }]) =>
-      `  ${what} ${name}: ${formatMoney(amount, currency)} in ${payments} payments`,
+      `  ${what} ${name}: ${formatMoney(amount, currency)} in ${counted(payments, 'payment')}`,
   );
 }
 
@@ -113,6 +115,16 @@ function billCsv({ user, currency, items }: WalletAuditReport): string {
     ]),
   );
   return stringify([head, ...rows], { record_delimiter: 'windows' });
+}
+
+function userName(text: string): string {
+  if (isUserName(text)) return text;
+  throw new InvalidArgumentError('expected a user name such as bob@q3');
+}
+
+function stationName(text: string): string {
+  if (isStationName(text)) return text;
+  throw new InvalidArgumentError('expected a station name such as q2');
 }
 
 function startOf(text: string): bigint {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { counted } from '../../applet-spec/counted.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import type { ErrandProgress, ErrandResult } from '../agent/errands.ts';
@@ -61,7 +62,8 @@ async function order(
   setting.print(result, () => {
     const value = formatMoney(result.value, result.currency);
     const account = formatMoney(result.balance, result.currency);
-    return `${orderWords[kind]} ${countOf(result.coins)} worth ${value}; account ${account}.`;
+    const coins = counted(result.coins, 'coin');
+    return `${orderWords[kind]} ${coins} worth ${value}; account ${account}.`;
   });
 }
 
@@ -73,7 +75,7 @@ async function connect(setting: CommandSetting): Promise<undefined> {
     [
       `${user} is connected to ${station} at ${url}, network ${network}.`,
       ...result.checks.map((check) => `  ok  ${check}`),
-      `Account ${account}, ${countOf(result.coinsOnCard)} on the card.`,
+      `Account ${account}, ${counted(result.coinsOnCard, 'coin')} on the card.`,
     ].join('\n'),
   );
 }
@@ -85,11 +87,12 @@ async function balance(setting: CommandSetting): Promise<undefined> {
   setting.print(result, () =>
     [
       `Account  ${formatMoney(result.account, currency)}`,
-      `Coins    ${value} in ${countOf(result.coins)}, room for ${coinsCapacity}`,
+      `Coins    ${value} in ${counted(result.coins, 'coin')}, room for ${coinsCapacity}`,
       ...(expired.coins === 0
         ? []
         : [
-            `Expired  ${formatMoney(expired.value, currency)} in ${countOf(expired.coins)}: ` +
+            `Expired  ${formatMoney(expired.value, currency)} in ` +
+              `${counted(expired.coins, 'coin')}: ` +
               'the station takes them off the card and pays their value back to the account',
           ]),
       ...result.denominations.map(
@@ -117,8 +120,4 @@ function parseLines(
       `"${text}" is no order line: expected COUNTxVALUE such as 20x30, the value in minor units`,
     );
   });
-}
-
-function countOf(coins: number): string {
-  return coins === 1 ? '1 coin' : `${coins} coins`;
 }

@@ -13,6 +13,7 @@ import { runCard } from '../card/running-card.ts';
 import type { VpcdAddress } from '../card/vpcd-client.ts';
 import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
+import { reporting } from './report.ts';
 
 interface MakeOptions {
   readonly delivery: string;
@@ -40,11 +41,11 @@ export function registerCardCommand(program: Command): void {
     .requiredOption('--delivery <file>', 'serial number and transport keys, for the station')
     .option('--profile <name>', `how it speaks: ${profileNames}`, profileName, 't1-extended')
     .option('--maker <dir>', 'folder of its maker, made if new: certifies its device key')
-    .action((file: string, options: MakeOptions, command: Command) => {
+    .action((file: string, options: MakeOptions, command: Command) =>
       reporting(command, () => {
         make(file, options);
-      });
-    });
+      }),
+    );
   card
     .command('run')
     .description('put a card into a virtual reader until SIGTERM or SIGINT')
@@ -54,11 +55,11 @@ export function registerCardCommand(program: Command): void {
     .option('--profile <name>', `instead of its own: ${profileNames}`, profileName)
     .option('--trace <file>', 'append every APDU, the PIN too, as lines of JSON')
     .option('--faults <file>', 'JSON list of scripted faults')
-    .action((file: string, options: RunOptions, command: Command) => {
+    .action((file: string, options: RunOptions, command: Command) =>
       reporting(command, () => {
         run(file, options);
-      });
-    });
+      }),
+    );
 }
 
 function make(file: string, { delivery, profile, maker }: MakeOptions): void {
@@ -110,20 +111,6 @@ function writeNew(path: string, text: string): void {
   } catch (error) {
     const detail = 'cannot be written; it must not be there yet, its folder must';
     throw new CardFileError('card-file-unwritable', path, detail, error);
-  }
-}
-
-/**
- * One clear line for what a person can put right; anything else is a defect and keeps its stack.
- */
-function reporting(command: Command, action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof CardFileError || error instanceof RangeError) {
-      command.error(`error: ${error.message}`);
-    }
-    throw error;
   }
 }
 

@@ -1,13 +1,16 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import { systemClock } from '../clock.ts';
 import { seededEntropy, systemEntropy } from '../entropy.ts';
-import { initDevices } from '../qkd/device-files.ts';
+import { deviceFiles, initDevices } from '../qkd/device-files.ts';
 import { readFaults } from '../qkd/fault-reader.ts';
 import { startQkdEmulator } from '../qkd/qkd-emulator.ts';
 import type { RunningQkdEmulator } from '../qkd/qkd-emulator.ts';
+import { reporting } from './report.ts';
 
 interface InitOptions {
   readonly sae: readonly string[];
@@ -41,13 +44,15 @@ export function registerQkdCommand(program: Command): void {
     .requiredOption('--sae <id>', 'SAE ID, twice or more; each gets a key manager', collect, [])
     .option('--host <name>', "name or address in the key managers' certificates", collect, [])
     .option('--days <n>', 'validity of the certificates', number, 365)
-    .action(init);
+    .action((dir: string, options: InitOptions, command: Command) =>
+      reporting(command, () => init(dir, options)),
+    );
   qkd
     .command('run')
     .description('serve the key managers of one folder until SIGTERM or SIGINT')
     .argument('<dir>', 'folder that `qkd init` has filled')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <n>', 'port, once for each key manager; 0: any', collectNumbers, [])
+    .option('--port <n>', 'port, once for each key manager; 0: any', collectPorts, [])
     .option('--length-km <n>', 'length of the fibre', number, 20)
     .option('--loss-db-per-km <n>', 'loss of the fibre', number, 0.2)
     .option('--rate <bits>', 'secret bits per second, instead of what the fibre gives', number)
@@ -57,10 +62,16 @@ export function registerQkdCommand(program: Command): void {
     .option('--seed <text>', 'makes keys and fibre repeat exactly: NOT secret')
     .option('--faults <file>', 'JSON list of scripted faults')
     .option('--control', 'read further faults from standard input, a line of JSON each')
-    .action(run);
+    .action((dir: string, options: RunOptions, command: Command) =>
+      reporting(command, () => run(dir, options)),
+    );
 }
 
 async function init(dir: string, options: InitOptions): Promise<void> {
+  // Other certificates under the same names would cut off whoever uses those of now.
+  if (existsSync(join(dir, deviceFiles.plan))) {
+    throw new RangeError(`${dir} has key managers already: name a new folder`);
+  }
   const plan = await initDevices(dir, {
     saes: options.sae,
     days: options.days,
@@ -129,8 +140,9 @@ function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
 }
 
-function collectNumbers(value: string, before: readonly number[]): readonly number[] {
-  return [...before, number(value)];
+function collectPorts(value: string, before: readonly number[]): readonly number[] {
+  if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return [...before, Number(value)];
+  throw new InvalidArgumentError('a port of 0 to 65535 is expected');
 }
 
 function number(value: string): number {

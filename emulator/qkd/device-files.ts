@@ -76,10 +76,22 @@ export async function renewSae(
 }
 
 export async function readPlan(dir: string): Promise<DevicePlan> {
-  const plan: unknown = JSON.parse(await readFile(join(dir, deviceFiles.plan), 'utf8'));
-  if (!isPlan(plan))
-    throw new RangeError(`${join(dir, deviceFiles.plan)} is no plan of key managers`);
+  const file = join(dir, deviceFiles.plan);
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    const makes = `keytoll-emulator qkd init DIR --sae q1 --sae q2`;
+    throw new RangeError(`${dir} holds no key managers: \`${makes}\` makes some`, { cause });
+  });
+  const plan = jsonOf(text);
+  if (!isPlan(plan)) throw new RangeError(`${file} is no plan of key managers`);
   return plan;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isPlan(value: unknown): value is DevicePlan {

@@ -67,7 +67,7 @@ describe('a station that is configured badly does not start, and says in one lin
       'quotes = { resolution-seconds = 2678400 }\ndesk = ',
       /quotes\.resolution-seconds: expected 30 days at most/,
     ],
-    ['a line that is no TOML', 'currency', 'currency currency', /station\.toml: /],
+    ['a line that is no TOML', 'currency', 'currency currency', /station\.toml, line \d+, col/],
   ])('%s', async (_, right, wrong, words) => {
     await refusesToStart((toml) => toml.replace(right, wrong), words, 'bad-configuration');
   });

@@ -113,7 +113,7 @@ describe('keytolld ca', () => {
     writeFileSync(room.file('3'), Buffer.from(spki, 'hex'));
     writeFileSync(room.file('4'), `-----BEGIN PUBLIC KEY-----\n${pem}\n-----END PUBLIC KEY-----\n`);
     for (const form of ['1', '2', '3', '4']) {
-      const out = room.file('alice.der');
+      const out = room.file(`alice-${form}.der`);
       const asked = ['--role', 'user', '--name', 'alice@q1', '--public-key', room.file(form)];
       await json('issue', folder, ...asked, '--out', out);
       expect(parseCertificate(derIn('CERTIFICATE', out)).publicKey).toEqual(keys.publicKey);
@@ -155,7 +155,9 @@ describe('keytolld ca', () => {
     expect(await refusal(...issue, ...newKey, ...out, '--public-key', 'x')).toContain(
       'cannot be used',
     );
-    expect(await refusal(...issue, '--public-key', room.file('none'), ...out)).toContain('ENOENT');
+    expect(await refusal(...issue, '--public-key', room.file('none'), ...out)).toContain(
+      'none is not there',
+    );
     expect(await refusal(...issue, '--name', 'alice', ...newKey, ...out)).toContain('alice@q1');
     expect(await refusal(...issue, '--role', 'king', ...newKey, ...out)).toContain('station-coin');
     expect(await refusal(...issue, '--days', '0', ...newKey, ...out)).toContain('whole number');

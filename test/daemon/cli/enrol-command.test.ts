@@ -92,7 +92,7 @@ describe('keytolld enrol', () => {
   });
 
   it.each([
-    ['maker-roots = ["none.der"]', /none\.der cannot be read/],
+    ['maker-roots = ["none.der"]', /none\.der is not there/],
     ['maker-roots = ["card.json"]', /card\.json: expected CERTIFICATE as PEM or DER/],
     ['attestation = "required"', /cards\.maker-roots: attestation is required and no maker/],
     ['attestation = "perhaps"', /cards\.attestation: /],

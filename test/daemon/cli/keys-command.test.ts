@@ -4,12 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fromHex } from '../../../applet-spec/bytes.ts';
+import { fromHex, toHex } from '../../../applet-spec/bytes.ts';
+import { parseCertificate } from '../../../applet-spec/certificate.ts';
 import { toStationName } from '../../../applet-spec/names.ts';
 import { CertificateAuthority } from '../../../daemon/ca/certificate-authority.ts';
 import { registerCaCommand } from '../../../daemon/cli/ca-command.ts';
 import { registerKeysCommand } from '../../../daemon/cli/keys-command.ts';
 import { opensslPrimitives as primitives } from '../../../daemon/openssl-primitives.ts';
+import { serveAdmin } from '../../../daemon/station/admin-socket.ts';
+import { adminSocketOf } from '../../../daemon/station/station.ts';
+import { runningStation } from './running-station.ts';
 import { readStationConfig } from '../../../daemon/station/config.ts';
 import { expiriesOf, expiryWords } from '../../../daemon/station/expiries.ts';
 import { announcedBesides, openIdentity, openTrust } from '../../../daemon/station/identity.ts';
@@ -135,6 +139,33 @@ describe('keytolld keys', () => {
     ]);
     rmSync(at('keys', 'coin.pem'));
     expect(identity().former).toHaveLength(2);
+  });
+
+  it('says which a running station signs with now, and which once it starts anew', async () => {
+    const { identity: now } = identity();
+    const serial = (der: Uint8Array): string => toHex(parseCertificate(der).serialNumber);
+    const signsWith = {
+      coin: serial(now.coinCertificate),
+      document: serial(now.documentCertificate),
+    };
+    const { close } = await serveAdmin(
+      adminSocketOf(readStationConfig(config)),
+      runningStation(signsWith),
+    );
+    seams.clock.advance(1_000);
+    await keytolld('keys', 'rotate', 'coin', '--config', config, '--ca', ca);
+    const { certificates, superfluous } = await listed();
+    const { out } = await keytolld('keys', 'list', '--config', config);
+    await close();
+    expect(certificates.map(({ kind, state }) => `${kind} ${state}`)).toEqual([
+      'coin after restart',
+      'coin in use',
+      'document in use',
+    ]);
+    expect(superfluous).toEqual([]);
+    expect(out).toMatch(/^coin: coin-2\.der, in use once the station starts anew, 2026/m);
+    const stopped = (await listed()).certificates.map(({ kind, state }) => `${kind} ${state}`);
+    expect(stopped).toEqual(['coin in use', 'coin former', 'document in use']);
   });
 
   it('shows a revoked one as that, and tells nobody of it any more', async () => {

@@ -25,6 +25,7 @@ const status: AdminStatus = {
   links: [link],
   stations: [],
   disk: { freeBytes: 5 * 2 ** 30, reserveBytes: 2 ** 28, isShort: false },
+  signsWith: { coin: '01', document: '02' },
   log: { signed: '7', cosigned: [{ witness: 'q2', leaves: '5' }], contradicting: [], losses: [] },
   refused: [{ who: 'bob@q3', perHour: 3, until: '2026-07-01T00:20:00.000Z' }],
   doubtful: { payments: 0, payees: [] },

@@ -20,6 +20,7 @@ import { parseStationConfig } from '../../../daemon/station/config.ts';
 import type { RecoveryWish } from '../../../daemon/station/recovery-part.ts';
 import { initStationFolder } from '../../../daemon/station/station-folder.ts';
 import { adminSocketOf } from '../../../daemon/station/station.ts';
+import { runningStation } from '../cli/running-station.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
 
 let folder: string;
@@ -29,20 +30,7 @@ const asked: (StationName | undefined)[] = [];
 const wished: RecoveryWish[] = [];
 
 const station: Administered = {
-  status: () => ({
-    station: 'q1',
-    network: 'test',
-    currency: 'EUR',
-    uptimeSeconds: 1,
-    usersAtDesk: [],
-    crl: undefined,
-    expiries: [],
-    links: [],
-    disk: { freeBytes: undefined, reserveBytes: 0, isShort: false },
-    log: { signed: '0', cosigned: [], contradicting: [], losses: [] },
-    refused: [],
-    stations: [],
-  }),
+  ...runningStation({ coin: '01', document: '02' }),
   positions: () => Promise.resolve([{ peer: 'q2', open: '2', unpaid: '3', limit: '9' }]),
   doubtful: () => Promise.resolve({ payments: 1, payees: [{ payee: 'bob@q1', payments: 1 }] }),
   settle: (peer) => {

@@ -50,7 +50,7 @@ describe('keytoll audit', () => {
     const { exitCode, out } = await keytoll('audit');
     expect(exitCode).toBe(0);
     expect(out).toMatch(/delivered +to bob@q2 {2}EUR 0\.30: q1 EUR 0\.20, q2 EUR 0\.10\n/);
-    expect(out).toMatch(/\nalice@q1 paid EUR 0\.30 in 1 payments\n {2}station q1: EUR 0\.20 in 1/);
+    expect(out).toMatch(/\nalice@q1 paid EUR 0\.30 in 1 payment\n {2}station q1: EUR 0\.20 in 1/);
     expect(out).toMatch(/not checked: 2 × payer signature\nNo findings\.$/);
   });
 

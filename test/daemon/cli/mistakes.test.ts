@@ -1,0 +1,150 @@
+/** `keytolld` used wrongly: one line says what is wrong and what to do, and nothing is broken. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { programRun, shellRun, type Ended } from '../../program-run.ts';
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'keytoll-mistakes-'));
+  writeFileSync(join(folder, 'notes'), 'no folder, no card and no certificate\n');
+  await keytolld('ca init ca --name root');
+  await keytolld('init q1 --name q1 --network n --ca ca');
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function keytolld(line: string): Promise<Ended> {
+  return programRun('keytolld', folder, line.split(' '));
+}
+
+function configured(name: string, change: (toml: string) => string): void {
+  const toml = readFileSync(join(folder, 'q1/station.toml'), 'utf8');
+  writeFileSync(join(folder, 'q1', name), change(toml));
+}
+
+describe('a fault is one line, without a word of help, and exit code 1', () => {
+  it.each([
+    ['run --config nofile', /^keytolld run: nofile is not there; `keytolld init DIR --name q1/],
+    ['run --config q1', /^keytolld run: q1 is a folder: name the station.toml in it$/],
+    ['status --config q1/station.toml', /^keytolld status: .*not running/],
+    ['account show bob@q2 --config q1/station.toml', /^keytolld account show: bob@q2 is not of/],
+    ['account show zed@q1 --config q1/station.toml', /zed@q1 has no account here; run: keytolld/],
+    ['enrol a@q1 --delivery none --config q1/station.toml', /^keytolld enrol: none is not there$/],
+    ['enrol a@q1 --delivery notes --config q1/station.toml', /^keytolld enrol: notes: card deliv/],
+    ['ca revoke ca --certificate none', /^keytolld ca revoke: none is not there$/],
+    ['init notes --name q5 --network n', /^keytolld init: notes cannot be made a folder: ENOTDIR/],
+    ['init q5 --name q5 --network n --ca nowhere', /nowhere has no root.pem: make a CA there/],
+  ])('keytolld %s', async (line, words) => {
+    const { exitCode, out, err } = await keytolld(line);
+    expect(err.trimEnd()).toMatch(words);
+    expect({ exitCode, out, lines: err.split('\n').length }).toEqual({
+      exitCode: 1,
+      out: '',
+      lines: 2,
+    });
+  });
+
+  it('and what could not be made whole is not left half made', () => {
+    expect(existsSync(join(folder, 'q5'))).toBe(false);
+  });
+
+  it('a network without a name is refused before a folder is made for it', async () => {
+    const words = ['init', 'q6', '--name', 'q6', '--network', ''];
+    const { exitCode, err } = await programRun('keytolld', folder, words);
+    expect({ exitCode, err }).toEqual({
+      exitCode: 1,
+      err: 'keytolld init: --network takes a name of 1 to 32 characters\n',
+    });
+    expect(existsSync(join(folder, 'q6'))).toBe(false);
+  });
+
+  it('a certificate that is there already is left as it is', async () => {
+    const file = join(folder, 'q1/certificates/coin.der');
+    const before = readFileSync(file);
+    const { exitCode, err } = await keytolld(
+      'ca issue ca --name q1 --role station-coin --public-key q1/keys/coin.pem.pub ' +
+        '--out q1/certificates/coin.der',
+    );
+    expect(exitCode).toBe(1);
+    expect(err).toMatch(/coin.der is there already: no certificate is overwritten/);
+    expect(readFileSync(file)).toEqual(before);
+  });
+});
+
+describe('a configuration that does not hold is told with the place', () => {
+  it.each<[string, (toml: string) => string, RegExp]>([
+    [
+      'a line that is no TOML',
+      (toml) => toml.replace('fee = "1"', 'fee = '),
+      /q1\/bad\.toml, line 22, column \d+: /,
+    ],
+    ['a line that is missing', (toml) => toml.replace(/^name.*$/m, ''), /: name: this line is mis/],
+    ['a section that is missing', (toml) => toml.replace(/^\[ca\][^[]*/m, ''), /: ca: this secti/],
+    [
+      'a setting that there is not',
+      (toml) => toml.replace('[tariff]', '[tariff]\nfoo = 1'),
+      /: tariff: there is no such setting: "foo"/,
+    ],
+    [
+      'a number for a word',
+      (toml) => toml.replace('currency = "EUR"', 'currency = 5'),
+      /: currency: expected string, received number/,
+    ],
+    [
+      'a port beyond all',
+      (toml) => toml.replace(':7701', ':99999'),
+      /: desk\.listen: expected a p/,
+    ],
+  ])('%s', async (_, change, words) => {
+    configured('bad.toml', change);
+    const { exitCode, err } = await keytolld('run --config q1/bad.toml');
+    expect(err.trimEnd()).toMatch(words);
+    expect({ exitCode, lines: err.split('\n').length }).toEqual({ exitCode: 1, lines: 2 });
+  });
+
+  it('a port that another program has', async () => {
+    const server = createServer();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    configured('taken.toml', (toml) => toml.replace(':7702', `:${String(port)}`));
+    const { exitCode, err } = await keytolld('run --config q1/taken.toml');
+    server.close();
+    expect(exitCode).toBe(1);
+    expect(err).toMatch(/cannot listen on 127\.0\.0\.1:\d+: another program listens there/);
+  });
+});
+
+describe('a command line that is wrong points to help, and is exit code 2', () => {
+  it.each([
+    ['foo', /^error: unknown command 'foo'\n\(--help says more\)$/],
+    ['run', /^error: required option '--config <file>' not specified\n\(--help/],
+    ['account top-up a@q1 5.5 --config q1/station.toml', /whole number of minor units/],
+    ['account top-up a@q1 9999999999999999999 --config q1/station.toml', /18 digits at most/],
+    ['keys renew foo --config q1/station.toml', /Allowed choices are coin, document/],
+    ['account', /^Usage: keytolld account/],
+  ])('keytolld %s', async (line, words) => {
+    const { exitCode, out, err } = await keytolld(line);
+    expect(err.trimEnd()).toMatch(words);
+    expect({ exitCode, out }).toEqual({ exitCode: 2, out: '' });
+  });
+});
+
+describe('words that nobody takes', () => {
+  it('where the reader of errors has gone, the exit code is the same', async () => {
+    const script = '{ "$0" "$1" foo; echo $? >&3; } 3>code 2>&1 | true; cat code';
+    expect(await shellRun('keytolld', folder, script)).toMatchObject({ out: '2\n', err: '' });
+  });
+
+  it('where the disk is full, that is one line and exit code 1', async () => {
+    const script = '"$0" "$1" ca list ca >/dev/full';
+    const { exitCode, err } = await shellRun('keytolld', folder, script);
+    expect(err).toMatch(/^keytolld: what it printed was lost: ENOSPC[^\n]*\n$/);
+    expect(exitCode).toBe(1);
+  });
+});
