@@ -19,6 +19,9 @@ import { openStationStore } from '../station/station-store.ts';
 import type { Store } from '../store/store.ts';
 import { print, reporting } from './report.ts';
 
+/** Of payments with coins that were spent before: one proves as much as a thousand. */
+const spentAgainMost = 16;
+
 interface AccountOptions {
   readonly config: string;
   readonly reference?: string;
@@ -189,6 +192,10 @@ async function show(
   const enrolled = record.certificateHash !== undefined;
   const attestedBy = enrolled ? (await store.cardOf(user))?.attestedBy : undefined;
   const maker = attestedBy && makerName(config, attestedBy);
+  const spentAgain = (await store.spentAgain(user, spentAgainMost)).map((one) => ({
+    payment: toHex(one.paymentId),
+    first: toHex(one.first),
+  }));
   const json = {
     user,
     balance: String(record.balance),
@@ -198,13 +205,27 @@ async function show(
     enrolled,
     ...(attestedBy && { attestedBy: toHex(attestedBy) }),
     ...(maker !== undefined && { maker }),
+    spentAgain,
   };
   print(command, options, json, [
     `${user}: ${formatMoney(record.balance, config.currency)} on account, ` +
       `${counted(coins, 'coin')} of ` +
       `${formatMoney(value, config.currency)} outstanding, ` +
       cardWords(enrolled, attestedBy, maker),
+    ...spentAgainLines(user, spentAgain),
   ]);
+}
+
+function spentAgainLines(
+  user: UserName,
+  pairs: readonly { readonly payment: string; readonly first: string }[],
+): string[] {
+  if (pairs.length === 0) return [];
+  return [
+    'THE CARD WAS COPIED OR IS BROKEN: it signed payments with coins that it had paid before;',
+    `  give ${user} a new one (keytolld enrol ${user} --replace): this one is not served then`,
+    ...pairs.map(({ payment, first }) => `  refused ${payment}: its coin paid ${first}`),
+  ];
 }
 
 function cardWords(

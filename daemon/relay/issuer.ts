@@ -2,7 +2,6 @@
  * Q1 (S34–S36, S38): the one counter at which a coin is spent. A payment is admitted, or refused
  * with a signed, sticky word; nothing in between is ever told to the user.
  */
-import { toHex } from '../../applet-spec/bytes.ts';
 import { coin as coinKind } from '../../applet-spec/coin.ts';
 import { certificateHash } from '../../applet-spec/certificate.ts';
 import { headNow, type StationName, type UserName } from '../../applet-spec/names.ts';
@@ -27,6 +26,7 @@ import type { DeskRefusal, Paid, Payable, PaySigned } from '../desk/desk-seams.t
 import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
 import { askedAgainMs, overdueMs } from './asked-again.ts';
 import { inquire } from './inquiries.ts';
+import { judgeSpentAgain } from './kept-evidence.ts';
 import { makeWhole } from './made-whole.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
 import { stepPayment } from './payment-machine.ts';
@@ -124,7 +124,7 @@ export class Issuer {
     const built = await this.#build(payer, quote, answer);
     if ('outcome' in built) return built;
     const { log } = this.#context;
-    if (isGone(built)) return this.#refuse(built, 'coin-not-unspent');
+    if (isGone(built)) return this.#refuseSpent(built);
     const check = await checkPayment(this.#context.check, built);
     const next = check.ok ? check.next : undefined;
     if (!check.ok || next === undefined) {
@@ -155,6 +155,7 @@ export class Issuer {
         return { outcome: 'paid', paymentId: built.paymentId, record };
       }
       case 'coin-used':
+        return this.#refuseSpent({ ...built, coinSecret: new Uint8Array(0) });
       case 'coin-not-unspent':
       case 'entombed':
         log.notice('warn', built.paymentId, 'the coin is not unspent', {
@@ -203,7 +204,6 @@ export class Issuer {
     const { store, primitives } = this.#context;
     const { certificate } = answer;
     const [record] = await store.coins([answer.coinId]);
-    const [secret] = await store.coinSecrets([answer.coinId]);
     if (record?.owner !== payer) {
       return refused('coin-not-unspent', 'This station did not issue that coin to you.');
     }
@@ -232,6 +232,9 @@ export class Issuer {
       coin: coinKind.decode(record.coin),
       payerCertificate: certificate,
     };
+    // In another payment already: no key is drawn for it.
+    const isSpendable = record.state !== 'pending';
+    const [secret] = isSpendable ? await store.coinSecrets([answer.coinId]) : [];
     return { paymentId, payment, coinSecret: secret ?? new Uint8Array(0) };
   }
 
@@ -310,6 +313,11 @@ export class Issuer {
     });
   }
 
+  /** Failure 20: what the card signed is kept, refused; its coin stays with the first payment. */
+  async #refuseSpent(built: ArrivingPayment): Promise<Paid | DeskRefusal> {
+    return this.#refuse(built, await judgeSpentAgain(this.#context, built));
+  }
+
   /** S34: the coin is burned and replaced; of one that is gone already its money went before. */
   async #refuse(built: ArrivingPayment, why: Reason): Promise<Paid | DeskRefusal> {
     const { store, mint, counter } = this.#context;
@@ -375,13 +383,12 @@ interface Admitted {
 /** `no-keys`: nothing was stored, as the link had none in time. */
 type AdmitOutcome = Admitted | 'no-keys';
 
-/** Spent, returned or expired: the pool has no secret of it any more. */
+/** In another payment, spent, returned or expired: no secret of it is to be had any more. */
 function isGone({ coinSecret }: ArrivingPayment): boolean {
   return coinSecret.length === 0;
 }
 
 function evidenceOf(outcome: AcceptOutcome): string {
-  if (outcome.outcome === 'coin-used') return toHex(outcome.by);
   return outcome.outcome === 'coin-not-unspent' ? outcome.state : outcome.outcome;
 }
 

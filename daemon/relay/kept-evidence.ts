@@ -3,12 +3,18 @@
  * transaction with other content (failure 5), a second payment with its coin (failure 20), which
  * the payer's card signed and the issuer admitted, and a second verdict of the last station.
  */
-import { equalBytes } from '../../applet-spec/bytes.ts';
+import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
+import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { StationName } from '../../applet-spec/names.ts';
-import { payment as paymentCodec, withoutCertificate } from '../../applet-spec/payment.ts';
-import type { Receipt } from '../../applet-spec/receipt.ts';
+import {
+  payment as paymentCodec,
+  verifyPayerSignature,
+  withoutCertificate,
+} from '../../applet-spec/payment.ts';
+import type { Reason, Receipt } from '../../applet-spec/receipt.ts';
 import type { PaymentRow } from '../store/store.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
+import type { ArrivingPayment } from './payment-check.ts';
 import { storedPayment, type TollContext } from './toll-context.ts';
 
 type Handed = Extract<WireMessage, { kind: 'payment' }>['content'];
@@ -38,6 +44,33 @@ export async function keepEvidence(
 ): Promise<void> {
   const content = { payment: withoutCertificate(payment), admission };
   await keep(context, paymentId, wireMessage.encode({ kind: 'payment', content }));
+}
+
+/**
+ * Why the issuer refuses a payment with a coin that is spent, returned or expired. Where another
+ * payment had the coin and this signature is the card's, too, the card was copied or is broken.
+ */
+export async function judgeSpentAgain(
+  { store, primitives, log }: Pick<TollContext, 'store' | 'primitives' | 'log'>,
+  { paymentId, payment }: ArrivingPayment,
+): Promise<Reason> {
+  const { payerCertificate } = payment;
+  const isSigned =
+    payerCertificate !== undefined &&
+    verifyPayerSignature(
+      payment,
+      primitives.verifyingKey(parseCertificate(payerCertificate).publicKey),
+    );
+  if (!isSigned) return 'verification-failed';
+  const [coin] = await store.coins([payment.coin.body.coinId]);
+  const user = payment.quote.payer;
+  if (coin?.paymentId === undefined) {
+    log.notice('warn', paymentId, 'its coin was given back or has expired', { user });
+  } else {
+    const first = toHex(coin.paymentId);
+    log.notice('warn', paymentId, 'its card had paid with this coin before', { user, first });
+  }
+  return 'coin-not-unspent';
 }
 
 /** The first one stands (I31); the last station signed another one, too. */

@@ -16,6 +16,7 @@ export class PaymentQueries implements Pick<
   | 'unconcluded'
   | 'markConcluded'
   | 'paymentsOf'
+  | 'spentAgain'
   | 'eachPayment'
 > {
   readonly #parts: StoreParts;
@@ -34,6 +35,14 @@ export class PaymentQueries implements Pick<
         const number = this.#payments.find(paymentId);
         return number === undefined ? undefined : this.#payments.row(number);
       }),
+    );
+
+  readonly spentAgain: PaymentStore['spentAgain'] = (user, limit) =>
+    this.#parts.database.read(() =>
+      this.#sql.spentAgain.all(user, limit).map(({ payment_id, first }) => ({
+        paymentId: bytesOf(payment_id),
+        first: bytesOf(first),
+      })),
     );
 
   readonly paymentByQuote: PaymentStore['paymentByQuote'] = (quoteDigest) =>
@@ -92,6 +101,10 @@ export class PaymentQueries implements Pick<
 }
 
 function prepareQueries(database: SqliteDatabase): {
+  readonly spentAgain: Statement<
+    [string, number],
+    { readonly payment_id: Uint8Array; readonly first: Uint8Array }
+  >;
   readonly byQuote: Statement<[Uint8Array], { readonly number: bigint | null }>;
   readonly secret: Statement<[bigint], { readonly sealed: Uint8Array }>;
   readonly open: Statement<[string, bigint, Uint8Array, number], StoredPayment>;
@@ -108,6 +121,11 @@ function prepareQueries(database: SqliteDatabase): {
     `SELECT number FROM payment
      WHERE ${user} = ? AND role = '${role}' AND decided_ms IS NOT NULL AND card_concluded = 0`;
   return {
+    spentAgain: database.prepare(
+      `SELECT p.payment_id, c.payment_id AS first FROM payment p
+       JOIN coin c ON c.coin_id = p.coin_id AND c.payment_id <> p.payment_id
+       WHERE p.role = 'issuer' AND p.payer = ? AND p.state = 'refused' ORDER BY p.number LIMIT ?`,
+    ),
     byQuote: database.prepare(
       `SELECT max(number) AS number FROM payment WHERE role = 'issuer' AND quote_digest = ?
        AND bucket IN (SELECT bucket FROM payment_bucket)`,

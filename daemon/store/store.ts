@@ -336,6 +336,14 @@ export interface PaymentStore {
   unconcluded(user: UserName): Promise<readonly PaymentRow[]>;
   markConcluded(paymentIds: readonly Uint8Array[]): Promise<void>;
   /**
+   * Refused payments with coins of this user that other payments had: the oldest first, and of a
+   * coin that was burned none.
+   */
+  spentAgain(
+    user: UserName,
+    limit: number,
+  ): Promise<readonly { readonly paymentId: Uint8Array; readonly first: Uint8Array }[]>;
+  /**
    * A user's payments changed after `since` (a number of the store's own), oldest first; all where
    * that is beyond every change of this store, which has lost some then.
    */

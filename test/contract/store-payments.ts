@@ -175,7 +175,7 @@ function describeHolding(open: OpenStore): void {
 }
 
 function describeRefusing(open: OpenStore): void {
-  const { store } = benchPerTest(open);
+  const { store, reopen } = benchPerTest(open);
 
   it('refused before admission burn their coin and replace it, once', async () => {
     const coin = await payerWithCoin(store(), 'a');
@@ -208,6 +208,22 @@ function describeRefusing(open: OpenStore): void {
       await store().refuse([{ ...item, payment: issuerPayment('c', coin), replacement }]),
     ).toMatchObject([{ outcome: 'coin-used' }]);
     expect(await store().coins([replacement.coinId])).toEqual([undefined]);
+  });
+
+  it('refused with a coin that another payment had are told beside that one', async () => {
+    const coin = await payerWithCoin(store(), 'a');
+    const refusing = { refusal: bytesFrom('no'), replacement: undefined };
+    const [first, second] = [issuerPayment('a', coin), issuerPayment('b', coin)];
+    await store().admit([first]);
+    await store().refuse([{ ...refusing, payment: second }]);
+    const burned = await payerWithCoin(store(), 'b');
+    const replacement = newCoin('new');
+    await store().refuse([{ ...refusing, payment: issuerPayment('c', burned), replacement }]);
+    const again = await reopen();
+    const pair = { paymentId: second.paymentId, first: first.paymentId };
+    expect(await again.spentAgain(alice, 9)).toEqual([pair]);
+    expect(await again.spentAgain(alice, 0)).toEqual([]);
+    expect(await again.spentAgain(bob, 9)).toEqual([]);
   });
 
   it('refused with a replacement of another value keep nothing', async () => {

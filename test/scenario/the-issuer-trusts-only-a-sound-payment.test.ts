@@ -27,7 +27,12 @@ it(
     for (const { name } of road.stations) {
       expect(after.stations[name]?.balances).toEqual(before.stations[name]?.balances);
     }
-    expect(await road.station('q2').payment(second.paymentId)).toBeUndefined();
+    const { paymentId } = second;
+    const kept = await road.payment('q1', paymentId, 'refused');
+    expect(kept.payer).toBe(alice.name);
+    const note = road.station('q1').log.lines.find(({ msg }) => msg.includes('had paid with'));
+    expect(note).toMatchObject({ user: alice.name, paymentId, first: first.paymentId });
+    expect(await road.station('q2').payment(paymentId)).toBeUndefined();
     expect(await road.payment('q2', first.paymentId, 'delivered')).toBeDefined();
   }),
 );

@@ -18,7 +18,7 @@ import type { Store } from '../../../daemon/store/store.ts';
 import { makeCard } from '../../../emulator/card/card-maker.ts';
 import { DeviceMaker } from '../../../emulator/card/device-maker.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
-import { newCoin, startMs } from '../../contract/store-fixture.ts';
+import { issuerPayment, newCoin, payerWithCoin, startMs } from '../../contract/store-fixture.ts';
 
 const entropy = seededEntropy('enrol');
 const maker = DeviceMaker.found(new Uint8Array(32).fill(0x61), 'A card maker', entropy);
@@ -233,6 +233,22 @@ describe('keytolld account show', () => {
     expect((await show()).out).toMatch(/, card not enrolled$/m);
     await enrolled();
     expect((await show()).out).toMatch(/, card enrolled, its key taken on trust$/m);
+  });
+
+  it('flags a card that signed a payment with a coin which it had paid before', async () => {
+    const store = await openStationStore(readStationConfig(config), entropy);
+    const coin = await payerWithCoin(store, 'a');
+    const [first, second] = [issuerPayment('a', coin), issuerPayment('b', coin)];
+    await store.admit([first]);
+    expect(JSON.parse((await show('--json')).out)).toMatchObject({ spentAgain: [] });
+    expect((await show()).out).not.toMatch(/COPIED/);
+    await store.refuse([{ payment: second, refusal: toUtf8('no'), replacement: undefined }]);
+    await store.close();
+    const pair = { payment: toHex(second.paymentId), first: toHex(first.paymentId) };
+    expect(JSON.parse((await show('--json')).out)).toMatchObject({ spentAgain: [pair] });
+    const { out } = await show();
+    expect(out).toMatch(/^THE CARD WAS COPIED OR IS BROKEN/m);
+    expect(out).toContain(`  refused ${pair.payment}: its coin paid ${pair.first}`);
   });
 });
 
