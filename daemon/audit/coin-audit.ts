@@ -5,7 +5,8 @@
 import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
 import { coin as coinKind, coinIssuedSeconds, type Coin } from '../../applet-spec/coin.ts';
 import type { Currency, StationName, UserName } from '../../applet-spec/names.ts';
-import type { CoinRecord, CoinState, PaymentRow } from '../store/store.ts';
+import type { AuditedCoin, CoinOrder, HeadOfPayment } from '../store/audit-store.ts';
+import type { CoinRecord, CoinState } from '../store/store.ts';
 import type { Finding, FindingCode } from './finding.ts';
 import type { StationKeys } from './station-keys.ts';
 
@@ -19,7 +20,7 @@ export interface CoinAuditContext {
 /** What the store says of a coin's surroundings. */
 export interface CoinSurroundings {
   /** The payment that the record names. */
-  readonly payment: PaymentRow | undefined;
+  readonly payment: HeadOfPayment | undefined;
   /** The coin that replaces it, and the one that it replaces. */
   readonly successor: CoinRecord | undefined;
   readonly predecessor: CoinRecord | undefined;
@@ -27,7 +28,7 @@ export interface CoinSurroundings {
 
 export function auditCoin(
   context: CoinAuditContext,
-  record: CoinRecord,
+  record: AuditedCoin,
   around: CoinSurroundings,
 ): readonly Finding[] {
   const findings: Finding[] = [];
@@ -43,10 +44,16 @@ export function auditCoin(
   if (state !== undefined) find('coin-state', state);
   const replacement = replacementFault(record, around);
   if (replacement !== undefined) find('coin-replacement', replacement);
+  const order = orderFault(record, around.predecessor);
+  if (order !== undefined) find('order-differs', order);
   return findings;
 }
 
-function contentFault(context: CoinAuditContext, record: CoinRecord): string | undefined {
+/** Of a coin's public part against its record, made or still waiting to be. */
+export function contentFault(
+  context: CoinAuditContext,
+  record: Pick<CoinRecord, 'coinId' | 'commitment' | 'value' | 'expirySeconds' | 'coin'>,
+): string | undefined {
   let coin: Coin;
   try {
     coin = coinKind.decode(record.coin);
@@ -69,11 +76,26 @@ function contentFault(context: CoinAuditContext, record: CoinRecord): string | u
   return signed ? undefined : 'its signature does not verify';
 }
 
+const withoutSecret: ReadonlySet<CoinState> = new Set([
+  'spent',
+  'burned',
+  'refunded',
+  'exchanged',
+  'expired',
+]);
+const retiredBy: Readonly<Partial<Record<CoinState, readonly CoinOrder['kind'][]>>> = {
+  retiring: ['refund', 'exchange'],
+  refunded: ['refund'],
+  exchanged: ['exchange'],
+};
 const withPayment: ReadonlySet<CoinState> = new Set(['pending', 'spent', 'burned']);
 
 /** A coin ends as its payment ended; burned early where the payer was made whole (I26). */
-function stateFault(record: CoinRecord, payment: PaymentRow | undefined): string | undefined {
+function stateFault(record: AuditedCoin, payment: HeadOfPayment | undefined): string | undefined {
   const { state, paymentId, coinId } = record;
+  if (record.holdsSecret === withoutSecret.has(state)) {
+    return `it is ${state} and ${record.holdsSecret ? 'has its secret still' : 'has no secret'}`;
+  }
   if (!withPayment.has(state)) {
     return paymentId === undefined ? undefined : `it is ${state} and names a payment`;
   }
@@ -88,6 +110,29 @@ function stateFault(record: CoinRecord, payment: PaymentRow | undefined): string
     state === 'burned' ||
     (state === 'spent' ? payment.state === 'delivered' : !decided && payment.state !== 'refused');
   return fits ? undefined : `it is ${state}, its payment is ${payment.state}`;
+}
+
+/**
+ * Which order made it, and which took it: a replacement, and a coin that came to light after a
+ * loss, is of the payment that it goes with.
+ */
+function orderFault(
+  { orderId, paymentId, replaces, retirementId, madeBy, takenBy, state }: AuditedCoin,
+  predecessor: CoinRecord | undefined,
+): string | undefined {
+  const taking = retiredBy[state];
+  if ((taking === undefined) !== (retirementId === undefined)) {
+    return `it is ${state} and names ${taking === undefined ? 'an' : 'no'} order that took it`;
+  }
+  if (taking !== undefined && (takenBy === undefined || !taking.includes(takenBy))) {
+    return `it is ${state}, and no such order took it`;
+  }
+  const payment = replaces === undefined ? paymentId : predecessor?.paymentId;
+  const isOfPayment = payment !== undefined && equalBytes(orderId, payment.slice(0, 16));
+  if (isOfPayment) return undefined;
+  if (replaces !== undefined) return 'it is a replacement for another payment';
+  const isMade = madeBy === 'buy' || madeBy === 'exchange';
+  return isMade ? undefined : `no order ${toHex(orderId)} made it`;
 }
 
 function replacementFault(

@@ -1,26 +1,17 @@
 /**
- * All coins of this station, user by user (S6a), with the payments and successors that they name.
+ * All coins of this station (S6a), in the order of making, with the payments, successors and orders
+ * that they name; and what came of them by owner, for the sums that no single coin shows.
  */
+import { toHex } from '../../applet-spec/bytes.ts';
 import type { UserName } from '../../applet-spec/names.ts';
-import type { CoinRecord, CoinState } from '../store/store.ts';
+import type { AuditedCoin } from '../store/audit-store.ts';
 import type { AuditedStore } from './audit.ts';
 import { auditCoin, ownerFindings, type CoinAuditContext, type OwnerSums } from './coin-audit.ts';
 import type { Finding } from './finding.ts';
 import type { ItemisedBill } from './itemised-bill.ts';
 import type { LedgerAudit } from './ledger-audit.ts';
+import { guarded } from './row-guard.ts';
 
-const allStates: readonly CoinState[] = [
-  'reserved',
-  'loading',
-  'unspent',
-  'pending',
-  'spent',
-  'burned',
-  'retiring',
-  'refunded',
-  'exchanged',
-  'expired',
-];
 const pageRows = 500;
 
 export class CoinsAudit {
@@ -29,6 +20,7 @@ export class CoinsAudit {
   readonly #bill: ItemisedBill;
   readonly #owners = new Map<UserName, Omit<OwnerSums, 'exchangedIn'>>();
   readonly #findings: Finding[] = [];
+  #lastNumber = 0n;
 
   constructor(
     context: CoinAuditContext & { readonly store: AuditedStore },
@@ -42,15 +34,11 @@ export class CoinsAudit {
 
   async read(): Promise<void> {
     const { store } = this.#context;
-    for (const { user } of await store.users()) {
-      this.#owners.set(user, { exchangedOut: 0n, refunded: 0n });
-      for (let after: Uint8Array | undefined; ;) {
-        const page = await store.coinsOf(user, allStates, after, pageRows);
-        await this.#readPage(user, page);
-        const last: CoinRecord | undefined = page.at(-1);
-        if (last === undefined || page.length < pageRows) break;
-        after = last.coinId;
-      }
+    const users = new Set((await store.users()).map(({ user }) => user));
+    for (;;) {
+      const page = await store.auditedCoins(this.#lastNumber, pageRows);
+      await this.#readPage(page, users);
+      if (page.length < pageRows) return;
     }
   }
 
@@ -64,25 +52,52 @@ export class CoinsAudit {
     return this.#findings;
   }
 
-  async #readPage(user: UserName, coins: readonly CoinRecord[]): Promise<void> {
+  async #readPage(page: readonly AuditedCoin[], users: ReadonlySet<UserName>): Promise<void> {
     const { store } = this.#context;
     const none = new Uint8Array(0);
-    const payments = await store.payments(coins.map(({ paymentId }) => paymentId ?? none));
-    const successors = await store.replacements(coins.map(({ coinId }) => coinId));
-    const predecessors = await store.coins(coins.map(({ replaces }) => replaces ?? none));
-    const sums = this.#owners.get(user);
-    coins.forEach((coin, i) => {
-      this.#findings.push(
-        ...auditCoin(this.#context, coin, {
-          payment: payments[i],
-          successor: successors[i],
-          predecessor: predecessors[i],
-        }),
+    const payments = await store.paymentHeads(page.map(({ paymentId }) => paymentId ?? none));
+    const successors = await store.replacements(page.map(({ coinId }) => coinId));
+    const predecessors = await store.coins(page.map(({ replaces }) => replaces ?? none));
+    page.forEach((coin, i) => {
+      this.#inOrder(coin);
+      if (!users.has(coin.owner)) {
+        this.#find('coin-owner', coin, `its owner ${coin.owner} is no user here`);
+      }
+      const [payment, successor, predecessor] = [payments[i], successors[i], predecessors[i]];
+      const { station: party } = this.#context;
+      guarded(
+        (finding) => this.#findings.push(finding),
+        { what: `coin ${toHex(coin.coinId)}`, party },
+        () => {
+          const around = { payment, successor, predecessor };
+          this.#findings.push(...auditCoin(this.#context, coin, around));
+        },
       );
-      if (sums !== undefined && coin.state === 'exchanged') sums.exchangedOut += coin.value;
-      if (sums !== undefined && coin.state === 'refunded') sums.refunded += coin.value;
-      this.#ledger.coin(coin);
-      this.#bill.coin(coin);
+      this.#count(coin);
     });
+  }
+
+  #count(coin: AuditedCoin): void {
+    const sums = this.#owners.get(coin.owner) ?? { exchangedOut: 0n, refunded: 0n };
+    this.#owners.set(coin.owner, sums);
+    if (coin.state === 'exchanged') sums.exchangedOut += coin.value;
+    if (coin.state === 'refunded') sums.refunded += coin.value;
+    this.#ledger.coin(coin);
+    this.#bill.coin(coin);
+  }
+
+  #inOrder(coin: AuditedCoin): void {
+    const { number } = coin;
+    if (number !== this.#lastNumber + 1n) {
+      const detail = `coins ${this.#lastNumber + 1n} to ${number - 1n} before it are not there`;
+      this.#find('store-inconsistent', coin, detail);
+    }
+    this.#lastNumber = number;
+  }
+
+  #find(code: Finding['code'], { coinId, paymentId }: AuditedCoin, detail: string): void {
+    const words = `coin ${toHex(coinId)}: ${detail}`;
+    const party = this.#context.station;
+    this.#findings.push({ code, detail: words, party, ...(paymentId && { paymentId }) });
   }
 }

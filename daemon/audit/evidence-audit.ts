@@ -15,15 +15,19 @@ import type { PaymentAuditContext } from './payment-audit.ts';
 /** `row`: the stored payment that it is about. */
 export function auditEvidence(
   context: PaymentAuditContext,
-  { bytes, paymentId }: Evidence,
+  { bytes, digest, paymentId }: Evidence,
   row: PaymentRow | undefined,
 ): Finding | undefined {
+  if (!equalBytes(digest, context.primitives.sha256(bytes))) {
+    const detail = 'evidence is kept under a hash that is not its own';
+    return { code: 'store-inconsistent', detail, paymentId, party: context.station };
+  }
   const stored = row && decoded(() => paymentCodec.decode(row.payment));
   if (row === undefined || stored === undefined) {
     // Our own word that we did not carry it, and others' on its way to the issuer.
     if (decoded(() => refusalKind.decode(bytes)) !== undefined) return undefined;
     const detail = 'evidence is kept about a payment that is not stored';
-    return { code: 'store-inconsistent', detail, paymentId };
+    return { code: 'store-inconsistent', detail, paymentId, party: context.station };
   }
   return (
     secondVerdict(context, bytes, row, stored) ?? secondPayment(context, bytes, paymentId, stored)

@@ -17,6 +17,7 @@ export type FindingCode =
   | 'payer-certificate-missing'
   | 'payer-certificate-invalid'
   | 'payer-signature'
+  | 'payee-certificate-missing'
   | 'coin-signature'
   | 'line-missing'
   | 'announcement-missing'
@@ -31,6 +32,7 @@ export type FindingCode =
   | 'refusal-invalid'
   | 'coin-used-twice'
   | 'two-verdicts'
+  | 'tombstone-invalid'
   // The issuer's coins
   | 'coin-unknown'
   | 'coin-differs-from-record'
@@ -39,6 +41,8 @@ export type FindingCode =
   | 'coin-replacement'
   | 'exchange-sums-differ'
   | 'refund-sums-differ'
+  | 'order-differs'
+  | 'user-differs'
   // The books
   | 'transfer-missing'
   | 'transfer-unexplained'
@@ -55,6 +59,7 @@ export type FindingCode =
   | 'claim-invalid'
   | 'claimed-twice'
   | 'position-differs'
+  | 'reference-differs'
   // The log
   | 'leaf-missing'
   | 'leaf-twice'

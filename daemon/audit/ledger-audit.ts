@@ -8,10 +8,11 @@ import type { Payment } from '../../applet-spec/payment.ts';
 import { accounts as chart, type AccountName } from '../ledger/chart-of-accounts.ts';
 import { postingsOf, type MoneyEvent } from '../ledger/postings.ts';
 import { balancesOf, trialBalance } from '../ledger/trial-balance.ts';
-import type { CashMovement } from '../store/audit-store.ts';
+import type { CashMovement, CoinOrder } from '../store/audit-store.ts';
 import type { Transfer } from '../store/book-store.ts';
 import type { SettlementWindow } from '../store/settlement-store.ts';
 import type { CoinRecord, PaymentRow } from '../store/store.ts';
+import { BookingTimes } from './booking-times.ts';
 import type { Finding } from './finding.ts';
 import { EarliestTimes } from './earliest-times.ts';
 import { Reconciliation, type Discrepancy } from './reconciliation.ts';
@@ -39,6 +40,7 @@ export class LedgerAudit {
   readonly #station: StationName;
   readonly #reconciliation = new Reconciliation();
   readonly #earliest = new EarliestTimes();
+  readonly #times = new BookingTimes();
   readonly #overdrawn = new Set<string>();
   /** Values bought, by order; what no purchase paid for is left at the end. */
   readonly #orders = new Map<string, { readonly owner: string; value: bigint }>();
@@ -57,7 +59,11 @@ export class LedgerAudit {
   /**
    * `payerMadeWhole`: the coin was burned although no verdict had come, or a good one came later.
    */
-  payment(row: PaymentRow, payment: Payment, payerMadeWhole: boolean): void {
+  payment(
+    row: PaymentRow & { readonly isRestored: boolean },
+    payment: Payment,
+    payerMadeWhole: boolean,
+  ): void {
     const station = this.#station;
     const { bill } = payment.quote;
     const { value, issuer } = payment.coin.body;
@@ -79,7 +85,9 @@ export class LedgerAudit {
       events.push({ event: 'payment-carried', issuer, fee });
     }
     const reference = `payment ${toHex(row.paymentId)}`;
-    for (const event of events) this.#reconciliation.expect(reference, postingsOf(event));
+    for (const event of events) this.#expect(reference, event);
+    const isAdmitted = row.role === 'issuer' && row.state !== 'refused' && value > 0n;
+    if (isAdmitted && !row.isRestored) this.#times.stored(reference, row.storedMs);
   }
 
   coin(record: CoinRecord): void {
@@ -87,7 +95,7 @@ export class LedgerAudit {
     if (live.has(state)) this.#liveValue += value;
     if (state === 'expired') {
       const event = { event: 'coins-expired', user: owner, amount: value } as const;
-      this.#reconciliation.expect(`coin ${toHex(coinId)}`, postingsOf(event));
+      this.#expect(`coin ${toHex(coinId)}`, event);
       this.#earliest.notBefore(`coin ${toHex(coinId)}`, expirySeconds);
     }
     if (replaces !== undefined) return;
@@ -100,8 +108,16 @@ export class LedgerAudit {
     this.#orders.set(toHex(orderId), order);
   }
 
+  /** `given`: what the coins that it took are worth. */
+  order({ orderId, kind, state, user, timeMs }: CoinOrder, given: bigint): void {
+    const reference = `order ${toHex(orderId)}`;
+    if (kind === 'buy') this.#times.stored(reference, timeMs);
+    if (kind !== 'refund' || state !== 'done') return;
+    this.#expect(reference, { event: 'coins-refunded', user, amount: given });
+  }
+
   cash({ kind: event, reference, user, amount }: CashMovement): void {
-    this.#reconciliation.expect(`${event} ${reference}`, postingsOf({ event, user, amount }));
+    this.#expect(`${event} ${reference}`, { event, user, amount });
   }
 
   window({ peer, sequence, state, ours, theirs }: SettlementWindow): void {
@@ -112,7 +128,7 @@ export class LedgerAudit {
       owed: theirs.amount,
       claimed: ours.amount,
     } as const;
-    this.#reconciliation.expect(`window settlement ${peer} ${sequence}`, postingsOf(event));
+    this.#expect(`window settlement ${peer} ${sequence}`, event);
   }
 
   transfer(transfer: Transfer): void {
@@ -165,6 +181,10 @@ export class LedgerAudit {
       const detail = `${reference}: money was given back before its time`;
       this.#find({ code: 'booked-too-early', detail, ...paymentOf(reference) });
     }
+    for (const reference of this.#times.differing()) {
+      const detail = `${reference}: it was booked at another time than it was stored`;
+      this.#find({ code: 'times-broken', detail, ...paymentOf(reference) });
+    }
     for (const account of new Set([...balances.keys(), ...this.#sums.keys()])) {
       this.#checkAccount(account, balances.get(account) ?? 0n);
     }
@@ -187,6 +207,7 @@ export class LedgerAudit {
         const order = this.#orders.get(toHex(reference));
         const twice = this.#bought.has(toHex(reference));
         this.#bought.add(toHex(reference));
+        this.#times.booked(`order ${toHex(reference)}`, timeMs);
         if (!twice && order?.value === amount && debit === `user:${order.owner}`) return;
         const detail = `${amount} for order ${toHex(reference)}: no such coins were made for it`;
         this.#find({ code: 'transfer-unexplained', detail });
@@ -204,6 +225,7 @@ export class LedgerAudit {
       case 'refund': {
         const user = credit.slice('user:'.length);
         this.#refunds.set(user, this.refundsOf(user) + amount);
+        this.#reconciliation.booked(`order ${toHex(reference)}`, { debit, credit, amount });
         return;
       }
       case 'expiry':
@@ -215,8 +237,19 @@ export class LedgerAudit {
         this.#reconciliation.booked(`window ${textOf(reference)}`, { debit, credit, amount });
         return;
       default:
+        if (kind === 'admission') this.#times.booked(`payment ${toHex(reference)}`, timeMs);
         if (kind === 'resolution') this.#earliest.booked(`payment ${toHex(reference)}`, timeMs);
         this.#reconciliation.booked(`payment ${toHex(reference)}`, { debit, credit, amount });
+    }
+  }
+
+  /** An amount that no program could have booked is a finding, like any other. */
+  #expect(reference: string, event: MoneyEvent): void {
+    try {
+      this.#reconciliation.expect(reference, postingsOf(event));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : 'an amount out of bounds';
+      this.#find({ code: 'store-inconsistent', detail: `${reference}: ${why}` });
     }
   }
 

@@ -82,6 +82,9 @@ export class LogAudit {
     this.#lastLeaf = number;
     if (firstTransfer !== undefined && lastTransfer !== undefined) {
       this.#inOrder(number, firstTransfer, lastTransfer);
+    } else if (firstTransfer !== lastTransfer) {
+      const detail = `leaf ${number} of the log names transfers without beginning or end`;
+      this.#find('leaf-differs', detail, payment?.paymentId);
     }
     if (payment !== undefined) this.#countEnd(payment.paymentId, -1);
     const recomputed = this.#recomputed(leaf);

@@ -22,8 +22,9 @@ import {
   type Admission,
   type Receipt,
 } from '../../applet-spec/receipt.ts';
-import type { PaymentRow } from '../store/store.ts';
+import type { AuditedPayment } from '../store/audit-store.ts';
 import type { Finding, FindingCode } from './finding.ts';
+import { columnFaults } from './payment-columns.ts';
 import type { StationKeys } from './station-keys.ts';
 import type { StoredPapers } from './stored-papers.ts';
 
@@ -34,21 +35,17 @@ export interface PaymentAuditContext {
   readonly keys: StationKeys;
 }
 
-/** The bill as the books have it, which they follow at the verdict. */
-type StoredBill = readonly { readonly station: StationName; readonly fee: bigint }[];
-
 /** Clocks of stations may differ by this much (design §7). */
 const skewSeconds = 60n;
 
 export function auditPayment(
   context: PaymentAuditContext,
-  row: PaymentRow,
+  row: AuditedPayment,
   payment: Payment,
-  papers: StoredPapers & { readonly bill: StoredBill | undefined; readonly isRestored?: boolean },
+  papers: StoredPapers,
 ): readonly Finding[] {
   const audit = new PaymentAudit(context, row, payment);
   audit.row();
-  audit.bill(papers.bill);
   const verdict = audit.verdict();
   // What is wrong with a refused payment is why it was refused: our signed word is all it rests on.
   if (row.state === 'refused') return audit.findings;
@@ -56,7 +53,7 @@ export function auditPayment(
   audit.payer(papers.payer);
   audit.coinSignature();
   // The announcement behind it is lost with the records that a neighbour restored.
-  const isLost = papers.isRestored === true && papers.ownAnnouncement === undefined;
+  const isLost = row.isRestored && papers.ownAnnouncement === undefined;
   if (!isLost) audit.ownLine(papers.ownAnnouncement);
   const admitted = audit.admission();
   audit.acknowledgement(verdict, papers.payee);
@@ -67,11 +64,11 @@ export function auditPayment(
 class PaymentAudit {
   readonly findings: Finding[] = [];
   readonly #context: PaymentAuditContext;
-  readonly #row: PaymentRow;
+  readonly #row: AuditedPayment;
   readonly #payment: Payment;
   readonly #paymentId: Uint8Array;
 
-  constructor(context: PaymentAuditContext, row: PaymentRow, payment: Payment) {
+  constructor(context: PaymentAuditContext, row: AuditedPayment, payment: Payment) {
     this.#context = context;
     this.#row = row;
     this.#payment = payment;
@@ -91,42 +88,16 @@ class PaymentAudit {
 
   /** The columns against the payment. */
   row(): void {
-    const { quote, coin, transaction } = this.#payment;
-    const row = this.#row;
-    if (!equalBytes(row.paymentId, this.#paymentId)) {
+    const { station } = this.#context;
+    if (!equalBytes(this.#row.paymentId, this.#paymentId)) {
       this.#find('payment-id-differs', `its content is payment ${toHex(this.#paymentId)}`);
     }
-    const place = quote.bill.findIndex(({ station }) => station === this.#context.station);
-    const names = quote.bill.map(({ station }) => station);
-    const role = place === 0 ? 'issuer' : place === names.length - 1 ? 'last' : 'relay';
-    const columns: readonly (readonly [string, boolean])[] = [
-      ['role', place < 0 || row.role === role],
-      ['payer', row.payer === quote.payer],
-      ['payee', row.payee === quote.payee],
-      ['issuer', row.issuer === coin.body.issuer],
-      ['coin', equalBytes(row.coinId, coin.body.coinId)],
-      ['value', row.value === coin.body.value],
-      ['fee', place < 0 || row.fee === quote.bill[place]?.fee],
-      ['quote digest', equalBytes(row.quoteDigest, transaction.quoteDigest)],
-      ['previous station', place < 0 || row.previous === names[place - 1]],
-      ['next station', place < 0 || row.next === names[place + 1]],
-      ['delivery deadline', row.deliveryDeadline === quote.deliveryDeadline],
-      ['resolution deadline', row.resolutionDeadline === quote.resolutionDeadline],
-    ];
-    for (const [name, same] of columns) {
-      if (!same) this.#find('row-differs', `the stored ${name} is not the payment's`);
+    for (const name of columnFaults(this.#context, this.#row, this.#payment)) {
+      this.#find('row-differs', `the stored ${name} is not the payment's`);
     }
-    if (place < 0) this.#find('line-missing', 'its bill has no line of this station');
-  }
-
-  bill(stored: StoredBill | undefined): void {
-    const signed = this.#payment.quote.bill;
-    const same =
-      stored?.length === signed.length &&
-      stored.every(
-        ({ station, fee }, i) => station === signed[i]?.station && fee === signed[i].fee,
-      );
-    if (!same) this.#find('row-differs', "the stored bill is not the payment's");
+    if (this.#payment.quote.bill.every((line) => line.station !== station)) {
+      this.#find('line-missing', 'its bill has no line of this station');
+    }
   }
 
   /** S33, S34: the certificate that the transaction names, and the signature under it. */
@@ -235,9 +206,14 @@ class PaymentAudit {
 
   /** S37: the payee's card said that it holds the key; known where the payee is at home. */
   acknowledgement(verdict: Receipt | undefined, paper: StoredPapers['payee']): void {
-    if (verdict?.body.verdict !== 'delivered' || paper === undefined) return;
+    if (verdict?.body.verdict !== 'delivered') return;
     const { station } = verdict.body;
-    if ('fault' in paper) {
+    const { role, isRestored } = this.#row;
+    if (paper === undefined) {
+      // With the records that a neighbour restored, users' papers may have been lost.
+      if (role !== 'last' || isRestored) return;
+      this.#find('payee-certificate-missing', "the payee's certificate is not readable here");
+    } else if ('fault' in paper) {
       this.#find('acknowledgement-invalid', paper.fault, station);
     } else if (!acknowledgementHolds(this.#subject, verdict, paper.publicKey)) {
       this.#find('acknowledgement-invalid', 'the acknowledgement does not verify', station);

@@ -1,18 +1,11 @@
 /**
  * Settlement with one peer, recomputed: its windows, their claims, and the peer's signed agreement.
  */
-import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
 import type { StationName } from '../../applet-spec/names.ts';
-import { payment as paymentCodec } from '../../applet-spec/payment.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
-import {
-  redemptionIdOf,
-  settlementWord,
-  type SettlementContent,
-} from '../settlement/settlement-messages.ts';
-import { mirrored } from '../settlement/window-steps.ts';
-import type { ClaimRow, ClaimSide, SettlementWindow } from '../store/settlement-store.ts';
-import type { PaymentRow } from '../store/store.ts';
+import { settlementWord, type SettlementContent } from '../settlement/settlement-messages.ts';
+import { isReferenceOfAnother, mirrored } from '../settlement/window-steps.ts';
+import type { ClaimSide, ClaimTotal, SettlementWindow } from '../store/settlement-store.ts';
 import type { Finding, FindingCode } from './finding.ts';
 import type { StationKeys } from './station-keys.ts';
 
@@ -27,7 +20,6 @@ export class SettlementAudit {
   readonly findings: Finding[] = [];
   readonly #context: SettlementAuditContext;
   readonly #peer: StationName;
-  readonly #claimed = new Set<string>();
   #lastSequence = 0n;
   #unpaidOurs = 0n;
 
@@ -42,10 +34,7 @@ export class SettlementAudit {
   }
 
   /** The totals that its claims sum to, by side. */
-  window(
-    window: SettlementWindow,
-    sums: Readonly<Record<ClaimSide, { readonly count: bigint; readonly amount: bigint }>>,
-  ): void {
+  window(window: SettlementWindow, sums: Readonly<Record<ClaimSide, ClaimTotal>>): void {
     const { sequence, state } = window;
     if (sequence !== this.#lastSequence + 1n) {
       this.#find('window-sequence', `window ${sequence} follows window ${this.#lastSequence}`);
@@ -62,33 +51,7 @@ export class SettlementAudit {
       );
     }
     if (state === 'agreed' || state === 'paid') this.#agreement(window);
-  }
-
-  /** One claim against the payment that it is for, as the signed bill has it (I5). */
-  claim(claim: ClaimRow, row: PaymentRow | undefined): void {
-    const { side, paymentId, amount, redemptionId } = claim;
-    const { primitives, station } = this.#context;
-    const claimant = side === 'ours' ? station : this.#peer;
-    const find = (detail: string): void => {
-      this.#find('claim-invalid', `claim ${toHex(redemptionId)}: ${detail}`, paymentId);
-    };
-    if (!equalBytes(redemptionId, redemptionIdOf(primitives, paymentId, claimant))) {
-      find('its redemption ID is not that of its payment');
-    }
-    const memory = `${side} ${toHex(paymentId)}`;
-    if (this.#claimed.has(memory)) {
-      this.#find('claimed-twice', `${claimant} claims one line twice`, paymentId);
-    }
-    this.#claimed.add(memory);
-    if (row === undefined) {
-      find('its payment is not stored');
-      return;
-    }
-    if (row.state !== 'delivered') find(`its payment is ${row.state}`);
-    const issuer = side === 'ours' ? this.#peer : station;
-    if (row.issuer !== issuer) find(`its coin was issued by ${row.issuer}, not by ${issuer}`);
-    const line = billOf(row)?.find((one) => one.station === claimant);
-    if (line?.fee !== amount) find(`it is for ${amount}, the bill says ${line?.fee ?? 'nothing'}`);
+    if (state === 'paid') this.#reference(window);
   }
 
   /** The receivable is what was claimed and not paid, and what was not claimed yet. */
@@ -115,7 +78,17 @@ export class SettlementAudit {
     const fault = agreement === undefined ? 'is missing' : this.#agreementFault(window, agreement);
     if (fault === undefined) return;
     const detail = `window ${sequence}: the word of ${this.#peer} ${fault}`;
-    this.#find('agreement-invalid', detail, undefined);
+    this.#find('agreement-invalid', detail);
+  }
+
+  /** The operator's words say what they like, but not that another window was paid. */
+  #reference({ peer, sequence, paidBy }: SettlementWindow): void {
+    const { station, network } = this.#context;
+    const pair = { network, station, peer, sequence };
+    if (paidBy === undefined || isReferenceOfAnother(pair, paidBy)) {
+      const words = paidBy === undefined ? 'nothing' : `"${paidBy}"`;
+      this.#find('reference-differs', `window ${sequence} is paid by ${words}`);
+    }
   }
 
   #agreementFault(window: SettlementWindow, bytes: Uint8Array): string | undefined {
@@ -135,10 +108,10 @@ export class SettlementAudit {
     }
   }
 
-  #find(code: FindingCode, detail: string, paymentId?: Uint8Array): void {
+  #find(code: FindingCode, detail: string): void {
     const party = this.#context.station;
     const words = `settlement with ${this.#peer}: ${detail}`;
-    this.findings.push({ code, detail: words, party, ...(paymentId && { paymentId }) });
+    this.findings.push({ code, detail: words, party });
   }
 }
 
@@ -147,12 +120,4 @@ function isAboutTotals(
   content: SettlementContent,
 ): content is Extract<SettlementContent, { kind: 'closing' | 'closed' | 'recalled' }> {
   return content.kind === 'closing' || content.kind === 'closed' || content.kind === 'recalled';
-}
-
-function billOf(row: PaymentRow) {
-  try {
-    return paymentCodec.decode(row.payment).quote.bill;
-  } catch {
-    return undefined;
-  }
 }

@@ -12,6 +12,7 @@ import {
 } from '../../applet-spec/certificate.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
+import type { AuditedAnnouncement } from '../store/audit-store.ts';
 import { announcement, type Announcement } from '../wire/announcement.ts';
 import type { Finding } from './finding.ts';
 
@@ -51,17 +52,22 @@ export class StationKeys {
   }
 
   /** An announcement's certificates, and then its signature under one of them. */
-  addAnnouncement(bytes: Uint8Array): readonly Finding[] {
+  addAnnouncement({ bytes, ...filed }: AuditedAnnouncement): readonly Finding[] {
     let found: Announcement;
     try {
       found = announcement.decode(bytes);
     } catch {
-      return [{ code: 'station-certificate', detail: 'a stored announcement does not decode' }];
+      const detail = `the stored announcement of ${filed.station} does not decode`;
+      return [{ code: 'station-certificate', detail, party: filed.station }];
     }
-    const detail = this.announcementFault(found);
+    const { station, sequence } = found.body;
+    const isInPlace = station === filed.station && sequence === filed.sequence;
+    const detail =
+      this.announcementFault(found) ??
+      (isInPlace ? undefined : `it is kept as number ${filed.sequence} of ${filed.station}`);
     if (detail === undefined) return [];
-    const { station } = found.body;
-    return [{ code: 'station-certificate', detail: `announcement of ${station}: ${detail}` }];
+    const words = `announcement of ${station}: ${detail}`;
+    return [{ code: 'station-certificate', detail: words, party: filed.station }];
   }
 
   /** Why an announcement is not its station's; learns its keys where it is. */

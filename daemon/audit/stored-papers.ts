@@ -71,6 +71,11 @@ export class PaperShelf {
     };
   }
 
+  /** The certificate that a user's account names. */
+  userPaper(hash: Uint8Array, user: UserName): Promise<StoredPapers['payer']> {
+    return this.#user(hash, user);
+  }
+
   async #user(hash: Uint8Array, user: UserName): Promise<StoredPapers['payer']> {
     return remembered(this.#users, `${user} ${toHex(hash)}`, async () => {
       const { primitives, root, store } = this.#options;

@@ -6,7 +6,7 @@ import type { StationName } from '../../applet-spec/names.ts';
 import type { SettlementStore, SettlementWindow } from '../store/settlement-store.ts';
 import type { SettlementContext } from './settlement-context.ts';
 import type { SettlementWord, Totals } from './settlement-messages.ts';
-import { netOf } from './window-steps.ts';
+import { netOf, paymentReference } from './window-steps.ts';
 
 export class WindowBooks {
   readonly #context: SettlementContext;
@@ -66,10 +66,9 @@ export class WindowBooks {
     );
   }
 
-  /** The same words on both sides, so that two bank statements or two ledgers are soon matched. */
   #reference({ peer, sequence }: SettlementWindow): string {
     const { network, station } = this.#context;
-    return `keytoll ${network} ${[station, peer].sort().join(' ')} window ${sequence}`;
+    return paymentReference({ network, station, peer, sequence });
   }
 }
 

@@ -1,24 +1,31 @@
-import type { UserName } from '../../applet-spec/names.ts';
-import type { AuditStore, CashMovement } from './audit-store.ts';
-import type { SqliteDatabase } from './database.ts';
-import type { PaymentRows } from './payment-rows.ts';
-import { bytesOf } from './row-values.ts';
+import type { AuditedClaim, AuditedPayment, AuditPaymentStore, AuditStore } from './audit-store.ts';
+import { AuditCoinRows } from './audit-coin-rows.ts';
+import {
+  prepareAudit,
+  type AuditSql,
+  type ClaimWithPayment,
+  type PaymentWithAll,
+} from './audit-sql.ts';
+import type { FeeLine } from '../ledger/postings.ts';
+import { decodeBill, paymentRow, type PaymentRows } from './payment-rows.ts';
+import { bucketOf, bytesOf, bytesOrNone, present } from './row-values.ts';
+import { settlementWindow } from './settlement-rows.ts';
 import type { StoreParts } from './store-parts.ts';
 
-/** What only an audit reads (S6). */
-export class AuditRows implements AuditStore {
-  readonly #database: SqliteDatabase;
+/** What only an audit reads (S6): payments, claims, and the operator's cash. */
+export class AuditRows implements AuditPaymentStore {
+  readonly #parts: StoreParts;
   readonly #payments: PaymentRows;
-  readonly #sql: ReturnType<typeof prepareAudit>;
+  readonly #sql: AuditSql;
 
-  constructor({ database }: StoreParts, payments: PaymentRows) {
-    this.#database = database;
+  constructor(parts: StoreParts, payments: PaymentRows) {
+    this.#parts = parts;
     this.#payments = payments;
-    this.#sql = prepareAudit(database);
+    this.#sql = prepareAudit(parts.database);
   }
 
   readonly cashMovements: AuditStore['cashMovements'] = (kind, after, limit) =>
-    this.#database.read(() => {
+    this.#parts.database.read(() => {
       const { movements, movementsBehind } = this.#sql;
       const rows =
         after === undefined ? movements.all(kind, limit) : movementsBehind.all(kind, after, limit);
@@ -26,49 +33,112 @@ export class AuditRows implements AuditStore {
     });
 
   readonly eachEvidence: AuditStore['eachEvidence'] = (after, limit) =>
-    this.#database.read(() =>
-      this.#sql.evidence.all(after, limit).map(({ number, payment_id, bytes }) => ({
+    this.#parts.database.read(() =>
+      this.#sql.evidence.all(after, limit).map(({ number, payment_id, bytes, digest }) => ({
         number,
         paymentId: bytesOf(payment_id),
         bytes: bytesOf(bytes),
+        digest: bytesOf(digest),
       })),
     );
 
-  readonly storedBills: AuditStore['storedBills'] = (paymentIds) =>
-    this.#database.read(() =>
+  readonly auditedPayments: AuditStore['auditedPayments'] = (after, limit) =>
+    this.#parts.database.read(() => this.#sql.payments.all(after, limit).map(auditedPayment));
+
+  readonly auditedPaymentsById: AuditStore['auditedPaymentsById'] = (paymentIds) =>
+    this.#parts.database.read(() =>
       paymentIds.map((paymentId) => {
         const number = this.#payments.find(paymentId);
-        return number === undefined ? undefined : this.#payments.bill(number);
+        const row = number === undefined ? undefined : this.#sql.payment.get(number);
+        return row && auditedPayment(row);
       }),
     );
 
-  readonly strayClaims: AuditStore['strayClaims'] = () =>
-    this.#database.read(() => this.#sql.stray.get() ?? { count: 0n, amount: 0n });
+  readonly paymentHeads: AuditStore['paymentHeads'] = (paymentIds) =>
+    this.#parts.database.read(() =>
+      paymentIds.map((paymentId) => {
+        const number = this.#payments.find(paymentId);
+        if (number === undefined) return undefined;
+        const { role, state, coin_id: coinId } = this.#payments.head(number);
+        return { role, state, coinId: bytesOf(coinId) };
+      }),
+    );
+
+  readonly lastChange: AuditStore['lastChange'] = () =>
+    this.#parts.database.read(() => this.#payments.lastChange);
+
+  readonly auditedClaims: AuditStore['auditedClaims'] = (after, limit) =>
+    this.#parts.database.read(() => this.#sql.claims.all(after, limit).map(auditedClaim));
+
+  readonly auditedWindows: AuditStore['auditedWindows'] = (after, limit) =>
+    this.#parts.database.read(() => {
+      const { peer, sequence } = after ?? { peer: '', sequence: 0n };
+      return this.#sql.windows.all(peer, sequence, limit).map(settlementWindow);
+    });
+
+  readonly trustedAmounts: AuditStore['trustedAmounts'] = () =>
+    this.#parts.database.read(
+      () => new Map(this.#sql.positions.all().map(({ issuer, amount }) => [issuer, amount])),
+    );
+
+  readonly tombstones: AuditStore['tombstones'] = (after, limit) =>
+    this.#parts.database.read(() =>
+      this.#sql.tombstones
+        .all(after ?? new Uint8Array(0), limit)
+        .map(({ payment_id, receipt }) => ({
+          paymentId: bytesOf(payment_id),
+          receipt: bytesOf(receipt),
+        })),
+    );
+
+  readonly auditedAnnouncements: AuditStore['auditedAnnouncements'] = () =>
+    this.#parts.database.read(() =>
+      this.#sql.announcements.all().map((row) => ({ ...row, bytes: bytesOf(row.bytes) })),
+    );
+
+  readonly accounts: AuditStore['accounts'] = () =>
+    this.#parts.database.read(() =>
+      this.#sql.accounts.all().map(({ name, guarded }) => ({ name, isGuarded: guarded === 1n })),
+    );
 }
 
-interface MovementRow {
-  readonly reference: string;
-  readonly user: UserName;
-  readonly amount: bigint;
+/** Everything that only an audit reads, as one part of the store. */
+export function auditRows(parts: StoreParts, payments: PaymentRows): AuditStore {
+  return Object.assign(new AuditRows(parts, payments), new AuditCoinRows(parts));
 }
 
-function prepareAudit(database: SqliteDatabase) {
+function auditedPayment(row: PaymentWithAll): AuditedPayment {
+  const { outbox_row: outboxRow } = row;
   return {
-    movements: database.prepare<[CashMovement['kind'], number], MovementRow>(
-      'SELECT reference, user, amount FROM cash_movement WHERE kind = ? ORDER BY reference LIMIT ?',
-    ),
-    movementsBehind: database.prepare<[CashMovement['kind'], string, number], MovementRow>(
-      `SELECT reference, user, amount FROM cash_movement WHERE kind = ? AND reference > ?
-       ORDER BY reference LIMIT ?`,
-    ),
-    evidence: database.prepare<
-      [bigint, number],
-      { readonly number: bigint; readonly payment_id: Uint8Array; readonly bytes: Uint8Array }
-    >('SELECT number, payment_id, bytes FROM evidence WHERE number > ? ORDER BY number LIMIT ?'),
-    stray: database.prepare<[], { readonly count: bigint; readonly amount: bigint }>(
-      `SELECT count(*) AS count, coalesce(sum(amount), 0) AS amount FROM claim c
-       WHERE NOT EXISTS (SELECT 1 FROM settlement_window w
-                         WHERE w.peer = c.peer AND w.sequence = c.sequence)`,
-    ),
+    ...paymentRow({ ...row, payment: row.payment ?? new Uint8Array(0) }),
+    number: row.number,
+    isFindable: row.listed === 1n && row.bucket === bucketOf(row.delivery_deadline),
+    ...present('contentHash', bytesOrNone(row.content_hash)),
+    ...present('certificateHash', bytesOrNone(row.certificate_hash)),
+    ...present('bill', billOrNone(row.bill)),
+    change: row.change,
+    outbox: outboxRow === null ? 'none' : row.outbox_kept === 1n ? 'kept' : 'lost',
+    holdsSecret: row.holds_secret === 1n,
+    isUnclaimed: row.unclaimed === 1n,
+    isClaimed: row.claimed === 1n,
+    isRestored: row.restored === 1n,
   };
+}
+
+function billOrNone(text: string | null): readonly FeeLine[] | undefined {
+  try {
+    return text === null ? undefined : decodeBill(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function auditedClaim(row: ClaimWithPayment): AuditedClaim {
+  const { number, side, peer, sequence, amount, payment_id: paymentId } = row;
+  const claim = { number, side, peer, sequence, amount };
+  const whole = { ...claim, redemptionId: bytesOf(row.redemption_id) };
+  const { role, state, issuer } = row;
+  if (paymentId === null || role === null || state === null || issuer === null) return whole;
+  const content = bytesOrNone(row.content) ?? new Uint8Array(0);
+  return { ...whole, payment: { paymentId: bytesOf(paymentId), role, state, issuer, content } };
 }

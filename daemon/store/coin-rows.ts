@@ -18,7 +18,7 @@ export interface CoinHead {
   readonly payment_id: Uint8Array | null;
 }
 
-interface CoinRow extends CoinHead {
+export interface CoinRow extends CoinHead {
   readonly expiry: bigint;
   readonly commitment: Uint8Array;
   readonly coin: Uint8Array;
@@ -223,7 +223,7 @@ function coinPlace(coinId: Uint8Array): SealedPlace {
 
 const liveStates: ReadonlySet<CoinState> = new Set(['reserved', 'loading', 'unspent', 'retiring']);
 
-function coinRecord(row: CoinRow): CoinRecord {
+export function coinRecord(row: CoinRow): CoinRecord {
   return {
     coinId: bytesOf(row.coin_id),
     owner: row.owner,

@@ -222,7 +222,8 @@ function encodeBill(bill: readonly FeeLine[]): string {
   return bill.map(({ station, fee }) => `${station}=${fee}`).join(' ');
 }
 
-function decodeBill(text: string): readonly FeeLine[] {
+/** Throws where it is no bill. */
+export function decodeBill(text: string): readonly FeeLine[] {
   return text.split(' ').map((line) => {
     const [station, fee] = line.split('=');
     if (station === undefined || fee === undefined) {

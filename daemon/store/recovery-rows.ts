@@ -17,7 +17,7 @@ const scannedMost = 5_000n;
 const declarationsMost = 64n;
 
 /** How far a recovery has come, declarations of lost leaves, and what neighbours ask for theirs. */
-export class RecoveryRows implements Omit<RecoveryStore, 'restore' | 'restored'> {
+export class RecoveryRows implements Omit<RecoveryStore, 'restore'> {
   readonly #parts: StoreParts;
   readonly #sql: ReturnType<typeof prepareRecovery>;
 

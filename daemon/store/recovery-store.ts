@@ -117,8 +117,6 @@ export interface RecoveryStore {
   doubtful(): Promise<readonly Uint8Array[]>;
   /** How many of them wait for whose card; in order of names. */
   doubtfulPayees(): Promise<readonly DoubtfulPayee[]>;
-  /** Whether each of them is here because a neighbour showed it. */
-  restored(paymentIds: readonly Uint8Array[]): Promise<readonly boolean[]>;
   /**
    * What went over the link to this neighbour, refused payments apart, by number behind `after`;
    * `next` is where the following page begins, undefined at the end.

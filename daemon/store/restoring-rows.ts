@@ -20,7 +20,7 @@ type Found =
   | Extract<RestoreOutcome, { readonly outcome: 'coin-used' | 'coin-not-unspent' }>;
 
 /** How a payment comes back into books that had lost it. */
-export class RestoringRows implements Pick<RecoveryStore, 'restore' | 'restored'> {
+export class RestoringRows implements Pick<RecoveryStore, 'restore'> {
   readonly #parts: StoreParts;
   readonly #coins: CoinRows;
   readonly #payments: PaymentRows;
@@ -44,14 +44,6 @@ export class RestoringRows implements Pick<RecoveryStore, 'restore' | 'restored'
 
   readonly restore: RecoveryStore['restore'] = (payments) =>
     this.#parts.database.write(() => payments.map((payment) => this.#restore(payment)));
-
-  readonly restored: RecoveryStore['restored'] = (paymentIds) =>
-    this.#parts.database.read(() =>
-      paymentIds.map((paymentId) => {
-        const number = this.#payments.find(paymentId);
-        return number !== undefined && this.#sql.restored.get(number) !== undefined;
-      }),
-    );
 
   #restore(payment: RestoredPayment): RestoreOutcome {
     const { paymentId, role, issuer, coinId, fee } = payment;
@@ -136,8 +128,5 @@ function prepareRestoring(database: SqliteDatabase) {
     ),
     unmarkPaying: database.prepare<[Uint8Array]>('DELETE FROM paying WHERE quote_digest = ?'),
     markRestored: database.prepare<[bigint]>('INSERT INTO restored_payment (number) VALUES (?)'),
-    restored: database.prepare<[bigint], { readonly number: bigint }>(
-      'SELECT number FROM restored_payment WHERE number = ?',
-    ),
   };
 }

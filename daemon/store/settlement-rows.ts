@@ -198,7 +198,7 @@ export class SettlementRows implements SettlementStore {
   }
 }
 
-function settlementWindow(row: WindowStored): SettlementWindow {
+export function settlementWindow(row: WindowStored): SettlementWindow {
   return {
     peer: row.peer,
     sequence: row.sequence,

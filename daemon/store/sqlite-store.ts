@@ -1,7 +1,7 @@
 import type { Currency, StationName } from '../../applet-spec/names.ts';
 import type { Entropy, Primitives } from '../../applet-spec/primitives.ts';
 import { equalBytes, fromUtf8, toUtf8 } from '../../applet-spec/bytes.ts';
-import { AuditRows } from './audit-rows.ts';
+import { auditRows } from './audit-rows.ts';
 import { CardRows } from './card-rows.ts';
 import { startCheckpoints } from './checkpoints.ts';
 import { CoinRows } from './coin-rows.ts';
@@ -98,7 +98,7 @@ function storeOf(parts: StoreParts): Store {
     sealer.destroy();
   };
   const log = Object.assign(new LogQueries(parts, payments), new WitnessRows(parts));
-  const audit = new AuditRows(parts, payments);
+  const audit = auditRows(parts, payments);
   const left = Object.assign({ close }, people, books, Object.assign(pool, log));
   const recovery = Object.assign(
     new RecoveryRows(parts),

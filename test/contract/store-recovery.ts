@@ -70,10 +70,8 @@ function describeRestored(open: OpenStore): void {
       const balances = await (await reopen()).balances();
       expect(balances.get('payable:q2')).toBe(-4n);
       expect(balances.get('lost-records')).toBeUndefined();
-      expect(await store().restored([bytesFrom('payment', 'a'), bytesFrom('b')])).toEqual([
-        true,
-        false,
-      ]);
+      const found = await store().auditedPaymentsById([bytesFrom('payment', 'a'), bytesFrom('b')]);
+      expect(found).toMatchObject([{ isRestored: true }, undefined]);
     });
 
     it('with a coin that the books do not know puts its value to the lost records', async () => {

@@ -27,6 +27,7 @@ function deleteNewest(s: Sabotage): void {
     s.run(`DELETE FROM ${table} WHERE number = ${number}`, paymentId);
   }
   s.run('DELETE FROM payment WHERE payment_id = ?', paymentId);
+  s.run('UPDATE counter SET value = (SELECT max(change) FROM payment)');
 }
 
 describe('of the newest payment, deleted with all that belongs to it, an audit', () => {

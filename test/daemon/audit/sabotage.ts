@@ -7,7 +7,13 @@ import { quote as quoteKind, type BillLine } from '../../../applet-spec/quote.ts
 import type { AuditReport } from '../../../daemon/audit/audit.ts';
 import type { TollRoom } from './toll-room.ts';
 
-type Value = Uint8Array | bigint | number | string | null;
+export type Value = Uint8Array | bigint | number | string | null;
+
+export interface Column {
+  readonly table: string;
+  readonly column: string;
+  readonly type: string;
+}
 
 /** A database whose guards are off. */
 export class Sabotage {
@@ -24,6 +30,56 @@ export class Sabotage {
 
   execute(sql: string): void {
     this.#database.exec(sql);
+  }
+
+  /** Of every table of the program's. */
+  columns(): readonly Column[] {
+    return this.#database
+      .prepare<[], Column>(
+        `SELECT m.name AS "table", c.name AS "column", c.type AS type
+         FROM sqlite_master m JOIN pragma_table_info(m.name) c
+         WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'`,
+      )
+      .all();
+  }
+
+  /** Text that tells one row of a table from the others, as SQL. */
+  isRow(table: string): string {
+    const keys = this.#database
+      .prepare<[string], { readonly name: string }>(
+        'SELECT name FROM pragma_table_info(?) WHERE pk > 0',
+      )
+      .all(table);
+    // A table without a key of its own has a row number.
+    const parts = keys.length === 0 ? ['rowid'] : keys.map(({ name }) => name);
+    return parts.map((name) => `quote(${name})`).join(" || ' ' || ");
+  }
+
+  rowIds(table: string, where: string): readonly string[] {
+    return this.#database
+      .prepare<[], { readonly id: string }>(
+        `SELECT ${this.isRow(table)} AS id FROM ${table} WHERE ${where} ORDER BY id`,
+      )
+      .all()
+      .map(({ id }) => id);
+  }
+
+  /** What stands in a column of this row, and in those of the others. */
+  valuesOf(
+    { table, column }: Column,
+    row: string,
+  ): { readonly value: Value; readonly others: readonly Value[] } {
+    const found = this.#database
+      .prepare<[], { readonly id: string; readonly value: Value }>(
+        `SELECT ${this.isRow(table)} AS id, ${column} AS value FROM ${table}`,
+      )
+      .all();
+    const value = found.find(({ id }) => id === row)?.value ?? null;
+    return { value, others: found.map((one) => one.value) };
+  }
+
+  change({ table, column }: Column, row: string, value: Value): void {
+    this.run(`UPDATE ${table} SET ${column} = ? WHERE ${this.isRow(table)} = ?`, value, row);
   }
 
   /** Rewrites a stored payment's bytes. */
@@ -44,6 +100,17 @@ export class Sabotage {
       const quote = { ...before.quote, bill: change(before.quote.bill) };
       return { ...before, quote, quoteBytes: quoteKind.body.encode(quote) };
     });
+  }
+}
+
+/** What `read` sees in a station's database. */
+export function readOf<T>(room: TollRoom, station: string, read: (reader: Sabotage) => T): T {
+  const database = new Database(room.station(station).file, { readonly: true });
+  database.defaultSafeIntegers(true);
+  try {
+    return read(new Sabotage(database));
+  } finally {
+    database.close();
   }
 }
 

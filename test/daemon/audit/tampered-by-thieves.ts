@@ -167,9 +167,9 @@ export const thefts: readonly Tampering[] = [
     },
   ],
   [
-    'a user taken off the books, coins and all',
+    'a user taken off the books, whose coins are still there',
     'q1',
-    'conservation',
+    'coin-owner',
     nobody,
     (s) => {
       s.run("DELETE FROM user WHERE name = 'alice@q1'");
