@@ -16,8 +16,10 @@ const chunkBytesMost = limits.peerMessageBytes - 1;
 /** The longest message: a little under 4 MiB. */
 export const PEER_PLAINTEXT_BYTES_MOST = chunkBytesMost * limits.peerMessageRecords;
 
+const peerMessageTag = 0x78;
+
 export const peerMessage = element(
-  0x78,
+  peerMessageTag,
   struct({
     paymentId: element(0x80, hash),
     records: element(
@@ -31,6 +33,20 @@ export const peerMessage = element(
   }),
 );
 export type PeerMessage = Static<typeof peerMessage>;
+
+/** Whether these are the first bytes of a message whose end is missing. */
+export function isCutShort(bytes: Uint8Array): boolean {
+  const [tag, first] = bytes;
+  if (tag !== peerMessageTag) return false;
+  if (first === undefined) return true;
+  const lengthBytes = first < 0x80 ? 0 : first - 0x80;
+  // 80 is no length, and no message is longer than four bytes can say.
+  if (first === 0x80 || lengthBytes > 4) return false;
+  const given = bytes.subarray(2, 2 + lengthBytes);
+  if (given.length < lengthBytes) return true;
+  const length = lengthBytes === 0 ? first : given.reduce((sum, byte) => sum * 256 + byte, 0);
+  return bytes.length < 2 + lengthBytes + length;
+}
 
 /** Throws TlvError. */
 export function decodePeerMessage(bytes: Uint8Array): PeerMessage {

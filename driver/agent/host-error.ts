@@ -22,6 +22,8 @@ export type HostErrorCode =
   | 'key-provisional'
   /** Not a message of ours, or damaged, or not for this key. */
   | 'message-invalid'
+  /** Its end is missing; the whole of it opens as ever. */
+  | 'message-cut-short'
   | 'message-replayed'
   | 'message-too-long'
   /** A refusal of the station's: `deskCode` in the message. */
@@ -49,6 +51,7 @@ const refusals: ReadonlySet<HostErrorCode> = new Set([
   'key-unknown',
   'key-provisional',
   'message-invalid',
+  'message-cut-short',
   'message-replayed',
   'message-too-long',
   'desk-refused',

@@ -3,6 +3,7 @@ import type { PeerKeyEntry, TrafficAnswer } from '../../applet-spec/card-objects
 import {
   cutPeerPlaintext,
   decodePeerMessage,
+  isCutShort,
   joinPeerPlaintext,
   peerMessage,
   PEER_PLAINTEXT_BYTES_MOST,
@@ -78,6 +79,8 @@ export async function receive(
   host: Host,
   params: ErrandParams<'receive'>,
 ): Promise<ErrandResult<'receive'>> {
+  // What it has opened, a wallet that is kept remembers.
+  host.wallet.requireSettings();
   const message = readMessage(fromBase64(params.message));
   const epoch = epochOf(message);
   const { paymentId } = message;
@@ -121,8 +124,9 @@ function readMessage(bytes: Uint8Array): PeerMessage {
   try {
     return decodePeerMessage(bytes);
   } catch (error) {
-    if (error instanceof TlvError) throw damaged('this is no Keytoll message');
-    throw error;
+    if (!(error instanceof TlvError)) throw error;
+    if (isCutShort(bytes)) throw new HostError('message-cut-short', 'the message is cut short');
+    throw damaged('this is no Keytoll message');
   }
 }
 

@@ -34,6 +34,7 @@ const advice: Readonly<Record<string, string>> = {
   'clock-wrong': "one of them is wrong: set this machine's clock, or tell the operator",
   'key-unknown': '`keytoll keys` lists the keys there are, `keytoll pay PEER` makes one',
   'key-provisional': '`keytoll connect` asks the station for the verdict',
+  'message-cut-short': 'ask for the whole of it; nothing of it was opened',
   'peer-keys-full': '`keytoll keys --erase PAYMENTID` makes room',
   'station-unreachable': 'is the station running, and its address right? Try again later',
   'link-lost': 'try again',

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { toHex } from '../../applet-spec/bytes.ts';
+import { AgentClient } from '../agent/agent-client.ts';
 import { AgentServer } from '../agent/agent-server.ts';
 import type { Host, HostEvent } from '../agent/host.ts';
+import { HostError } from '../agent/host-error.ts';
 import { HostRunner } from '../agent/host-runner.ts';
 import { keepConnected } from '../agent/keep-connected.ts';
 import type { CommandSetting } from './command-setting.ts';
@@ -17,7 +19,8 @@ export function addAgentCommand(cli: Cli): void {
 }
 
 async function serve(setting: CommandSetting): Promise<undefined> {
-  const host = await setting.openHost();
+  await requireNoAgent(setting);
+  const host = await setting.openHost(true);
   host.givePin(
     setting.givenPin() ??
       (await setting.askSecret('PIN of the card', '--pin, --pin-file or KEYTOLL_PIN')),
@@ -36,6 +39,14 @@ async function serve(setting: CommandSetting): Promise<undefined> {
   await ended;
   kept.stop();
   await server.close();
+}
+
+/** Before the reader is opened and the PIN asked, which the agent that runs has already. */
+async function requireNoAgent({ walletFolder }: CommandSetting): Promise<void> {
+  const running = await AgentClient.connect(walletFolder);
+  if (running === undefined) return;
+  await running.close();
+  throw new HostError('agent-running', `an agent serves ${walletFolder} already`);
 }
 
 /** Standard output has one line, once everything stands; what follows goes to standard error. */

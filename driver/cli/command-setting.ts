@@ -70,7 +70,7 @@ export class CommandSetting {
     onProgress?: (progress: ErrandProgress) => void,
   ): Promise<ErrandResult<N>> {
     const given = this.givenPin();
-    this.#runner ??= this.#openRunner();
+    this.#runner ??= this.#openRunner(name);
     const runner = await this.#runner;
     const progress = onProgress === undefined ? {} : { onProgress };
     try {
@@ -109,9 +109,13 @@ export class CommandSetting {
     this.terminal.print(this.json ? JSON.stringify(result) : words());
   }
 
-  /** A host of this process, whether or not an agent runs. */
-  async openHost(): Promise<Host> {
-    const wallet = Wallet.open(this.walletFolder);
+  /**
+   * A host of this process, whether or not an agent runs. `made`: with a wallet that is made where
+   * there is none; other commands leave a folder that they were given by mistake as it is.
+   */
+  async openHost(made: boolean): Promise<Host> {
+    const { walletFolder: folder } = this;
+    const wallet = made ? Wallet.open(folder) : Wallet.openExisting(folder);
     this.#closing.push(() => {
       wallet.close();
     });
@@ -139,7 +143,7 @@ export class CommandSetting {
     for (const close of this.#closing.splice(0).reverse()) await close();
   }
 
-  async #openRunner(): Promise<ErrandRunner> {
+  async #openRunner(name: ErrandName): Promise<ErrandRunner> {
     const agent = await AgentClient.connect(this.walletFolder);
     if (agent !== undefined) {
       this.#closing.push(() => agent.close());
@@ -151,7 +155,7 @@ export class CommandSetting {
       }
       return agent;
     }
-    return new HostRunner(await this.openHost());
+    return new HostRunner(await this.openHost(name === 'card-init'));
   }
 }
 

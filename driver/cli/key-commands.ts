@@ -79,10 +79,7 @@ async function send(
 }
 
 async function receive(setting: CommandSetting, options: FileOptions): Promise<undefined> {
-  const text = new TextDecoder().decode(await inputBytes(options)).replace(/\s+/g, '');
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text) || text.length % 4 !== 0) {
-    throw new UsageError('this is no sealed text: expected the base64 that `keytoll send` printed');
-  }
+  const text = sealedText(await inputBytes(options));
   const takeAway = options.out === undefined ? undefined : requireWritable(options.out);
   const opened = await setting.run('receive', { message: text }).catch((error: unknown) => {
     takeAway?.();
@@ -93,6 +90,14 @@ async function receive(setting: CommandSetting, options: FileOptions): Promise<u
   if (setting.json) setting.terminal.print(JSON.stringify(withText(opened, plaintext)));
   else if (options.out === undefined) setting.terminal.printBytes(plaintext);
   if (!setting.json) setting.terminal.note(`From ${opened.peer}, payment ${opened.paymentId}.`);
+}
+
+/** Whole groups of base64: what ends within one is cut short, as its length will tell. */
+function sealedText(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes).replace(/\s+/g, '');
+  const groups = text.slice(0, text.length - (text.length % 4));
+  if (groups !== '' && /^[A-Za-z0-9+/]+={0,2}$/.test(text)) return groups;
+  throw new UsageError('this is no sealed text: expected the base64 that `keytoll send` printed');
 }
 
 /** The plaintext is shown as text, too, where it is some. */

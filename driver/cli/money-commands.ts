@@ -111,7 +111,7 @@ function parseLines(
     throw new UsageError(`an order has at most ${orderLines} lines such as 20x30`);
   }
   return given.map((text) => {
-    const [, count, value] = /^([1-9][0-9]{0,3})x([1-9][0-9]{0,19})$/.exec(text) ?? [];
+    const [, count, value] = /^([1-9][0-9]{0,8})x([1-9][0-9]{0,19})$/.exec(text) ?? [];
     if (count !== undefined && Number(count) > orderCoins) {
       throw new UsageError(`"${text}" is too much: an order is for at most ${orderCoins} coins`);
     }

@@ -154,7 +154,7 @@ export class PcscReader implements Reader {
       const seen = others === '' ? 'no reader is plugged in' : `there is only: ${others}`;
       throw this.#error('no-reader', `no such reader; ${seen}`);
     }
-    if (!state.cardPresent) throw this.#error('no-card', 'no card in the reader: put one in');
+    if (!state.cardPresent) throw this.#error('no-card', 'no card in the reader');
     return state;
   }
 

@@ -86,7 +86,7 @@ export class VirtualReader implements Reader {
       throw new ReaderError('closed', `${this.name} is closed`, { reader: this.name });
     }
     if (this.#slot === undefined) {
-      const message = `no card in ${this.name}: start one that connects to ${this.address}`;
+      const message = `no card in ${this.name}, as none has connected`;
       throw new ReaderError('no-card', message, { reader: this.name });
     }
     return this.#slot.powerOn(this.#clock, ATR_TIMEOUT_MS);

@@ -41,6 +41,14 @@ export class WalletFile {
     });
   }
 
+  /** With nothing in it, and gone when it is closed. */
+  static inMemory(): WalletFile {
+    const database = new Database(':memory:');
+    database.defaultSafeIntegers(true);
+    migrate(database, database.name);
+    return new WalletFile(database);
+  }
+
   /** Changes made; throws WalletError. */
   run(sql: string, ...values: readonly SqlValue[]): number {
     return guard(this.#database.name, () => this.#statement(sql).run(...values).changes);

@@ -8,6 +8,7 @@ import {
   type UserName,
 } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ReplayWindows } from './replay-windows.ts';
 import { WalletCertificates } from './wallet-certificates.ts';
@@ -18,6 +19,8 @@ import { WalletOrders } from './wallet-orders.ts';
 import { WalletPayments } from './wallet-payments.ts';
 import { WalletQuotes } from './wallet-quotes.ts';
 import { bigOf, blobOf, optionalBlobOf, optionalTextOf, textOf } from './wallet-row.ts';
+
+const walletFileName = 'wallet.db';
 
 /** What `card init` sets, before a station has been reached. */
 export interface StationSettings {
@@ -67,7 +70,14 @@ export class Wallet {
 
   /** The wallet in a folder of its own, made where there is none. */
   static open(folder: string, primitives: Primitives = noblePrimitives): Wallet {
-    return new Wallet(WalletFile.open(join(folder, 'wallet.db')), primitives);
+    return new Wallet(WalletFile.open(join(folder, walletFileName)), primitives);
+  }
+
+  /** As `open`; where there is none, an empty one in memory: a wrong folder is left as it is. */
+  static openExisting(folder: string, primitives: Primitives = noblePrimitives): Wallet {
+    const path = join(folder, walletFileName);
+    if (existsSync(path)) return Wallet.open(folder, primitives);
+    return new Wallet(WalletFile.inMemory(), primitives);
   }
 
   settings(): WalletSettings | undefined {

@@ -86,6 +86,19 @@ describe('a message between users (S4)', () => {
     expect(bytesOf(received.plaintext)).toEqual(long);
   });
 
+  it('cut anywhere is cut short, and opens whole afterwards', async () => {
+    const whole = bytesOf(fromBob(toUtf8('meet me at noon')).message);
+    for (let length = 1; length < whole.length; length++) {
+      const message = base64(whole.subarray(0, length));
+      await expect(bench.runner.run('receive', { message })).rejects.toMatchObject({
+        code: 'message-cut-short',
+        outcome: 'refused',
+      });
+    }
+    const opened = await bench.runner.run('receive', { message: base64(whole) });
+    expect(bytesOf(opened.plaintext)).toEqual(toUtf8('meet me at noon'));
+  });
+
   it('beyond the longest is refused before the card is asked', async () => {
     const plaintext = base64(new Uint8Array(4_194_241));
     await expect(bench.runner.run('send', { to: { peer: bob }, plaintext })).rejects.toMatchObject({

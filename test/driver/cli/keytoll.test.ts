@@ -26,6 +26,7 @@ describe('a command line that says something impossible ends with 2 and one line
     [['buy'], /missing required argument 'lines'/],
     [['buy', '20'], /"20" is no order line: expected COUNTxVALUE such as 20x30/],
     [['buy', '0x30'], /no order line/],
+    [['buy', '99999x1'], /"99999x1" is too much: an order is for at most 1000 coins/],
     [['buy', '1001x1'], /"1001x1" is too much: an order is for at most 1000 coins/],
     [['buy', ...Array<string>(17).fill('1x1')], /an order has at most 16 lines/],
     [['quote', 'bob'], /"bob" is no user name: expected name@station, such as bob@q3/],
@@ -45,6 +46,7 @@ describe('a command line that says something impossible ends with 2 and one line
     [['receive', '--in', '/nonexistent'], /the message cannot be read from \/nonexistent/],
     [['keys', '--pin-file', '/nonexistent'], /the PIN cannot be read from/],
     [['keys', '--reader', 'abacus'], /"abacus" names no reader; expected pcsc/],
+    [['audit', '--peer', 'bob'], /expected a user name such as bob@q3/],
     [['card', 'init', '--station', 'ws://x'], /required option '--ca <file>' not specified/],
     [['card', 'pin', 'unblock'], /PUK is needed and this is no terminal: use --puk/],
     [['card', 'pin', 'change'], /Old PIN is needed and this is no terminal: use --pin/],
@@ -254,6 +256,29 @@ describe('commands with an agent', () => {
     const { exitCode, terminal } = await run(['receive', '--in', out]);
     expect(exitCode).toBe(3);
     expect(terminal.notes[0]).toMatch(/does not open under its key/);
+  });
+
+  it('say of a message that is cut anywhere that it is cut short', async () => {
+    await run(['buy', '1x30']);
+    await run(['pay', 'bob@q2', '--yes']);
+    const { terminal: sent } = await run(['send', 'bob@q2', '--message', 'hello']);
+    const [sealed = ''] = sent.out;
+    for (const length of [4, 7, 40, 62, 100, sealed.length - 4, sealed.length - 1]) {
+      const { exitCode, terminal } = await run(['receive', '--message', sealed.slice(0, length)]);
+      expect(terminal.notes).toEqual([
+        'keytoll: the message is cut short: ask for the whole of it; nothing of it was opened',
+      ]);
+      expect(exitCode).toBe(3);
+    }
+  });
+
+  it('let no second agent serve, and need neither card nor PIN to say so', async () => {
+    const { exitCode, terminal } = await run(['agent', '--reader', 'virtual:/none/such.sock']);
+    expect(exitCode).toBe(1);
+    expect(terminal.notes).toEqual([
+      `keytoll: an agent serves ${bench.folder} already: commands use it by themselves; end it ` +
+        'with Ctrl-C where it runs',
+    ]);
   });
 
   it('do not open a message, which opens once, where there is no place for it', async () => {
