@@ -199,14 +199,21 @@ export class SettlementAnswerer {
     const { ours, theirs } = window;
     if (!mirrored(window, peers)) return { kind: 'differing', content: { sequence, ours, theirs } };
     await store.closeWindow(peer, sequence);
-    await this.#books.agree(peer, peers, word);
-    return { kind: 'closed', content: { sequence, ours, theirs } };
+    if (await this.#books.agree(peer, peers, word)) {
+      return { kind: 'closed', content: { sequence, ours, theirs } };
+    }
+    // Its totals moved between the look and the closing: the peer must not hold our word for them.
+    const now = (await store.window(peer, sequence)) ?? window;
+    return { kind: 'differing', content: { sequence, ours: now.ours, theirs: now.theirs } };
   }
 
   /** What a window holds here, for a peer that has lost its own record of it. */
   async #recalled(peer: StationName, asked: ContentOf<'recall'>): Promise<SettlementContent> {
     const { store, primitives, station } = this.#context;
-    const window = await store.window(peer, asked.sequence);
+    const last = await lastWindow(store, peer);
+    // Beyond it there is none, nor any number that the store could look for.
+    const isThere = last !== undefined && asked.sequence <= last.sequence;
+    const window = isThere ? await store.window(peer, asked.sequence) : undefined;
     if (window === undefined) return declined('out-of-sequence');
     const [side, claimant] =
       asked.side === 'ours' ? (['theirs', peer] as const) : (['ours', station] as const);

@@ -150,20 +150,20 @@ export class SettlementAsker {
   }
 
   /**
-   * Every claim that no window holds yet; the oldest first, each asked about once. Only while the
-   * window is open here: what a peer took into a window that we have closed, we could never record
-   * as ours.
+   * Every claim that no window holds yet; the oldest first, each asked about once and read once,
+   * however many a peer refuses. Only while the window is open here: what a peer took into a window
+   * that we have closed, we could never record as ours.
    */
   async #claimAll(sequence: bigint): Promise<void> {
     const { store } = this.#context;
+    let after: Uint8Array | undefined;
     while ((await store.window(this.#peer, sequence))?.state === 'open') {
-      const passed = this.#refused.size + this.#deferred.size;
-      const rows = (await store.unclaimed(this.#peer, passed + claimsMost)).filter(
-        ({ paymentId }) =>
-          !this.#refused.has(toHex(paymentId)) && !this.#deferred.has(toHex(paymentId)),
-      );
-      if (rows.length === 0) return;
-      const claims = rows.flatMap((row) => this.#claimsOf(row));
+      const rows: readonly PaymentRow[] = await store.unclaimed(this.#peer, claimsMost, after);
+      after = rows.at(-1)?.paymentId;
+      if (after === undefined) return;
+      const claims = rows
+        .filter(({ paymentId }) => !this.#refused.has(toHex(paymentId)))
+        .flatMap((row) => this.#claimsOf(row));
       if (claims.length > 0) await this.#claimPage(sequence, claims);
     }
   }

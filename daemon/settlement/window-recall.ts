@@ -46,7 +46,7 @@ export async function recallWindows(
     sequence++
   ) {
     if (sequence === 0n) continue;
-    await new WindowRecall(context, books, talk, sequence).run();
+    await new WindowRecall(context, books, talk, sequence).run(sequence === peersLast);
     recalled.push(sequence);
   }
   return recalled;
@@ -70,7 +70,8 @@ class WindowRecall {
     this.#sequence = sequence;
   }
 
-  async run(): Promise<void> {
+  /** `isLast`: of the peer's windows, of which only the last is not agreed. */
+  async run(isLast: boolean): Promise<void> {
     const { store, clock, log } = this.#context;
     const { peer } = this.#talk;
     const sequence = this.#sequence;
@@ -78,6 +79,8 @@ class WindowRecall {
     if (joined === 'out-of-sequence') throw this.#differs('the window before is still open here');
     const { agreement } = (await this.#recall('ours')).content;
     const { content, word } = await this.#recall('theirs');
+    const isUnsettled = content.state === 'open' || content.state === 'closed';
+    if (isUnsettled && !isLast) throw this.#differs(`it is ${content.state}, and others follow it`);
     if (content.state === 'open') return;
     await store.closeWindow(peer, sequence);
     if (content.state === 'closed') return;
@@ -90,17 +93,26 @@ class WindowRecall {
     log.peer('info', peer, 'a settlement window is recalled', { window: `${sequence}` });
   }
 
-  /** All claims of one side into the window here; what the peer says of it as a whole. */
+  /**
+   * All claims of one side into the window here; what the peer says of it as a whole. Each is told
+   * once, and all of them are in these books, so a peer cannot go on for ever.
+   */
   async #recall(side: ClaimSide): Promise<RecalledWord> {
     const sequence = this.#sequence;
+    const told = new Set<string>();
     for (let after: Uint8Array | undefined; ;) {
       const asked = { sequence, side, ...(after && { after }) };
       const answer = await this.#talk.ask({ kind: 'recall', content: asked }, ['recalled']);
       const { content, word } = answer;
       if (content.sequence !== sequence) throw this.#differs('the answer is about another');
+      for (const claim of content.claims.map(toHex)) {
+        if (told.has(claim)) throw this.#differs(`the peer tells of payment ${claim} again`);
+        told.add(claim);
+      }
       await this.#put(side, content.claims);
       after = content.claims.at(-1);
-      if (content.more === 0 || after === undefined) return { content, word };
+      if (content.more === 0) return { content, word };
+      if (after === undefined) throw this.#differs('the peer has more claims and tells of none');
     }
   }
 

@@ -19,6 +19,7 @@ import type {
   SettlementStore,
   SettlementWindow,
 } from './settlement-store.ts';
+import { StoreError } from './store-error.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /** Claims, windows and positions (S5). */
@@ -33,10 +34,13 @@ export class SettlementRows implements SettlementStore {
     this.#sql = prepareSettlement(parts.database);
   }
 
-  readonly unclaimed: SettlementStore['unclaimed'] = (issuer, limit) =>
-    this.#parts.database.read(() =>
-      this.#sql.unclaimed.all(issuer, limit).map(({ number }) => this.#payments.row(number)),
-    );
+  readonly unclaimed: SettlementStore['unclaimed'] = (issuer, limit, after) =>
+    this.#parts.database.read(() => {
+      const behind = after === undefined ? 0n : this.#payments.find(after);
+      if (behind === undefined) throw new StoreError('unknown', 'no such payment');
+      const found = this.#sql.unclaimed.all(issuer, behind, limit);
+      return found.map(({ number }) => this.#payments.row(number));
+    });
 
   readonly positions: SettlementStore['positions'] = () =>
     this.#parts.database.read(() => {

@@ -75,8 +75,10 @@ function prepareWindows(database: SqliteDatabase) {
 function prepareClaims(database: SqliteDatabase) {
   const claim = `SELECT c.*, p.payment_id FROM claim c JOIN payment p ON p.number = c.payment`;
   return {
-    unclaimed: database.prepare<[string, number], { readonly number: bigint }>(
-      `SELECT number FROM payment WHERE unclaimed = 1 AND issuer = ? ORDER BY number LIMIT ?`,
+    unclaimed: database.prepare<[string, bigint, number], { readonly number: bigint }>(
+      `SELECT number FROM payment p WHERE unclaimed = 1 AND issuer = ? AND number > ?
+         AND EXISTS (SELECT 1 FROM payment_body b WHERE b.number = p.number)
+       ORDER BY number LIMIT ?`,
     ),
     unclaimedTotal: database.prepare<[string], { readonly count: bigint; readonly amount: bigint }>(
       `SELECT count(*) AS count, coalesce(sum(fee), 0) AS amount FROM payment

@@ -72,8 +72,11 @@ export interface Position {
 }
 
 export interface SettlementStore {
-  /** Delivered payments of an issuer, with a fee of ours that no claim names yet, oldest first. */
-  unclaimed(issuer: StationName, limit: number): Promise<readonly PaymentRow[]>;
+  /**
+   * Delivered payments of an issuer, with a fee of ours that no claim names yet, oldest first,
+   * behind `after`. One whose content is gone cannot be claimed, and is the audit's to tell.
+   */
+  unclaimed(issuer: StationName, limit: number, after?: Uint8Array): Promise<readonly PaymentRow[]>;
   positions(): Promise<readonly Position[]>;
   /** `receivable` and `inFlight` of this peer together: what `hold` keeps within a limit (I8). */
   position(issuer: StationName): Promise<bigint>;

@@ -57,6 +57,9 @@ function describeOurClaims(open: OpenStore): void {
     await carried(store());
     const ids = async () => (await store().unclaimed(q3, 10)).map(({ paymentId }) => paymentId);
     expect(await ids()).toEqual([bytesFrom('payment', 'a'), bytesFrom('payment', 'b')]);
+    const behind = await store().unclaimed(q3, 10, bytesFrom('payment', 'a'));
+    expect(behind.map(({ paymentId }) => paymentId)).toEqual([bytesFrom('payment', 'b')]);
+    expect(await store().unclaimed(q3, 10, bytesFrom('payment', 'b'))).toEqual([]);
     await store().openWindow(q3, startMs);
     expect(
       await store().putClaims('ours', q3, 1n, [

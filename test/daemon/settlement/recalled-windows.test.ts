@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { settlementWord, type ContentOf } from '../../../daemon/settlement/settlement-messages.ts';
+import { SettlementTalk } from '../../../daemon/settlement/settlement-talk.ts';
 import { Settlement } from '../../../daemon/settlement/settlement.ts';
 import { copyDatabase } from '../../../daemon/store/database.ts';
 import type { Store } from '../../../daemon/store/store.ts';
@@ -140,4 +141,49 @@ it('a window that was being settled when the records were lost is settled to its
   await room.at('q1').settle(room.toll.station('q2').name);
   expect(await windowOf(copy, 'q2')).toMatchObject({ state: 'paid', theirs: { count: 2n } });
   expect(await windowOf(room.toll.station('q2').store, 'q1')).toMatchObject({ state: 'paid' });
+});
+
+it('a peer that tells of the same claims without end is believed no more', async () => {
+  const copy = await copyOf('q2');
+  await room.at('q2').settle();
+  settlesOn('q2', copy);
+  let first: Recalled['claims'] | undefined;
+  const repeats = (content: Recalled): Recalled => {
+    first ??= content.claims;
+    return { ...content, claims: first, more: 1 };
+  };
+  room.replace('q1', new Liar('q1', repeats));
+  const [outcome] = await room.at('q2').settle(room.toll.station('q1').name);
+  expect(outcome?.problem).toMatch(/^window 1 of the lost time cannot be recalled: .* again$/);
+});
+
+it('a window beyond all numbers is recalled as one that is not there', async () => {
+  await room.at('q2').settle();
+  const { name: peer } = room.toll.station('q1');
+  const talk = new SettlementTalk(room.contextOf(room.toll.station('q2').name), peer);
+  const asked = { sequence: 2n ** 64n - 1n, side: 'ours' } as const;
+  await expect(talk.ask({ kind: 'recall', content: asked }, ['recalled'])).rejects.toMatchObject({
+    code: 'declined',
+  });
+});
+
+it('a peer that has more claims and tells of none is believed no more', async () => {
+  const copy = await copyOf('q2');
+  await room.at('q2').settle();
+  settlesOn('q2', copy);
+  room.replace('q1', new Liar('q1', (content) => ({ ...content, more: 1 })));
+  const [outcome] = await room.at('q2').settle(room.toll.station('q1').name);
+  expect(outcome?.problem).toMatch(/: the peer has more claims and tells of none$/);
+});
+
+it('a peer whose windows are never agreed is not followed from one to the next', async () => {
+  const copy = await copyOf('q2');
+  await room.at('q2').settle();
+  await room.pay();
+  await room.at('q2').settle();
+  settlesOn('q2', copy);
+  room.replace('q1', new Liar('q1', (content) => ({ ...content, state: 'closed' })));
+  const [outcome] = await room.at('q2').settle(room.toll.station('q1').name);
+  expect(outcome?.problem).toMatch(/^window 1 .*: it is closed, and others follow it$/);
+  expect(await windowOf(copy, 'q1', 2n)).toBeUndefined();
 });

@@ -1,8 +1,11 @@
 /** A claimant that cheats: its words are well signed, its claims are not well founded. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { admission } from '../../../applet-spec/receipt.ts';
+import { Settlement } from '../../../daemon/settlement/settlement.ts';
 import { SettlementTalk } from '../../../daemon/settlement/settlement-talk.ts';
 import type { Claim } from '../../../daemon/settlement/settlement-messages.ts';
+import type { SettlementStore } from '../../../daemon/store/settlement-store.ts';
+import type { Store } from '../../../daemon/store/store.ts';
 import { signReceipt, type PaidPayment } from '../audit/toll-papers.ts';
 import { TollRoom } from '../audit/toll-room.ts';
 import { SettlementRoom } from './settlement-room.ts';
@@ -155,4 +158,41 @@ describe('an issuer', () => {
       undefined,
     );
   });
+});
+
+it('a claimant whose claims are all refused reads and asks of each once', async () => {
+  for (let i = 0; i < 130; i++) await room.pay();
+  const { name: q1 } = room.toll.station('q1');
+  const q2 = room.contextOf(room.toll.station('q2').name);
+  const none = room.toll.station('q3').store;
+  room.replace('q1', new Settlement({ ...room.contextOf(q1), store: strangeTo(none) }));
+  let read = 0;
+  const unclaimed: SettlementStore['unclaimed'] = async (...asked) => {
+    const rows = await q2.store.unclaimed(...asked);
+    read += rows.length;
+    return rows;
+  };
+  const [outcome] = await new Settlement({
+    ...q2,
+    store: { ...q2.store, unclaimed },
+  }).settle(q1);
+  expect(outcome?.refused).toHaveLength(130);
+  expect(read).toBe(130);
+});
+
+/** Books of a station that issued none of these coins. */
+function strangeTo(store: Store): Store {
+  return { ...store, payments: async (ids) => ids.map(() => undefined) };
+}
+
+it('an issuer whose window moved while it agreed gives no word for former totals', async () => {
+  await room.pay();
+  const { name: q1, store } = room.toll.station('q1');
+  const { name: q2 } = room.toll.station('q2');
+  const agreeWindow = (): Promise<'totals-differ'> => Promise.resolve('totals-differ');
+  room.replace('q1', new Settlement({ ...room.contextOf(q1), store: { ...store, agreeWindow } }));
+  const [outcome] = await room.at('q2').settle(q1);
+  expect(outcome?.problem).toMatch(/^window 1: we say ours 4 in 1 claims/);
+  expect(await room.toll.station('q2').store.window(q1, 1n)).toMatchObject({ state: 'closed' });
+  expect(await store.window(q2, 1n)).toMatchObject({ state: 'closed' });
 });
