@@ -1,6 +1,6 @@
 /**
  * The network as this station looks for routes over it: announcements in force, its own links as
- * they are at this moment, and without links that it has just seen fail.
+ * they are at this moment, and without links and stations that it has just seen fail.
  */
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { StationName, Suite } from '../../applet-spec/names.ts';
@@ -19,10 +19,15 @@ export interface PictureOptions {
 /** How long a failure counts where its station announces nothing newer. */
 const failedMs = 60_000;
 const failedMost = 1_024;
+/** How long a silent station is gone round: its own announcements prove nothing against it. */
+const silentMs = 600_000;
 
 export class Picture {
   readonly #options: PictureOptions;
   readonly #failed = new Map<DirectedLink, { readonly from: StationName; readonly atMs: number }>();
+
+  /** When each was last on the route of a payment that never came to the route's end. */
+  readonly #silent = new Map<StationName, number>();
 
   constructor(options: PictureOptions) {
     this.#options = options;
@@ -39,6 +44,12 @@ export class Picture {
     const nowSeconds = BigInt(Math.floor(clock.nowMs() / 1000));
     const whole = { ...wish, from: station, nowSeconds };
     const avoidLinks = this.#failedNow();
+    const silent = this.#silentNow();
+    const avoid = new Set([...wish.avoid, ...silent]);
+    if (silent.length > 0) {
+      const round = findRoute(entries, { ...whole, avoid, avoidLinks });
+      if (round.outcome === 'found') return round;
+    }
     if (avoidLinks.size > 0) {
       const round = findRoute(entries, { ...whole, avoidLinks });
       if (round.outcome === 'found') return round;
@@ -52,11 +63,34 @@ export class Picture {
     this.#failed.set(directedLink(from, to), { from, atMs: this.#options.clock.nowMs() });
   }
 
+  /**
+   * A payment that these stations had to pass on never came to its last one (failure 31): any of
+   * them may have dropped it.
+   */
+  dropped(between: readonly StationName[]): void {
+    if (this.#silent.size >= failedMost) this.#silent.clear();
+    for (const station of between) this.#silent.set(station, this.#options.clock.nowMs());
+  }
+
+  /** A payment was delivered over them. */
+  carried(between: readonly StationName[]): void {
+    for (const station of between) this.#silent.delete(station);
+  }
+
   #entries(): readonly StationEntry[] {
     const { station, directory, links } = this.#options;
     return directory.inForce.map((entry) =>
       entry.station === station ? withLinks(entry, announcedLinks(links)) : entry,
     );
+  }
+
+  #silentNow(): readonly StationName[] {
+    const nowMs = this.#options.clock.nowMs();
+    for (const [station, atMs] of this.#silent) {
+      // Also where the clock was set back.
+      if (Math.abs(nowMs - atMs) > silentMs) this.#silent.delete(station);
+    }
+    return [...this.#silent.keys()];
   }
 
   /** A station that has announced itself since then says how it is. */

@@ -26,6 +26,7 @@ import { LastStation } from './last-station.ts';
 import { nothingNew } from './nothing-new.ts';
 import { OpenPayments } from './open-payments.ts';
 import type { Quoting } from './quoting.ts';
+import { noteSilence } from './silent-stations.ts';
 import type { TollContext } from './toll-context.ts';
 import { Verdicts, type ReceiptOutcome } from './verdicts.ts';
 
@@ -95,6 +96,7 @@ export class TollRoad implements Toll, LinkListener {
     this.#verdicts = new Verdicts(context);
     this.#verdicts.onDecided((open, receipt) => {
       context.failures.ended(open, receipt.body);
+      noteSilence(context, open, receipt.body);
     });
     this.#lastStation = new LastStation(context, this.#verdicts);
     this.#issuer = new Issuer(context, this.#verdicts);

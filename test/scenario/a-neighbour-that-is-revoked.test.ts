@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { toStationName } from '../../applet-spec/names.ts';
+import { passTime } from './passing-time.ts';
 import { onRoad, type Road } from './road.ts';
 import type { RoadStation } from './road-station.ts';
 
@@ -20,15 +21,6 @@ async function revoke(road: Road, { folder }: RoadStation): Promise<void> {
 
 function linkTo(station: RoadStation, peer: string) {
   return station.running.status().links.find((link) => link.peer === peer);
-}
-
-/** q1 has an announcement of each, not a minute old. */
-function heardOf(road: Road, names: readonly string[]): boolean {
-  const { stations } = road.station('q1').running.status();
-  return names.every((name) => {
-    const found = stations.find(({ station }) => station === name);
-    return found !== undefined && Date.parse(found.announced) > road.clock.nowMs() - 60_000;
-  });
 }
 
 it(
@@ -59,10 +51,7 @@ it(
     await bob.comeBack();
     await road.payment('q3', paymentId, 'delivered');
     // Its receipt waits for q2; the issuer asks once the deadline has passed.
-    for (let seconds = 0; seconds < 360; seconds += 30) {
-      road.clock.moveOn(30);
-      await road.eventually('q1 has heard of all others', () => heardOf(road, ['q3', 'q4']));
-    }
+    await passTime(road, 360, ['q3', 'q4']);
     await road.payment('q1', paymentId, 'delivered');
     await road.sharedCheck(paymentId, alice, bob);
     expect((await q2.payment(paymentId))?.state).not.toBe('delivered');

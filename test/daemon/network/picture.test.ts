@@ -1,11 +1,20 @@
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Picture } from '../../../daemon/network/picture.ts';
 import { UnsteadyClock } from '../unsteady-clock.ts';
 import { TellingLinks } from './neighbours.ts';
 import { NetworkRoom } from './network-room.ts';
 
-it('a failed link is forgotten in a minute, also where the clock is set back an hour', async () => {
-  const room = await NetworkRoom.open();
+let room: NetworkRoom;
+
+beforeEach(async () => {
+  room = await NetworkRoom.open();
+});
+afterEach(() => {
+  room.close();
+});
+
+/** q1 as it looks for a way to q3, of which it knows one straight on and one over q2. */
+async function triangle() {
   const directory = room.directory(await room.trust());
   const [q1, q2, q3] = [
     await room.station('q1'),
@@ -26,10 +35,27 @@ it('a failed link is forgotten in a minute, also where the clock is set back an 
     if (found.outcome === 'none') throw new Error(found.why);
     return found.route.stations.map(({ station }) => station);
   };
+  return { picture, clock, way, q1, q2, q3 };
+}
+
+it('a failed link is forgotten in a minute, also where the clock is set back an hour', async () => {
+  const { picture, clock, way, q1, q3 } = await triangle();
   expect(way()).toEqual(['q1', 'q3']);
   picture.linkFailed(q1.name, q3.name);
   expect(way()).toEqual(['q1', 'q2', 'q3']);
   clock.set(-3_600_000);
   expect(way()).toEqual(['q1', 'q3']);
-  room.close();
+});
+
+it('a station that dropped a payment is gone round while there is a way', async () => {
+  const { picture, clock, way, q1, q2, q3 } = await triangle();
+  picture.linkFailed(q1.name, q3.name);
+  picture.dropped([q2.name]);
+  expect(way()).toEqual(['q1', 'q2', 'q3']);
+  clock.set(61_000);
+  expect(way()).toEqual(['q1', 'q3']);
+  picture.linkFailed(q1.name, q3.name);
+  picture.carried([q2.name]);
+  picture.dropped([q3.name]);
+  expect(way()).toEqual(['q1', 'q2', 'q3']);
 });
