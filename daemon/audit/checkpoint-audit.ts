@@ -61,6 +61,7 @@ export class CheckpointAudit {
 
   /** Before the log is read. */
   async start(): Promise<void> {
+    await this.expect(-(2n ** 63n), 0n);
     for (const one of await this.#options.store.declarations()) this.#declaration(one);
     for (const one of await this.#options.store.cosigned()) this.#ownCosigned(one);
   }
@@ -150,11 +151,19 @@ export class CheckpointAudit {
     if (fault !== undefined) this.#find('checkpoint-invalid', `${what}: ${fault}`);
   }
 
-  #witnessed({ peer, checkpoint, cosignature }: StoredCosigned): void {
+  #witnessed({ peer, size, generation = 0n, checkpoint, cosignature }: StoredCosigned): void {
     const found = this.#verified(checkpoint, peer);
     const { station } = this.#options;
+    const isInPlace =
+      typeof found === 'string' || comparePlaces(placeOf(found.body), { generation, size }) === 0;
+    // What keeps this station from ever cosigning an earlier one.
+    const place = isInPlace
+      ? undefined
+      : `it is stored as over ${size} leaves of generation ${generation}`;
     const fault =
-      typeof found === 'string' ? found : this.#cosignatureFault(found, cosignature, station, peer);
+      typeof found === 'string'
+        ? found
+        : (place ?? this.#cosignatureFault(found, cosignature, station, peer));
     if (fault === undefined) return;
     this.#find('checkpoint-invalid', `what was cosigned for ${peer}: ${fault}`);
   }

@@ -70,6 +70,17 @@ describe('an audit finds in tampered checkpoints', () => {
       "UPDATE checkpoint SET bytes = (SELECT checkpoint FROM witnessed WHERE station = 'q1')",
     ],
     ['one under another size', 'checkpoint-invalid', 'UPDATE checkpoint SET size = 1'],
+    ['one under less than no leaves', 'checkpoint-invalid', 'UPDATE checkpoint SET size = -1'],
+    [
+      'one of a neighbour under another size',
+      'checkpoint-invalid',
+      "UPDATE witnessed SET size = size + 1 WHERE station = 'q1'",
+    ],
+    [
+      'one of a neighbour under another generation of its log',
+      'checkpoint-invalid',
+      "UPDATE witnessed SET generation = 1 WHERE station = 'q1'",
+    ],
     [
       'a cosignature of another neighbour',
       'checkpoint-invalid',

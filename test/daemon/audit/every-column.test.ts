@@ -40,6 +40,9 @@ const checkedWhere: Readonly<Record<string, string>> = {
   user: "EXISTS (SELECT 1 FROM account a WHERE a.name = 'user:' || user.name)",
 };
 
+/** At issuer, relay and last station; elsewhere one of them is enough. */
+const differsByRole = /^(payment|claim|settlement_window)/;
+
 const stations = ['q1', 'q2', 'q3'];
 const columns = readOf(room, 'q1', (s) => s.columns()).filter(
   ({ table, column }) =>
@@ -59,7 +62,7 @@ describe('an audit finds', () => {
       const where = checkedWhere[`${one.table}.${one.column}`] ?? checkedWhere[one.table] ?? '1';
       const rows = readOf(room, station, (s) => s.rowIds(one.table, where));
       const row = rows[(columns.indexOf(one) * 7) % rows.length];
-      if (row === undefined) continue;
+      if (row === undefined || (changed > 0 && !differsByRole.test(one.table))) continue;
       const { findings } = await auditAfter(room, station, (s) => {
         const { value, others } = s.valuesOf(one, row);
         s.change(one, row, anotherValue(one, value, others));
