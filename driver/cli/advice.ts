@@ -7,6 +7,7 @@ const advice: Readonly<Record<string, string>> = {
   'pin-blocked': '`keytoll card pin unblock` sets a new one with the PUK',
   'puk-blocked': 'this card cannot be unblocked any more: ask your station for a new one',
   'pin-not-set': '`keytoll card init` sets the first PIN and PUK',
+  'pin-needed': 'any command with --pin, --pin-file or KEYTOLL_PIN gives it to the agent',
   'pin-required': 'give the PIN with --pin, --pin-file or KEYTOLL_PIN',
   'applet-not-found': 'insert a quantum key card, or name another reader with --reader',
   'card-not-enrolled': '`keytoll card init --station URL --ca FILE` enrols it',

@@ -3,9 +3,10 @@ import { toHex } from '../../applet-spec/bytes.ts';
 import { AgentClient } from '../agent/agent-client.ts';
 import { AgentServer } from '../agent/agent-server.ts';
 import type { Host, HostEvent } from '../agent/host.ts';
+import type { ErrandError } from '../agent/errand-error.ts';
 import { HostError } from '../agent/host-error.ts';
 import { HostRunner } from '../agent/host-runner.ts';
-import { keepConnected } from '../agent/keep-connected.ts';
+import { keepConnected, type KeptConnection } from '../agent/keep-connected.ts';
 import type { CommandSetting } from './command-setting.ts';
 import { withAdvice } from './advice.ts';
 import type { Cli } from './program.ts';
@@ -28,18 +29,48 @@ async function serve(setting: CommandSetting): Promise<undefined> {
   const { walletFolder, reader } = setting;
   const server = await AgentServer.listen(walletFolder, new HostRunner(host), reader);
   const ended = untilInterrupted();
-  tellOf(host, setting, server.path);
+  const fallSilent = tellOf(host, setting, server.path);
+  const { refused, kept } = keepTelling(host, setting);
+  try {
+    await Promise.race([ended, refused]);
+  } finally {
+    kept.stop();
+    // That it ends is no news to whoever ended it.
+    fallSilent();
+    await server.close();
+  }
+}
+
+/**
+ * Says why there is no connection: the same fault again and again is news once. `refused` rejects
+ * with ErrandError where the card refuses the PIN that the agent was started with.
+ */
+function keepTelling(
+  host: Host,
+  { terminal }: CommandSetting,
+): { readonly refused: Promise<never>; readonly kept: KeptConnection } {
+  let begun = false;
   let lastFailure = '';
-  const kept = keepConnected(host, ({ code, message }) => {
-    const words = withAdvice(code, message);
-    // The same fault again and again is news once.
-    if (words !== lastFailure) setting.terminal.note(`keytoll: ${words}`);
+  host.watch(({ kind }) => {
+    begun ||= kind === 'connected';
+  });
+  let refuse: (error: ErrandError) => void = () => undefined;
+  const refused = new Promise<never>((_, reject) => {
+    refuse = reject;
+  });
+  const kept = keepConnected(host, (error) => {
+    if (!begun && refusedPin.has(error.code)) {
+      refuse(error);
+      return;
+    }
+    const words = withAdvice(error.code, error.message);
+    if (words !== lastFailure) terminal.note(`keytoll: ${words}`);
     lastFailure = words;
   });
-  await ended;
-  kept.stop();
-  await server.close();
+  return { refused, kept };
 }
+
+const refusedPin: ReadonlySet<string> = new Set(['pin-wrong', 'pin-blocked', 'reference-length']);
 
 /** Before the reader is opened and the PIN asked, which the agent that runs has already. */
 async function requireNoAgent({ walletFolder }: CommandSetting): Promise<void> {
@@ -50,9 +81,9 @@ async function requireNoAgent({ walletFolder }: CommandSetting): Promise<void> {
 }
 
 /** Standard output has one line, once everything stands; what follows goes to standard error. */
-function tellOf(host: Host, setting: CommandSetting, socket: string): void {
+function tellOf(host: Host, setting: CommandSetting, socket: string): () => void {
   let ready = false;
-  host.watch((event) => {
+  return host.watch((event) => {
     if (event.kind === 'connected' && !ready) {
       ready = true;
       const { station, user } = event;

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { programRun, shellRun } from '../../program-run.ts';
+import { programFile, programRun, shellRun } from '../../program-run.ts';
 
 let folder: string;
 
@@ -39,6 +39,26 @@ it.each([['payments'], ['audit'], ['receive', '--message', 'eEWAICTH']])(
     expect(err).toMatch(/^keytoll: this wallet .*: `keytoll card init --station URL --ca FILE`/);
     expect(exitCode).toBe(1);
     expect(readdirSync(folder)).not.toContain('new');
+  },
+);
+
+it(
+  'an agent that was given a wrong PIN ends, and has cost one try',
+  { timeout: 30_000 },
+  async () => {
+    await programRun('keytoll-emulator', folder, ['card', 'make', 'card', '--delivery', 'keys']);
+    await programRun('keytolld', folder, ['ca', 'init', 'ca', '--name', 'root']);
+    const script = `
+      "$0" ${programFile('keytoll-emulator')} card run card --reader ./slot >/dev/null & card=$!
+      keytoll() { "$0" ${programFile('keytoll')} --wallet wallet --reader virtual:./slot "$@"; }
+      init='card init --new-puk 31415926 --station ws://127.0.0.1:1 --ca ca/root.pem'
+      keytoll --pin 482615 $init 2>/dev/null
+      keytoll --pin 111111 agent; echo $?
+      keytoll card info | grep PIN
+      kill $card; wait $card`;
+    const { out, err } = await shellRun('keytoll', folder, script);
+    expect(err).toBe('keytoll: wrong PIN, 2 tries left\n');
+    expect(out).toBe('3\nPIN, PUK    2 and 10 tries left\n');
   },
 );
 
