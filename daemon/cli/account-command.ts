@@ -222,7 +222,7 @@ function spentAgainLines(
 ): string[] {
   if (pairs.length === 0) return [];
   return [
-    'THE CARD WAS COPIED OR IS BROKEN: it signed payments with coins that it had paid before;',
+    'THE CARD WAS COPIED OR IS BROKEN: it paid again with coins that it had paid before;',
     `  give ${user} a new one (keytolld enrol ${user} --replace): this one is not served then`,
     ...pairs.map(({ payment, first }) => `  refused ${payment}: its coin paid ${first}`),
   ];

@@ -26,7 +26,7 @@ import type { DeskRefusal, Paid, Payable, PaySigned } from '../desk/desk-seams.t
 import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
 import { askedAgainMs, overdueMs } from './asked-again.ts';
 import { inquire } from './inquiries.ts';
-import { judgeSpentAgain } from './kept-evidence.ts';
+import { noteSpentAgain } from './kept-evidence.ts';
 import { makeWhole } from './made-whole.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
 import { stepPayment } from './payment-machine.ts';
@@ -313,9 +313,10 @@ export class Issuer {
     });
   }
 
-  /** Failure 20: what the card signed is kept, refused; its coin stays with the first payment. */
+  /** Failure 20: what the card gave is kept, refused; its coin stays with the first payment. */
   async #refuseSpent(built: ArrivingPayment): Promise<Paid | DeskRefusal> {
-    return this.#refuse(built, await judgeSpentAgain(this.#context, built));
+    await noteSpentAgain(this.#context, built);
+    return this.#refuse(built, 'coin-not-unspent');
   }
 
   /** S34: the coin is burned and replaced; of one that is gone already its money went before. */

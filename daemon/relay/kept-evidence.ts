@@ -11,7 +11,7 @@ import {
   verifyPayerSignature,
   withoutCertificate,
 } from '../../applet-spec/payment.ts';
-import type { Reason, Receipt } from '../../applet-spec/receipt.ts';
+import type { Receipt } from '../../applet-spec/receipt.ts';
 import type { PaymentRow } from '../store/store.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import type { ArrivingPayment } from './payment-check.ts';
@@ -47,13 +47,20 @@ export async function keepEvidence(
 }
 
 /**
- * Why the issuer refuses a payment with a coin that is spent, returned or expired. Where another
- * payment had the coin and this signature is the card's, too, the card was copied or is broken.
+ * What the operator should know of a payment with a coin that is spent, returned or expired. Where
+ * another payment had the coin, the card was copied or is broken: whether it made this signature,
+ * too, tells which.
  */
-export async function judgeSpentAgain(
+export async function noteSpentAgain(
   { store, primitives, log }: Pick<TollContext, 'store' | 'primitives' | 'log'>,
   { paymentId, payment }: ArrivingPayment,
-): Promise<Reason> {
+): Promise<void> {
+  const user = payment.quote.payer;
+  const [coin] = await store.coins([payment.coin.body.coinId]);
+  if (coin?.paymentId === undefined) {
+    log.notice('warn', paymentId, 'its coin was given back or has expired', { user });
+    return;
+  }
   const { payerCertificate } = payment;
   const isSigned =
     payerCertificate !== undefined &&
@@ -61,16 +68,11 @@ export async function judgeSpentAgain(
       payment,
       primitives.verifyingKey(parseCertificate(payerCertificate).publicKey),
     );
-  if (!isSigned) return 'verification-failed';
-  const [coin] = await store.coins([payment.coin.body.coinId]);
-  const user = payment.quote.payer;
-  if (coin?.paymentId === undefined) {
-    log.notice('warn', paymentId, 'its coin was given back or has expired', { user });
-  } else {
-    const first = toHex(coin.paymentId);
-    log.notice('warn', paymentId, 'its card had paid with this coin before', { user, first });
-  }
-  return 'coin-not-unspent';
+  log.notice('warn', paymentId, 'its card had paid with this coin before', {
+    user,
+    first: toHex(coin.paymentId),
+    signature: isSigned ? 'holds' : 'does not hold',
+  });
 }
 
 /** The first one stands (I31); the last station signed another one, too. */

@@ -31,7 +31,12 @@ it(
     const kept = await road.payment('q1', paymentId, 'refused');
     expect(kept.payer).toBe(alice.name);
     const note = road.station('q1').log.lines.find(({ msg }) => msg.includes('had paid with'));
-    expect(note).toMatchObject({ user: alice.name, paymentId, first: first.paymentId });
+    expect(note).toMatchObject({
+      user: alice.name,
+      paymentId,
+      first: first.paymentId,
+      signature: 'holds',
+    });
     expect(await road.station('q2').payment(paymentId)).toBeUndefined();
     expect(await road.payment('q2', first.paymentId, 'delivered')).toBeDefined();
   }),

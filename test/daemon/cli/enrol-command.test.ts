@@ -235,7 +235,7 @@ describe('keytolld account show', () => {
     expect((await show()).out).toMatch(/, card enrolled, its key taken on trust$/m);
   });
 
-  it('flags a card that signed a payment with a coin which it had paid before', async () => {
+  it('flags a card that paid with a coin which it had paid with before', async () => {
     const store = await openStationStore(readStationConfig(config), entropy);
     const coin = await payerWithCoin(store, 'a');
     const [first, second] = [issuerPayment('a', coin), issuerPayment('b', coin)];
