@@ -133,6 +133,7 @@ const changing: ReadonlySet<ErrandName> = new Set([
   'buy',
   'exchange',
   'refund',
+  'renew',
   'pay',
   'erase-key',
 ]);

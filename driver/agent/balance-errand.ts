@@ -3,6 +3,8 @@ import { matchPool } from './catch-up.ts';
 import { granted } from './granted.ts';
 import type { Host } from './host.ts';
 import { expired, held } from './order-errands.ts';
+import { isoTime } from './payment-errands.ts';
+import { ending } from './renewal.ts';
 
 /** Account, coins and room for coins, as station and card say now. */
 export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
@@ -12,6 +14,8 @@ export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
   const { coinsCapacity } = await desk.card.applicationInfo();
   const values = held(host).map(({ coin }) => coin.body.value);
   const gone = expired(host).map(({ coin }) => coin.body.value);
+  const soon = ending(host).map(({ coin }) => coin.body);
+  const first = soon[0];
   const counts = new Map<bigint, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   const denominations = [...counts]
@@ -26,6 +30,11 @@ export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
     coinsCapacity,
     expired: { coins: gone.length, value: sumOf(gone).toString() },
     denominations,
+    ending: {
+      coins: soon.length,
+      value: sumOf(soon.map(({ value }) => value)).toString(),
+      ...(first !== undefined && { first: isoTime(first.expiry) }),
+    },
   };
 }
 

@@ -19,6 +19,9 @@ const suite = z.enum(['aes', 'otp-secret', 'otp']);
 const base64 = z.base64();
 const reference = z.string().min(1).max(limits.pinBytesMost);
 
+/** As long as any coin lives (`daemon/station/config.ts` allows ten years). */
+export const renewDaysMost = 3_650;
+
 const orderLine = z.object({ value: amount, count: z.int().min(1).max(limits.orderCoins) });
 const orderLines = z.array(orderLine).min(1).max(limits.orderLines);
 const billLine = z.object({ station: z.string(), fee: amount });
@@ -69,6 +72,8 @@ const balance = z.object({
   expired: z.object({ coins: z.int(), value: amount }),
   coinsCapacity: z.int(),
   denominations: z.array(denomination),
+  /** Near their end, `first` of them at that time: exchanged by themselves, or by `renew`. */
+  ending: z.object({ coins: z.int(), value: amount, first: z.string().optional() }),
 });
 const order = z.object({
   orderId,
@@ -136,6 +141,11 @@ export const errands = {
   buy: { params: z.object({ lines: orderLines }), result: order },
   exchange: { params: z.object({ lines: orderLines }), result: order },
   refund: { params: z.object({ lines: orderLines }), result: order },
+  renew: {
+    params: z.object({ withinDays: z.int().min(0).max(renewDaysMost).optional() }),
+    /** `left`: near their end still, because they end too soon or an order waits for its end. */
+    result: z.object({ coins: z.int(), value: amount, currency: z.string(), left: z.int() }),
+  },
   quote: {
     params: z.object({
       payee: user,

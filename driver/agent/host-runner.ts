@@ -15,29 +15,31 @@ import { cardInfo, changePin, connect, initialiseCard, unblockPin } from './card
 import { eraseKey, keys, receive, send } from './key-errands.ts';
 import { buy, exchange, refund } from './order-errands.ts';
 import { pay, payments, quote, showQuote } from './payment-errands.ts';
+import { renew, renewUnasked } from './renewal.ts';
 import { checkSignatures } from './signature-errand.ts';
 
-type Carry = {
-  readonly [N in ErrandName]: (
-    host: Host,
-    params: ErrandParams<N>,
-    onProgress: (progress: ErrandProgress) => void,
-  ) => ErrandResult<N> | Promise<ErrandResult<N>>;
-};
+type Errand<N extends ErrandName> = (
+  host: Host,
+  params: ErrandParams<N>,
+  onProgress: (progress: ErrandProgress) => void,
+) => ErrandResult<N> | Promise<ErrandResult<N>>;
+
+type Carry = { readonly [N in ErrandName]: Errand<N> };
 
 const carry: Carry = {
   'card-info': cardInfo,
   'card-init': initialiseCard,
   'pin-change': changePin,
   'pin-unblock': unblockPin,
-  connect,
-  balance,
-  buy,
+  connect: renewedBefore(connect),
+  balance: renewedBefore(balance),
+  buy: renewedAfter(buy),
   exchange,
   refund,
+  renew,
   quote,
   'show-quote': showQuote,
-  pay,
+  pay: renewedAfter(pay),
   payments,
   keys,
   'erase-key': eraseKey,
@@ -45,6 +47,23 @@ const carry: Carry = {
   send,
   receive,
 };
+
+/** Coins near their end are looked after where no agent does it, by commands that use them. */
+function renewedBefore<N extends ErrandName>(errand: Errand<N>): Errand<N> {
+  return async (host, params, onProgress) => {
+    await renewUnasked(host);
+    return errand(host, params, onProgress);
+  };
+}
+
+/** Only then: a quote does not wait, and what has been paid is told whatever comes of this. */
+function renewedAfter<N extends ErrandName>(errand: Errand<N>): Errand<N> {
+  return async (host, params, onProgress) => {
+    const result = await errand(host, params, onProgress);
+    await renewUnasked(host).catch(() => undefined);
+    return result;
+  };
+}
 
 /** Runs errands on a host of this process. The host stays its owner's. */
 export class HostRunner implements ErrandRunner {

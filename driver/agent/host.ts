@@ -10,6 +10,7 @@ import { connectCard } from '../reader/connect-card.ts';
 import type { Reader } from '../reader/connection.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 import type { Wallet } from '../wallet/wallet.ts';
+import type { ErrandError } from './errand-error.ts';
 import { HomeDesk } from './home-desk.ts';
 import { HostError } from './host-error.ts';
 
@@ -23,6 +24,8 @@ export interface HostOptions {
   readonly deskSocket?: (url: string, clock: Clock) => Promise<DeskSocket>;
   /** How long an errand waits for a card to be inserted. Default 10 s. */
   readonly cardWaitMs?: number;
+  /** Coins that end within so many days are exchanged unasked; 0: none are. Default 30. */
+  readonly renewDays?: number;
 }
 
 export type HostEvent =
@@ -35,6 +38,13 @@ export type HostEvent =
       readonly loaded: bigint;
       readonly of: bigint;
     }
+  | {
+      readonly kind: 'coins-renewed';
+      readonly coins: number;
+      readonly value: bigint;
+      readonly currency: string;
+    }
+  | { readonly kind: 'renewal-failed'; readonly failure: ErrandError }
   | { readonly kind: 'concluded'; readonly payment: WalletPayment };
 
 /** A session and the connection that it lives on. */
@@ -54,6 +64,7 @@ export class Host {
   readonly entropy: Entropy;
   readonly primitives: Primitives;
   readonly deskSocket: (url: string, clock: Clock) => Promise<DeskSocket>;
+  readonly renewDays: number;
   readonly #reader: Reader;
   readonly #cardWaitMs: number;
   readonly #listeners = new Set<(event: HostEvent) => void>();
@@ -72,6 +83,7 @@ export class Host {
     this.deskSocket = options.deskSocket ?? openDeskSocket;
     this.#reader = options.reader;
     this.#cardWaitMs = options.cardWaitMs ?? 10_000;
+    this.renewDays = options.renewDays ?? 30;
   }
 
   get readerName(): string {

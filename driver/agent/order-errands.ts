@@ -64,6 +64,17 @@ export async function exchangeFor(
     throw new HostError('bad-params', `an exchange has at most ${limits.orderLines} lines`);
   }
   await requireRoom(desk, countOf(lines) - given.length);
+  return exchangeCoins(host, desk, given, lines, onProgress);
+}
+
+/** These coins for new ones of the same sum, for callers that have their turn and the room. */
+export function exchangeCoins(
+  host: Host,
+  desk: HomeDesk,
+  given: readonly WalletCoin[],
+  lines: readonly OrderLine[],
+  onProgress: Progress = () => undefined,
+): Promise<ErrandResult<'exchange'>> {
   const retirement = retire(host, 'exchange', given);
   const order = { orderId: retirement.orderId, kind: 'exchange', lines, retirement } as const;
   return placeOrder(host, desk, order, onProgress);
@@ -99,7 +110,7 @@ function unspent(host: Host): readonly WalletCoin[] {
   return host.wallet.coins.onCard().filter(({ state }) => state === 'held');
 }
 
-function nowSeconds({ clock }: Host): bigint {
+export function nowSeconds({ clock }: Host): bigint {
   return BigInt(Math.floor(clock.nowMs() / 1_000));
 }
 

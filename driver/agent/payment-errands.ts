@@ -4,6 +4,7 @@ import { DeskError } from '../desk/desk-error.ts';
 import type { DeskRefusal } from '../desk/desk-requests.ts';
 import { invalid } from '../desk/host-trust.ts';
 import { checkQuote } from '../desk/quote-check.ts';
+import type { WalletCoin } from '../wallet/wallet-coins.ts';
 import { WalletError } from '../wallet/wallet-error.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 import type { WalletQuote } from '../wallet/wallet-quotes.ts';
@@ -88,7 +89,7 @@ async function authoriseAndPay(
   // Authorised before, the card may have signed already; then only the station can tell.
   if (found.state !== 'authorised') {
     requireFresh(host, terms.expiry);
-    await requireCoin(host, desk, billTotal(terms.bill), exchange);
+    await requireCoin(host, desk, terms, exchange);
   }
   host.wallet.quotes.authorise(quoteDigest, host.clock.nowMs());
   await desk.card.authorise('pay', quoteDigest);
@@ -167,11 +168,12 @@ function requireCheap(
 async function requireCoin(
   host: Host,
   desk: HomeDesk,
-  total: bigint,
+  terms: QuoteBody,
   exchange: boolean,
 ): Promise<void> {
+  const total = billTotal(terms.bill);
+  if (matching(host, terms).length > 0) return;
   const coins = held(host);
-  if (coins.some(({ coin }) => coin.body.value === total)) return;
   if (exchange) {
     await exchangeFor(host, desk, [{ value: total, count: 1 }]);
     return;
@@ -180,10 +182,20 @@ async function requireCoin(
     a < b ? -1 : 1,
   );
   const list = values.length === 0 ? 'none' : `coins of ${values.join(', ')}`;
+  if (values.includes(total)) {
+    const words = `the coins of ${total} minor units end before the quote does`;
+    throw new HostError('no-matching-coin', `${words}, and pay it no more`);
+  }
   throw new HostError(
     'no-matching-coin',
     `no coin of exactly ${total} minor units; the card holds ${list}`,
   );
+}
+
+/** `card.md`, PAY: the card takes no coin that ends before the quote, failure 36. */
+function matching(host: Host, { bill, expiry }: QuoteBody): readonly WalletCoin[] {
+  const total = billTotal(bill);
+  return held(host).filter(({ coin: { body } }) => body.value === total && body.expiry > expiry);
 }
 
 /** Whatever is known at the deadline: a payment without verdict goes on without us. */
@@ -266,7 +278,7 @@ function describeQuote(host: Host, found: WalletQuote): ErrandResult<'quote'> {
     minimumSuite: terms.minimumSuite,
     expires: isoTime(terms.expiry),
     deliveryDeadline: isoTime(terms.deliveryDeadline),
-    matchingCoins: held(host).filter(({ coin }) => coin.body.value === total).length,
+    matchingCoins: matching(host, terms).length,
   };
 }
 
@@ -293,7 +305,7 @@ function describeBill(bill: readonly BillLine[]): { station: string; fee: string
 }
 
 /** Unix seconds beyond what a date can say are shown as the last moment that it can. */
-function isoTime(seconds: bigint): string {
+export function isoTime(seconds: bigint): string {
   const most = 8_640_000_000_000n;
   return new Date(Number(seconds > most ? most : seconds) * 1_000).toISOString();
 }

@@ -7,9 +7,11 @@ import type { ErrandError } from '../agent/errand-error.ts';
 import { HostError } from '../agent/host-error.ts';
 import { HostRunner } from '../agent/host-runner.ts';
 import { keepConnected, type KeptConnection } from '../agent/keep-connected.ts';
+import { keepRenewing } from '../agent/renewal.ts';
 import type { CommandSetting } from './command-setting.ts';
 import { withAdvice } from './advice.ts';
 import type { Cli } from './program.ts';
+import { renewalWords } from './renewal-words.ts';
 import { untilInterrupted } from './signals.ts';
 
 export function addAgentCommand(cli: Cli): void {
@@ -30,11 +32,13 @@ async function serve(setting: CommandSetting): Promise<undefined> {
   const server = await AgentServer.listen(walletFolder, new HostRunner(host), reader);
   const ended = untilInterrupted();
   const fallSilent = tellOf(host, setting, server.path);
+  const renewing = keepRenewing(host);
   const { refused, kept } = keepTelling(host, setting);
   try {
     await Promise.race([ended, refused]);
   } finally {
     kept.stop();
+    renewing.stop();
     // That it ends is no news to whoever ended it.
     fallSilent();
     await server.close();
@@ -105,6 +109,9 @@ function wordsOf(event: HostEvent): string | undefined {
       return `Card: ${event.detail}`;
     case 'coins-loaded':
       return `Coins: ${event.loaded} of ${event.of}`;
+    case 'coins-renewed':
+    case 'renewal-failed':
+      return renewalWords(event);
     case 'concluded': {
       const { paymentId, role, standing, payment } = event.payment;
       const peer = role === 'payer' ? payment.quote.payee : payment.quote.payer;

@@ -19,6 +19,7 @@ import type { Reader } from '../reader/connection.ts';
 import { openReader } from '../reader/open-reader.ts';
 import { wholeReaderSpec } from '../reader/reader-spec.ts';
 import { Wallet } from '../wallet/wallet.ts';
+import { renewalWords } from './renewal-words.ts';
 import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -29,6 +30,7 @@ export interface CommonOptions {
   readonly pin?: string;
   readonly pinFile?: string;
   readonly json?: boolean;
+  readonly renewDays?: number;
 }
 
 /**
@@ -126,6 +128,7 @@ export class CommandSetting {
       clock: systemClock,
       entropy: systemEntropy,
       primitives: noblePrimitives,
+      ...(this.#options.renewDays !== undefined && { renewDays: this.#options.renewDays }),
     });
     this.#closing.push(() => host.close());
     return host;
@@ -155,7 +158,12 @@ export class CommandSetting {
       }
       return agent;
     }
-    return new HostRunner(await this.openHost(name === 'card-init'));
+    const host = await this.openHost(name === 'card-init');
+    host.watch((event) => {
+      const words = renewalWords(event);
+      if (words !== undefined) this.terminal.note(words);
+    });
+    return new HostRunner(host);
   }
 }
 

@@ -1,8 +1,8 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { counted } from '../../applet-spec/counted.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
-import type { ErrandProgress, ErrandResult } from '../agent/errands.ts';
+import { renewDaysMost, type ErrandProgress, type ErrandResult } from '../agent/errands.ts';
 import type { CommandSetting } from './command-setting.ts';
 import type { Cli } from './program.ts';
 import { UsageError } from './usage-error.ts';
@@ -39,6 +39,13 @@ export function addMoneyCommands(cli: Cli): void {
     .action((given: string[], _options, command: Command) =>
       cli.perform(command, (setting) => order(setting, 'refund', given)),
     );
+  program
+    .command('renew')
+    .description('exchange coins near their end for new ones of the same values, as an agent does')
+    .option('--within <days>', 'those that end within so many days', parseDays)
+    .action((options: { readonly within?: number }, command: Command) =>
+      cli.perform(command, (setting) => renew(setting, options.within)),
+    );
 }
 
 const orderWords = { buy: 'Bought', exchange: 'Exchanged for', refund: 'Gave back' } as const;
@@ -64,6 +71,16 @@ async function order(
     const account = formatMoney(result.balance, result.currency);
     const coins = counted(result.coins, 'coin');
     return `${orderWords[kind]} ${coins} worth ${value}; account ${account}.`;
+  });
+}
+
+async function renew(setting: CommandSetting, within?: number): Promise<undefined> {
+  const result = await setting.run('renew', within === undefined ? {} : { withinDays: within });
+  setting.print(result, () => {
+    const { coins, value, currency, left } = result;
+    const done = coins === 0 ? 'No coin was exchanged' : `New: ${moneyIn(value, currency, coins)}`;
+    const still = left === 0 ? '' : `; near their end still: ${counted(left, 'coin')}`;
+    return `${done}${still}.`;
   });
 }
 
@@ -95,11 +112,31 @@ async function balance(setting: CommandSetting): Promise<undefined> {
               `${counted(expired.coins, 'coin')}: ` +
               'the station takes them off the card and pays their value back to the account',
           ]),
+      ...endingLines(result),
       ...result.denominations.map(
         ({ value, count }) => `  ${String(count).padStart(5)} of ${formatMoney(value, currency)}`,
       ),
     ].join('\n'),
   );
+}
+
+/** Also of what could not be exchanged unasked: which command does it, or says why it cannot. */
+function endingLines({ ending, currency }: ErrandResult<'balance'>): string[] {
+  if (ending.first === undefined) return [];
+  const day = ending.first.slice(0, 10);
+  const worth = moneyIn(ending.value, currency, ending.coins);
+  return [`Ending   ${worth}, from ${day} on: \`keytoll renew\` exchanges them for new ones`];
+}
+
+function moneyIn(value: string, currency: string, coins: number): string {
+  return `${formatMoney(value, currency)} in ${counted(coins, 'coin')}`;
+}
+
+/** Commander's parser of a number of days. */
+export function parseDays(text: string): number {
+  const days = /^(?:0|[1-9][0-9]{0,3})$/.test(text) ? Number(text) : Number.NaN;
+  if (days <= renewDaysMost) return days;
+  throw new InvalidArgumentError(`expected a number of days, 0 to ${renewDaysMost}`);
 }
 
 /** `20x30`: twenty coins of thirty minor units. */

@@ -7,7 +7,7 @@ import { addCardCommands } from './card-commands.ts';
 import { CommandSetting, type CommonOptions } from './command-setting.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addKeyCommands } from './key-commands.ts';
-import { addMoneyCommands } from './money-commands.ts';
+import { addMoneyCommands, parseDays } from './money-commands.ts';
 import { addPaymentCommands } from './payment-commands.ts';
 import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
@@ -75,6 +75,11 @@ function newProgram(terminal: Terminal): Command {
     )
     .option('--pin <pin>', 'PIN of the card (or --pin-file, or KEYTOLL_PIN)')
     .option('--pin-file <file>', 'file that holds the PIN')
+    .option(
+      '--renew-days <days>',
+      'coins that end within so many days are exchanged for new ones; 0: none unasked (default 30)',
+      parseDays,
+    )
     .option('--json', 'print one JSON object: amounts in minor units, IDs in hexadecimal')
     .addHelpText('after', exitCodesHelp)
     .configureOutput({

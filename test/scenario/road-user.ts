@@ -6,6 +6,7 @@ import { Host, type HostEvent, type HostOptions } from '../../driver/agent/host.
 import { HostRunner } from '../../driver/agent/host-runner.ts';
 import { keepConnected, type KeptConnection } from '../../driver/agent/keep-connected.ts';
 import type { ErrandName, ErrandParams, ErrandResult } from '../../driver/agent/errands.ts';
+import { keepRenewing } from '../../driver/agent/renewal.ts';
 import { systemEntropy } from '../../driver/entropy.ts';
 import type { Reader } from '../../driver/reader/connection.ts';
 import { Wallet } from '../../driver/wallet/wallet.ts';
@@ -40,6 +41,8 @@ export interface RoadUserSeams extends CardSlotSeams {
   readonly deskSocket?: HostOptions['deskSocket'];
   /** Who made the card; without one it has no device key. */
   readonly maker?: CardEquipper;
+  /** As `keytoll --renew-days` says. */
+  readonly renewDays?: number;
 }
 
 /** A user's machine: a card in a reader, a wallet on disk, and a host as the agent runs it. */
@@ -58,6 +61,7 @@ export class RoadUser {
   #wallet: Wallet;
   #runner: HostRunner;
   #kept: KeptConnection | undefined;
+  #renewing: KeptConnection | undefined;
 
   private constructor(
     who: { readonly name: string; readonly station: RoadStation; readonly folder: string },
@@ -125,6 +129,7 @@ export class RoadUser {
 
   /** What the agent does: comes back whenever card or station were away. */
   stayConnected(): void {
+    this.#renewing ??= keepRenewing(this.host);
     this.#kept ??= keepConnected(this.host);
   }
 
@@ -188,6 +193,8 @@ export class RoadUser {
   async leave(): Promise<void> {
     this.#kept?.stop();
     this.#kept = undefined;
+    this.#renewing?.stop();
+    this.#renewing = undefined;
     await this.host.close();
     this.#wallet.close();
   }
@@ -249,9 +256,10 @@ export class RoadUser {
   }
 
   #newHost(): Host {
-    const { clock, primitives, entropy = systemEntropy, deskSocket } = this.#seams;
+    const { clock, primitives, entropy = systemEntropy, deskSocket, renewDays } = this.#seams;
     return new Host({
       ...(deskSocket && { deskSocket }),
+      ...(renewDays !== undefined && { renewDays }),
       wallet: this.#wallet,
       reader: this.reader,
       clock,

@@ -10,7 +10,6 @@ import { opensslPrimitives } from '../../daemon/openssl-primitives.ts';
 import { makeSymmetricKey } from '../../daemon/station/key-files.ts';
 import type { PaymentRow, PaymentState } from '../../daemon/store/store.ts';
 import type { CardEquipper } from '../../emulator/card/card-maker.ts';
-import type { ApduProfile } from '../../emulator/card/atr.ts';
 import type { PrivatePcscd } from '../../emulator/card/private-pcscd.ts';
 import type { Needle } from '../../emulator/demo/recorder-needles.ts';
 import { blindSpots, searchRecordings, type Finding } from '../../emulator/demo/recorder-search.ts';
@@ -34,11 +33,11 @@ import {
   type Topology,
 } from './road-plan.ts';
 import { RoadStation, usableLinks } from './road-station.ts';
-import { homeOf, RoadUser } from './road-user.ts';
+import { homeOf, RoadUser, type RoadUserSeams } from './road-user.ts';
 import { RoadWire } from './road-wire.ts';
 import { expectSoundBooks } from './sound-books.ts';
 
-export interface RoadOptions {
+export interface RoadOptions extends Pick<RoadUserSeams, 'cardProfile' | 'renewDays'> {
   /** Default 3. */
   readonly stations?: number;
   /** Default `chain`. */
@@ -56,8 +55,6 @@ export interface RoadOptions {
    * users' cards are in its readers, with the recorder before them. Default: no wire.
    */
   readonly cards?: 'wired' | PrivatePcscd;
-  /** Default: T=1 with extended length. */
-  readonly cardProfile?: ApduProfile;
   /** Wraps the cryptography of stations, cards and hosts alike. */
   readonly primitives?: (sound: Primitives) => Primitives;
   /** QKD bits that each end of a link holds ahead of need; default as stations are configured. */
@@ -194,7 +191,7 @@ export class Road {
 
   /** A further user, who is not at the desk yet. */
   async join(name: string, maker?: CardEquipper): Promise<RoadUser> {
-    const { cards, cardProfile, primitives = asTheyAre } = this.#options;
+    const { cards, cardProfile, primitives = asTheyAre, renewDays } = this.#options;
     const recorder = cards === undefined ? {} : { recorder: this.recorder };
     const pcscd = typeof cards === 'object' ? { pcscd: pcscdSlot(cards, this.#slotsTaken++) } : {};
     const user = await RoadUser.join(name, this.station(homeOf(name)), join(this.folder, name), {
@@ -204,6 +201,7 @@ export class Road {
       ...recorder,
       ...pcscd,
       ...(maker !== undefined && { maker }),
+      ...(renewDays !== undefined && { renewDays }),
     });
     this.users.push(user);
     return user;

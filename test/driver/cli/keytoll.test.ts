@@ -32,6 +32,8 @@ describe('a command line that says something impossible ends with 2 and one line
     [['quote', 'bob'], /"bob" is no user name: expected name@station, such as bob@q3/],
     [['quote', 'bob@q3', '--avoid', 'Q 2'], /"Q 2" is no station name/],
     [['quote', 'bob@q3', '--minimum-suite', 'none'], /Allowed choices are aes, otp-secret, otp/],
+    [['renew', '--within', 'soon'], /expected a number of days, 0 to 3650/],
+    [['balance', '--renew-days', '3651'], /expected a number of days, 0 to 3650/],
     [['pay'], /name either a payee or, with --quote, a quote/],
     [['pay', 'bob@q3', '--quote', '00'.repeat(16)], /name either/],
     [['pay', 'bob@q3'], /use --yes/],
@@ -192,6 +194,23 @@ describe('commands with an agent', () => {
     expect(bench.desk.records).toEqual([]);
     const agreed = await run(['pay', 'bob@q2'], new TestTerminal('y'));
     expect(agreed.exitCode).toBe(0);
+  });
+
+  it('exchange coins near their end, and tell of those that are', async () => {
+    bench.papers.coinLifeSeconds = 4_000n;
+    await run(['buy', '2x30', '1x40']);
+    const none = await run(['renew']);
+    expect(none.terminal.out).toEqual(['No coin was exchanged.']);
+    const all = await run(['renew', '--within', '1']);
+    expect(all.terminal.out).toEqual(['New: EUR 1.00 in 3 coins.']);
+    bench.desk.script.refuse.set('exchange', { code: 'no-coin-secrets', message: 'Not now.' });
+    const { closed } = await bench.host.desk();
+    bench.clock.advance(3_500_000);
+    await closed;
+    const { terminal } = await run(['balance']);
+    expect(terminal.out[0]).toMatch(
+      /^Ending {3}EUR 1\.00 in 3 coins, from \d{4}-\d\d-\d\d on: `keytoll renew` exchanges them/m,
+    );
   });
 
   it('pay nothing that is dearer than allowed, and ask nobody about it', async () => {

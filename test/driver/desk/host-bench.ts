@@ -86,11 +86,11 @@ export class HostBench {
   }
 
   /** As if the program had ended and been started again. */
-  async restart(): Promise<void> {
+  async restart(renewDays?: number): Promise<void> {
     await this.host.close();
     this.wallet.close();
     this.wallet = Wallet.open(this.folder);
-    this.host = this.#newHost();
+    this.host = this.#newHost(renewDays);
     this.runner = new HostRunner(this.host);
   }
 
@@ -127,8 +127,9 @@ export class HostBench {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #newHost(): Host {
+  #newHost(renewDays?: number): Host {
     const { wallet, reader, clock } = this;
-    return new Host({ wallet, reader, clock, entropy: this.#entropy, primitives });
+    const renewal = renewDays === undefined ? {} : { renewDays };
+    return new Host({ wallet, reader, clock, entropy: this.#entropy, primitives, ...renewal });
   }
 }

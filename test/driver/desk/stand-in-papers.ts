@@ -58,6 +58,8 @@ export class Papers {
   readonly q2Document: Uint8Array;
   readonly userCertificates = new Map<UserName, Uint8Array>();
   crl: Uint8Array;
+  /** How long the coins issued from now on are good. */
+  coinLifeSeconds = 1_000_000n;
   readonly #clock: Clock;
   readonly #entropy: Entropy;
   readonly #folder: string;
@@ -103,7 +105,7 @@ export class Papers {
   issueCoin(value: bigint, key = coinKey): Issued {
     const coinId = makeCoinId(this.#clock.nowMs(), this.#entropy.randomBytes(10));
     const secret = this.#entropy.randomBytes(32);
-    const expiry = this.nowSeconds + 1_000_000n;
+    const expiry = this.nowSeconds + this.coinLifeSeconds;
     const commitment = commitmentOf(primitives, coinId, secret);
     const body = { ...headNow, network, coinId, issuer: q1, value, currency: euro };
     return {
