@@ -13,14 +13,20 @@ interface Waiting<I, O> {
 
 export class Batch<I, O> {
   readonly #work: (items: readonly I[]) => Promise<readonly O[]>;
+  readonly #isOfOne: (fault: unknown) => boolean;
   #waiting: Waiting<I, O>[] = [];
   #running: Promise<void> | undefined;
 
   /**
    * `work` gives one outcome per item, in order; where it throws, every item of the batch rejects.
+   * With a fault that is `isOfOne` of them each is worked on alone first, so that it is its own.
    */
-  constructor(work: (items: readonly I[]) => Promise<readonly O[]>) {
+  constructor(
+    work: (items: readonly I[]) => Promise<readonly O[]>,
+    isOfOne: (fault: unknown) => boolean = () => false,
+  ) {
     this.#work = work;
+    this.#isOfOne = isOfOne;
   }
 
   /** How many wait for a batch; for back-pressure. */
@@ -43,19 +49,26 @@ export class Batch<I, O> {
   async #run(): Promise<void> {
     await nextTurn();
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, batchMost);
-      try {
-        const outcomes = await this.#work(batch.map((waiting) => waiting.item));
-        batch.forEach(({ resolve, reject }, i) => {
-          const outcome = outcomes[i];
-          if (outcome === undefined) reject(new RangeError('a batch gave too few outcomes'));
-          else resolve(outcome);
-        });
-      } catch (fault) {
+      await this.#workOn(this.#waiting.splice(0, batchMost));
+    }
+    this.#running = undefined;
+  }
+
+  async #workOn(batch: readonly Waiting<I, O>[]): Promise<void> {
+    try {
+      const outcomes = await this.#work(batch.map((waiting) => waiting.item));
+      batch.forEach(({ resolve, reject }, i) => {
+        const outcome = outcomes[i];
+        if (outcome === undefined) reject(new RangeError('a batch gave too few outcomes'));
+        else resolve(outcome);
+      });
+    } catch (fault) {
+      if (batch.length > 1 && this.#isOfOne(fault)) {
+        for (const one of batch) await this.#workOn([one]);
+      } else {
         for (const { reject } of batch) reject(fault);
       }
     }
-    this.#running = undefined;
   }
 }
 

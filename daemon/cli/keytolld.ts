@@ -8,6 +8,7 @@ import { registerKeysCommand } from './keys-command.ts';
 import { registerPaymentsCommand } from './payment-command.ts';
 import { bearClosedOutput, endWith } from './program-end.ts';
 import { registerQkdCommand } from './qkd-command.ts';
+import { registerQuarantineCommands } from './quarantine-command.ts';
 import { registerSettleCommands } from './settle-command.ts';
 import { registerStationCommands } from './station-command.ts';
 
@@ -20,6 +21,7 @@ const program = new Command('keytolld')
 registerStationCommands(program);
 registerAccountCommands(program);
 registerPaymentsCommand(program);
+registerQuarantineCommands(program);
 registerSettleCommands(program);
 registerAuditCommand(program);
 registerCaCommand(program);

@@ -4,13 +4,14 @@ import { formatMoney } from '../../applet-spec/money.ts';
 import { expiryWords } from '../station/expiries.ts';
 import type { AdminStatus } from '../station/admin-socket.ts';
 import type { DoubtfulStatus, RecoveryStatus } from '../station/recovery-part.ts';
+import type { QuarantineCount } from '../store/quarantine-store.ts';
 import type { PositionStatus, StationStatus } from '../station/station-status.ts';
 
 type LinkStatus = StationStatus['links'][number];
 
 export function statusLines(status: AdminStatus): string[] {
   const { station, network, currency, uptimeSeconds, usersAtDesk, crl } = status;
-  const { links, positions, disk, refused, log, recovery, doubtful, expiries } = status;
+  const { links, positions, disk, refused, log, recovery, doubtful, quarantine, expiries } = status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
@@ -22,6 +23,7 @@ export function statusLines(status: AdminStatus): string[] {
     ...logLines(log),
     ...(recovery === undefined ? [] : recoveryLines(recovery)),
     ...doubtfulLines(doubtful),
+    ...quarantine.flatMap(quarantineLines),
     ...refused.map(
       ({ who, perHour, until }) =>
         `no payment of ${who} before ${until}: more than ${perHour} an hour were not delivered`,
@@ -86,6 +88,23 @@ function doubtfulLines({ payments, payees }: DoubtfulStatus): string[] {
       `the cards of their payees can tell: ${names.join(', ')}${rest}`,
     '  have these users connect their cards, and the payments end by themselves; a card that is ' +
       'lost is replaced with `keytolld enrol --replace`, and its payments end undelivered',
+  ];
+}
+
+function quarantineLines({ peer, counted: failing, quarantined }: QuarantineCount): string[] {
+  return [
+    ...(quarantined === 0
+      ? []
+      : [
+          `QUARANTINED: ${counted(quarantined, 'record')} of ${peer} that could not be handled: ` +
+            '`keytolld quarantine list` says why',
+        ]),
+    ...(failing === 0
+      ? []
+      : [
+          `${counted(failing, 'record')} of ${peer} could not be handled; ` +
+            'each is tried again on the next connection',
+        ]),
   ];
 }
 

@@ -67,7 +67,8 @@ export const frameItem = choice({
   /** The last: why this end closes the link. */
   bye: element(0x69, struct({ why: element(0x80, text(256)) })),
   /**
-   * These rows say nothing that this station understands; they stay with their sender's operator.
+   * These rows say nothing that this station understands; they stay in their sender's outbox, until
+   * they are confirmed because this station has quarantined them.
    */
   notUnderstood: element(0x6a, rowIds(linkLimits.itemRowIds)),
 });

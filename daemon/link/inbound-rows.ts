@@ -2,6 +2,7 @@
  * Rows on their way in: their keys are claimed, a frame's at once, their covers taken off, and the
  * relay gets them in the order in which they were sent.
  */
+import { wipe } from '../../applet-spec/bytes.ts';
 import type { Suite } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { KeyClaim, TakenBits } from '../qkd/reservoir.ts';
@@ -9,7 +10,7 @@ import { wireMessage } from '../wire/wire-message.ts';
 import { LinkError } from './link-error.ts';
 import { linkLimits } from './link-limits.ts';
 import { linkRecord, type LinkRecord } from './link-record.ts';
-import type { InboundRecord } from './links.ts';
+import type { FailedRow, InboundRecord } from './links.ts';
 import { claimPatiently, type ClaimContext, type Unfetchable } from './patient-claim.ts';
 import { claimsOf, coverName, openRecord } from './record-cover.ts';
 import type { RowMemory } from './row-memory.ts';
@@ -27,12 +28,14 @@ export interface InboundContext extends ClaimContext {
   /** Repetitions of rows that are durable here. */
   readonly confirmAgain: (rowIds: readonly bigint[]) => void;
   readonly unreadable: (why: Unfetchable, rowIds: readonly bigint[]) => void;
-  readonly notUnderstood: (rowIds: readonly bigint[], cause: unknown) => void;
+  readonly notUnderstood: (rows: readonly FailedRow[]) => void;
   readonly fault: (error: unknown) => void;
 }
 
 interface Row {
   readonly rowId: bigint;
+  /** As it came: a view on its frame. */
+  readonly bytes: Uint8Array;
   readonly record: LinkRecord;
   readonly coverName: string | undefined;
   readonly claims: readonly KeyClaim[];
@@ -55,7 +58,7 @@ export class InboundRows {
 
   /** Rows of one frame. Throws LinkError where the peer breaks the rules of the link. */
   take(arrived: readonly ArrivedRow[]): void {
-    const rows = this.#newRows(arrived.map((row) => this.#decode(row)));
+    const rows = this.#newRows(this.#decoded(arrived));
     // Of the frame: a row is a view on it.
     const bytes = arrived.reduce((sum, { record }) => sum + record.length, 0);
     this.#opening += rows.length;
@@ -83,6 +86,22 @@ export class InboundRows {
     await this.#delivered;
   }
 
+  /** Without those that nobody writes: each is its sender's own fault, and ends no link (46). */
+  #decoded(arrived: readonly ArrivedRow[]): Row[] {
+    const malformed: FailedRow[] = [];
+    const rows: Row[] = [];
+    for (const row of arrived) {
+      try {
+        rows.push(this.#decode(row));
+      } catch (error) {
+        if (!isMalformed(error)) throw error;
+        malformed.push(failedRecord(row.rowId, row.record, error));
+      }
+    }
+    if (malformed.length > 0) this.#context.notUnderstood(malformed);
+    return rows;
+  }
+
   #decode({ rowId, record: bytes }: ArrivedRow): Row {
     let record: LinkRecord;
     try {
@@ -93,7 +112,7 @@ export class InboundRows {
     if (record.kind !== this.#context.suite) {
       throw new LinkError('other-suite', `a record of ${record.kind} on this link`);
     }
-    return { rowId, record, coverName: coverName(record), claims: claimsOf(record) ?? [] };
+    return { rowId, bytes, record, coverName: coverName(record), claims: claimsOf(record) ?? [] };
   }
 
   /** Without the repetitions of rows that were opened on an earlier connection. */
@@ -131,6 +150,7 @@ export class InboundRows {
     if (signal.aborted) return;
     const readable: InboundRecord[] = [];
     const lost: Record<Unfetchable, bigint[]> = { used: [], missing: [] };
+    const failed: FailedRow[] = [];
     let forged: LinkError | undefined;
     for (const { row, bits } of opened) {
       if (typeof bits === 'string') {
@@ -139,24 +159,41 @@ export class InboundRows {
       }
       if (row.coverName !== undefined) memory.opened(row.rowId, row.coverName);
       try {
-        readable.push(this.#open(row, bits));
+        const opened = this.#open(row, bits);
+        if ('cause' in opened) failed.push(opened);
+        else readable.push(opened);
       } catch (error) {
-        if (error instanceof LinkError) forged = error;
-        else notUnderstood([row.rowId], error);
+        if (error instanceof LinkError && !isMalformed(error)) forged = error;
+        else failed.push(failedRecord(row.rowId, row.bytes, error));
       }
     }
     for (const why of ['used', 'missing'] as const) {
       if (lost[why].length > 0) unreadable(why, lost[why]);
     }
+    if (failed.length > 0) notUnderstood(failed);
     if (readable.length > 0) received(readable);
     if (forged !== undefined) throw forged;
   }
 
-  #open(row: Row, bits: readonly TakenBits[]): InboundRecord {
-    const { message, secret } = openRecord(this.#context.primitives, row.record, bits);
-    const decoded = wireMessage.decode(message);
-    return { rowId: row.rowId, message: decoded, ...(secret !== undefined && { secret }) };
+  #open({ rowId, record }: Row, bits: readonly TakenBits[]): InboundRecord | FailedRow {
+    const { message, secret } = openRecord(this.#context.primitives, record, bits);
+    try {
+      const decoded = wireMessage.decode(message);
+      return { rowId, message: decoded, ...(secret !== undefined && { secret }) };
+    } catch (cause) {
+      // Nobody knows what it is the secret of.
+      if (secret !== undefined) wipe(secret);
+      return { rowId, form: 'message', bytes: message.slice(), cause };
+    }
   }
+}
+
+function isMalformed(error: unknown): boolean {
+  return error instanceof LinkError && error.code === 'record-malformed';
+}
+
+function failedRecord(rowId: bigint, bytes: Uint8Array, cause: unknown): FailedRow {
+  return { rowId, form: 'record', bytes: bytes.slice(), cause };
 }
 
 /** As many rows at a time as one claim may name keys for. */

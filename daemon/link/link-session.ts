@@ -12,7 +12,7 @@ import { KeyLife, type RekeyLimits } from './key-life.ts';
 import { asLinkError, LinkError } from './link-error.ts';
 import { linkLimits } from './link-limits.ts';
 import type { StoredRecord } from './link-record.ts';
-import type { InboundRecord, OutboxRecord, Unprotected } from './links.ts';
+import type { FailedRow, InboundRecord, OutboxRecord, Unprotected } from './links.ts';
 import { OutgoingRows } from './outgoing-rows.ts';
 import { claimPatiently } from './patient-claim.ts';
 import type { RowMemory } from './row-memory.ts';
@@ -38,7 +38,9 @@ export interface SessionOptions {
   readonly received: (records: readonly InboundRecord[]) => void;
   readonly confirmed: (rowIds: readonly bigint[]) => void;
   readonly told: (message: Uint8Array) => void;
-  readonly notUnderstood: (where: 'here' | 'there', rowIds: readonly bigint[]) => void;
+  /** Rows of the peer's; and rows of ours, by the peer. */
+  readonly notUnderstood: (rows: readonly FailedRow[]) => void;
+  readonly misunderstood: (rowIds: readonly bigint[]) => void;
   /** Once. `closed` is an ordinary end, `aborted` our own; anything else is a fault to report. */
   readonly ended: (why: LinkError) => void;
 }
@@ -96,9 +98,9 @@ export class LinkSession implements SocketListener {
       unreadable: (why, rowIds) => {
         this.#own({ kind: 'unreadable', content: { why, rowIds } });
       },
-      notUnderstood: (rowIds) => {
-        options.notUnderstood('here', rowIds);
-        this.#own({ kind: 'notUnderstood', content: rowIds });
+      notUnderstood: (rows) => {
+        options.notUnderstood(rows);
+        this.#own({ kind: 'notUnderstood', content: rows.map(({ rowId }) => rowId) });
       },
       onWaiting: (why) => {
         this.#waiting(why);
@@ -201,7 +203,7 @@ export class LinkSession implements SocketListener {
         this.#outgoing.unreadable(item.content.why, item.content.rowIds);
         return;
       case 'notUnderstood':
-        this.#options.notUnderstood('there', item.content);
+        this.#options.misunderstood(item.content);
         return;
       case 'rekey':
         this.#peerRekeys(item.content.epoch, item.content.keyIds);

@@ -28,6 +28,15 @@ export interface InboundRecord {
   readonly secret?: Uint8Array;
 }
 
+/** A row that came and says nothing here. */
+export interface FailedRow {
+  readonly rowId: bigint;
+  /** What its record says, without its coin secret; or the record, which does not open. */
+  readonly form: 'message' | 'record';
+  readonly bytes: Uint8Array;
+  readonly cause: unknown;
+}
+
 export interface LinkStatus {
   readonly peer: StationName;
   readonly suite: Suite;
@@ -45,6 +54,8 @@ export interface LinkListener {
   linkDown(peer: StationName): void;
   /** Records of outbox rows, in the order they were sent; at most 64. */
   received(peer: StationName, records: readonly InboundRecord[]): void;
+  /** Rows that nobody here understands; each may be confirmed all the same. */
+  notUnderstood(peer: StationName, rows: readonly FailedRow[]): void;
   /** The peer holds these rows durably. */
   confirmed(peer: StationName, rowIds: readonly bigint[]): void;
   /** A message that was told, not kept. */

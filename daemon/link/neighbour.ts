@@ -305,9 +305,9 @@ export class Neighbour {
       told: (message) => {
         this.#told(message);
       },
-      notUnderstood: (where, rowIds) => {
-        const message = where === 'here' ? 'sent rows that say nothing here' : 'understands not';
-        log.link('warn', this.name, message, { rows: rowIds.join(' ') });
+      notUnderstood: (rows) => this.#listener?.notUnderstood(this.name, rows),
+      misunderstood: (rowIds) => {
+        log.link('warn', this.name, 'understands not', { rows: rowIds.join(' ') });
       },
       ended: (why) => {
         this.#sessionEnded(session, why, sinceMs);

@@ -6,18 +6,13 @@
  */
 import type { StationName } from '../../applet-spec/names.ts';
 import { paymentIdOf, withoutCertificate } from '../../applet-spec/payment.ts';
-import {
-  receipt as receiptKind,
-  refusal as refusalKind,
-  type Receipt,
-  type Reason,
-  type Refusal,
-} from '../../applet-spec/receipt.ts';
+import { receipt as receiptKind, type Receipt } from '../../applet-spec/receipt.ts';
 import { Batch } from '../batch.ts';
-import type { InboundRecord } from '../link/links.ts';
+import type { FailedRow, InboundRecord } from '../link/links.ts';
 import { StoreError } from '../store/store-error.ts';
-import type { AcceptOutcome, HoldOutcome, NewPayment, PaymentRow } from '../store/store.ts';
+import type { AcceptOutcome, HoldOutcome, NewPayment } from '../store/store.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
+import { advise, takeAdvice } from './advice.ts';
 import type { Issuer } from './issuer.ts';
 import type { LastStation } from './last-station.ts';
 import type { OpenPayment } from './open-payments.ts';
@@ -25,7 +20,8 @@ import { keepContradiction, keepEvidence } from './kept-evidence.ts';
 import { nothingNew, type NothingNew } from './nothing-new.ts';
 import { checkPayment, type ArrivingPayment, type PaymentCheck } from './payment-check.ts';
 import { bytesOf, protectInTime, unprotected, withKeys } from './protect-in-time.ts';
-import { newPayment, signRefusal, storedPayment, type TollContext } from './toll-context.ts';
+import { isOfRecord, type Quarantine } from './quarantine.ts';
+import { newPayment, type TollContext } from './toll-context.ts';
 import type { Verdicts } from './verdicts.ts';
 
 interface Holding {
@@ -49,6 +45,7 @@ export class Carrier {
   readonly #verdicts: Verdicts;
   readonly #lastStation: LastStation;
   readonly #issuer: Issuer;
+  readonly #quarantine: Quarantine;
   readonly #holding = new Map<StationName | undefined, Batch<Holding, Held>>();
   readonly #underWay = new Map<StationName, number>();
   #whenIdle: (() => void)[] = [];
@@ -59,12 +56,14 @@ export class Carrier {
       readonly verdicts: Verdicts;
       readonly lastStation: LastStation;
       readonly issuer: Issuer;
+      readonly quarantine: Quarantine;
     },
   ) {
     this.#context = context;
     this.#verdicts = parts.verdicts;
     this.#lastStation = parts.lastStation;
     this.#issuer = parts.issuer;
+    this.#quarantine = parts.quarantine;
   }
 
   /** Records of a neighbour's outbox. Each is confirmed once what follows from it is durable. */
@@ -80,6 +79,24 @@ export class Carrier {
           this.#leave(peer);
         });
     }
+  }
+
+  /** Rows that say nothing here: no payment is known that could be refused. */
+  notUnderstood(peer: StationName, rows: readonly FailedRow[]): void {
+    if (this.#context.stopping.aborted) return;
+    this.#underWay.set(peer, (this.#underWay.get(peer) ?? 0) + rows.length);
+    for (const row of rows) {
+      this.#failedRow(peer, row)
+        .catch(this.#context.log.fault)
+        .finally(() => {
+          this.#leave(peer);
+        });
+    }
+  }
+
+  /** Out of quarantine, at the operator's wish. */
+  async again(peer: StationName, message: WireMessage): Promise<void> {
+    await this.#handle(peer, { rowId: 0n, message });
   }
 
   async idle(): Promise<void> {
@@ -99,9 +116,13 @@ export class Carrier {
     if (this.#underWay.size === 0) for (const tell of this.#whenIdle.splice(0)) tell();
   }
 
+  async #failedRow(peer: StationName, row: FailedRow): Promise<void> {
+    if (await this.#quarantine.failed(peer, row)) this.#context.links.confirm(peer, [row.rowId]);
+  }
+
   /**
    * True once the record may be forgotten by the sender. A fault keeps it in the sender's outbox
-   * until the next connection; a store that is busy or full is tried again until then.
+   * until the next connection, a few times; a store that is busy or full is tried again until then.
    */
   async #take(peer: StationName, record: InboundRecord): Promise<boolean> {
     for (;;) {
@@ -110,16 +131,39 @@ export class Carrier {
         return true;
       } catch (error) {
         this.#context.log.fault(error);
-        if (!(error instanceof StoreError && error.retryable)) return false;
+        const isLate = error instanceof StoreError && error.retryable;
+        if (!isLate) return this.#failed(peer, record, error);
         if (!(await this.#pause())) return false;
       }
     }
   }
 
+  /** A payment that is quarantined is refused: its end comes from the last station (failure 16). */
+  async #failed(
+    peer: StationName,
+    { rowId, message, secret }: InboundRecord,
+    cause: unknown,
+  ): Promise<boolean> {
+    secret?.fill(0);
+    const bytes = wireMessage.encode(message);
+    const row = { rowId, form: 'message', bytes, cause } as const;
+    if (!(await this.#quarantine.failed(peer, row))) return false;
+    if (message.kind === 'payment') {
+      const { transactionBytes } = message.content.payment;
+      const paymentId = paymentIdOf(this.#context.primitives, transactionBytes);
+      // Without that word the issuer asks by itself once the deadline has passed.
+      await advise(this.#context, peer, paymentId, 'verification-failed').catch(
+        this.#context.log.fault,
+      );
+    }
+    return true;
+  }
+
   async #handle(peer: StationName, { message, secret }: InboundRecord): Promise<void> {
     if (message.kind === 'payment') await this.#payment(peer, message.content, secret);
     else if (message.kind === 'receipt') await this.#receipt(peer, message.content.receipt);
-    else if (message.kind === 'refusal') await this.#advice(peer, message.content.refusal);
+    else if (message.kind === 'refusal')
+      await takeAdvice(this.#context, this.#issuer, peer, message.content.refusal);
   }
 
   /** False where the station stops instead. */
@@ -166,19 +210,19 @@ export class Carrier {
         detail: check.detail,
       });
       coinSecret.fill(0);
-      await this.#advise(previous, paymentId, check.reason);
+      await advise(this.#context, previous, paymentId, check.reason);
       return;
     }
     const outcome = await this.#hold(arriving, check);
     coinSecret.fill(0);
     if (typeof outcome === 'string') {
       log.notice('warn', paymentId, 'not carried', { peer: previous, reason: outcome });
-      await this.#advise(previous, paymentId, outcome);
+      await advise(this.#context, previous, paymentId, outcome);
     } else if (outcome.outcome === 'coin-used' || outcome.outcome === 'coin-not-unspent') {
       const words = 'its coin was carried for another payment';
       log.notice('warn', paymentId, words, { peer: previous });
       if ('by' in outcome) await keepEvidence(this.#context, outcome.by, { payment, admission });
-      await this.#advise(previous, paymentId, 'coin-not-unspent');
+      await advise(this.#context, previous, paymentId, 'coin-not-unspent');
     } else if (outcome.outcome === 'entombed') {
       await this.#verdicts.passBack(previous, receiptKind.decode(outcome.receipt));
     }
@@ -218,53 +262,12 @@ export class Carrier {
     }
   }
 
-  /** Advice goes back towards the issuer, which alone acts on it. */
-  async #advice(peer: StationName, advice: Refusal): Promise<void> {
-    const { store, directory, log } = this.#context;
-    const { paymentId, station, reason, time } = advice.body;
-    const [row] = await store.payments([paymentId]);
-    if (row === undefined) return;
-    const onRoute = storedPayment(row).quote.bill.some((line) => line.station === station);
-    const keys = directory.keysAt(station, 'station-document', time);
-    if (!onRoute || !keys.some((one) => refusalKind.verify(advice, one))) {
-      log.notice('warn', paymentId, 'advice that does not hold', { peer, inNameOf: station });
-      return;
-    }
-    log.notice('info', paymentId, 'advice', { peer, station, reason });
-    if (reason === 'no-keys') noteStarved(this.#context, row, station);
-    if (row.previous === undefined) {
-      await store.putAdvice([{ paymentId, refusal: advice.bytes }]);
-      await this.#issuer.pursue(paymentId, 'advice', reason);
-    } else {
-      await this.#passBack(row.previous, advice);
-    }
-  }
-
-  async #advise(previous: StationName, paymentId: Uint8Array, why: Reason): Promise<void> {
-    await this.#passBack(previous, signRefusal(this.#context, paymentId, why));
-  }
-
-  async #passBack(previous: StationName, advice: Refusal): Promise<void> {
-    const { store, outbox } = this.#context;
-    const message = wireMessage.encode({ kind: 'refusal', content: { refusal: advice } });
-    const [record] = (await protectInTime(this.#context, previous, [{ message }])) ?? [];
-    // It is only advice: the issuer asks by itself when no verdict comes.
-    if (record === undefined) return;
-    const [rowId] = await store.putAdvice([
-      {
-        paymentId: advice.body.paymentId,
-        refusal: advice.bytes,
-        outbox: { peer: previous, record },
-      },
-    ]);
-    if (rowId !== undefined) outbox.push(previous, [{ rowId, record }]);
-  }
-
   #batch(next: StationName | undefined): Batch<Holding, Held> {
     const known = this.#holding.get(next);
     if (known !== undefined) return known;
-    const batch = new Batch<Holding, Held>((items) =>
-      next === undefined ? this.#holdHere(items) : this.#holdFor(next, items),
+    const batch = new Batch<Holding, Held>(
+      (items) => (next === undefined ? this.#holdHere(items) : this.#holdFor(next, items)),
+      isOfRecord,
     );
     this.#holding.set(next, batch);
     return batch;
@@ -340,11 +343,4 @@ function openPayment(
     ...(previous !== undefined && { previous }),
     ...(next !== undefined && { next }),
   };
-}
-
-/** Payments go round a link that had no keys, until its station announces itself again. */
-function noteStarved({ picture }: TollContext, row: PaymentRow, station: StationName): void {
-  const names = storedPayment(row).quote.bill.map((line) => line.station);
-  const next = names[names.indexOf(station) + 1];
-  if (next !== undefined) picture.linkFailed(station, next);
 }

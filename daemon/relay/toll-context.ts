@@ -45,6 +45,13 @@ export interface TollLog {
     message: string,
     detail: NoticeDetail,
   ): void;
+  /** The same of a neighbour, where it is about no payment. */
+  peer(
+    level: 'info' | 'warn',
+    peer: StationName,
+    message: string,
+    detail: Readonly<Record<string, string>>,
+  ): void;
   readonly fault: (error: unknown) => void;
 }
 

@@ -11,7 +11,7 @@ import {
 import type { Quote } from '../../applet-spec/quote.ts';
 import type { Receipt } from '../../applet-spec/receipt.ts';
 import type { DeskRefusal, PaySigned, Toll } from '../desk/desk-seams.ts';
-import type { InboundRecord, LinkListener } from '../link/links.ts';
+import type { FailedRow, InboundRecord, LinkListener } from '../link/links.ts';
 import type { Announcer } from '../network/announcer.ts';
 import type { Trust } from '../network/trust.ts';
 import { RecordsShown } from '../recovery/records-shown.ts';
@@ -25,6 +25,7 @@ import { Issuer } from './issuer.ts';
 import { LastStation } from './last-station.ts';
 import { nothingNew } from './nothing-new.ts';
 import { OpenPayments } from './open-payments.ts';
+import { Quarantine, type RetryOutcome } from './quarantine.ts';
 import type { Quoting } from './quoting.ts';
 import { noteSilence } from './silent-stations.ts';
 import type { TollContext } from './toll-context.ts';
@@ -75,6 +76,7 @@ export class TollRoad implements Toll, LinkListener {
   readonly #verdicts: Verdicts;
   readonly #lastStation: LastStation;
   readonly #issuer: Issuer;
+  readonly #quarantine: Quarantine;
   readonly #carrier: Carrier;
   readonly #settlement: () => SettlementDesk;
   readonly #recordsShown: RecordsShown;
@@ -100,10 +102,12 @@ export class TollRoad implements Toll, LinkListener {
     });
     this.#lastStation = new LastStation(context, this.#verdicts);
     this.#issuer = new Issuer(context, this.#verdicts);
+    this.#quarantine = new Quarantine(context);
     this.#carrier = new Carrier(context, {
       verdicts: this.#verdicts,
       lastStation: this.#lastStation,
       issuer: this.#issuer,
+      quarantine: this.#quarantine,
     });
   }
 
@@ -206,6 +210,15 @@ export class TollRoad implements Toll, LinkListener {
 
   received(peer: StationName, records: readonly InboundRecord[]): void {
     this.#carrier.received(peer, records);
+  }
+
+  notUnderstood(peer: StationName, rows: readonly FailedRow[]): void {
+    this.#carrier.notUnderstood(peer, rows);
+  }
+
+  /** A record out of quarantine, as if it had come just now. */
+  retryQuarantined(number: bigint): Promise<RetryOutcome> {
+    return this.#quarantine.retry(number, (peer, message) => this.#carrier.again(peer, message));
   }
 
   confirmed(peer: StationName, rowIds: readonly bigint[]): void {

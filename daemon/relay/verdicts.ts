@@ -14,6 +14,7 @@ import { keepSecondVerdict } from './kept-evidence.ts';
 import type { OpenPayment } from './open-payments.ts';
 import { stepPayment } from './payment-machine.ts';
 import { protectInTime } from './protect-in-time.ts';
+import { isOfRecord } from './quarantine.ts';
 import type { TollContext } from './toll-context.ts';
 
 interface Verdict {
@@ -130,7 +131,10 @@ export class Verdicts {
   #batch(onwards: StationName | undefined): Batch<Verdict, DecideOutcome> {
     const known = this.#batches.get(onwards);
     if (known !== undefined) return known;
-    const batch = new Batch<Verdict, DecideOutcome>((verdicts) => this.#store(onwards, verdicts));
+    const batch = new Batch<Verdict, DecideOutcome>(
+      (verdicts) => this.#store(onwards, verdicts),
+      isOfRecord,
+    );
     this.#batches.set(onwards, batch);
     return batch;
   }

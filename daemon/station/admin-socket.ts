@@ -4,16 +4,20 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { isStationName, type StationName, type UserName } from '../../applet-spec/names.ts';
+import type { RetryOutcome } from '../relay/quarantine.ts';
 import type { SettlementReport } from '../settlement/settlement-report.ts';
 import type { DoubtfulStatus, RecoveryStatus, RecoveryWish } from './recovery-part.ts';
 import { StationError } from './station-error.ts';
 import type { PositionStatus, StationStatus } from './station-status.ts';
+import type { QuarantineCount } from '../store/quarantine-store.ts';
 
-const askable = 'ask GET /status, POST /settle, /recover or /frozen-cards';
+const askable = 'ask GET /status, POST /settle, /recover, /frozen-cards or /quarantine/NUMBER';
 const answerBytesMost = 16 << 20;
 const statusTimeoutMs = 5_000;
 /** A card may be at work on a command. */
 const frozenTimeoutMs = 60_000;
+/** It may wait for the keys of a link, or ask another station. */
+const retryTimeoutMs = 60_000;
 /** A peer may be far, and may have many claims. */
 const settleTimeoutMs = 300_000;
 
@@ -22,6 +26,8 @@ export interface Administered {
   readonly status: () => StationStatus;
   readonly positions: () => Promise<readonly PositionStatus[]>;
   readonly doubtful: () => Promise<DoubtfulStatus>;
+  readonly quarantine: () => Promise<readonly QuarantineCount[]>;
+  readonly retryQuarantined: (number: bigint) => Promise<RetryOutcome>;
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
   readonly recover: (wish: RecoveryWish) => Promise<RecoveryStatus>;
   readonly endFrozen: () => Promise<readonly UserName[]>;
@@ -31,6 +37,7 @@ export interface Administered {
 export interface AdminStatus extends StationStatus {
   readonly positions: readonly PositionStatus[];
   readonly doubtful: DoubtfulStatus;
+  readonly quarantine: readonly QuarantineCount[];
 }
 
 export async function serveAdmin(
@@ -96,6 +103,11 @@ export function askRecover(
   );
 }
 
+/** Has a record of its quarantine tried again; rejects with StationError. */
+export function askRetry(socketPath: string, number: bigint): Promise<RetryOutcome> {
+  return askAdmin<RetryOutcome>(socketPath, 'POST', `/quarantine/${number}`, retryTimeoutMs);
+}
+
 /** Frozen cards leave the desk; whose they were. Rejects with StationError. */
 export async function askEndFrozen(socketPath: string): Promise<readonly string[]> {
   const answer = await askAdmin<{ readonly ended: readonly string[] }>(
@@ -122,7 +134,8 @@ async function answered(
   if (method === 'GET' && url === '/status') {
     const positions = await station.positions();
     const doubtful = await station.doubtful();
-    return { ...station.status(), positions, doubtful } satisfies AdminStatus;
+    const quarantine = await station.quarantine();
+    return { ...station.status(), positions, doubtful, quarantine } satisfies AdminStatus;
   }
   if (method !== 'POST' || url === undefined) return undefined;
   if (url === '/settle') return station.settle();
@@ -131,9 +144,12 @@ async function answered(
     const wish = recoveryWish(url);
     return wish && station.recover(wish);
   }
-  const [, path, peer, ...rest] = url.split('/');
-  if (path !== 'settle' || peer === undefined || rest.length > 0) return undefined;
-  return isStationName(peer) ? station.settle(peer) : undefined;
+  const [, path, name, ...rest] = url.split('/');
+  if (name === undefined || rest.length > 0) return undefined;
+  if (path === 'quarantine') {
+    return /^\d{1,15}$/.test(name) ? station.retryQuarantined(BigInt(name)) : undefined;
+  }
+  return path === 'settle' && isStationName(name) ? station.settle(name) : undefined;
 }
 
 function askAdmin<T>(

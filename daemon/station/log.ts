@@ -166,6 +166,9 @@ export function tollLog(log: PacedLog): TollLog {
     notice(level, paymentId, message, detail) {
       log[level]({ paymentId: toHex(paymentId), ...detail }, message);
     },
+    peer(level, peer, message, detail) {
+      log[level]({ peer, ...detail }, message);
+    },
     fault(error) {
       log.error({ err: error }, 'a fault; nothing of the operation was kept');
     },

@@ -13,11 +13,13 @@ import { Directory } from '../network/directory.ts';
 import type { Trust } from '../network/trust.ts';
 import type { KeySource } from '../qkd/key-source.ts';
 import type { Reservoir } from '../qkd/reservoir.ts';
+import type { RetryOutcome } from '../relay/quarantine.ts';
 import type { TollRoad } from '../relay/toll-road.ts';
 import { settlementReport, type SettlementReport } from '../settlement/settlement-report.ts';
 import type { SocketFactory } from '../socket.ts';
 import type { Positions } from '../relay/positions.ts';
 import { DiskRoom, freeBytesOf } from '../store/disk-room.ts';
+import type { QuarantineCount } from '../store/quarantine-store.ts';
 import type { Store } from '../store/store.ts';
 import type { NeighbourConfig, StationConfig } from './config.ts';
 import { CrlFile } from './crl-file.ts';
@@ -76,6 +78,9 @@ export interface Station {
   readonly positions: () => Promise<readonly PositionStatus[]>;
   /** Payments that lost records may have decided, until their payees' cards have told. */
   readonly doubtful: () => Promise<DoubtfulStatus>;
+  /** Records of neighbours that could not be handled. */
+  readonly quarantine: () => Promise<readonly QuarantineCount[]>;
+  readonly retryQuarantined: (number: bigint) => Promise<RetryOutcome>;
   /** S5, now: with one peer, or with all that owe or are owed. */
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
   /** Rebuilds lost books from neighbours; asked again it tells how far it has come. */
@@ -167,6 +172,8 @@ async function start(
       stationStatus({ ...parts, ...given, config, clock, startedMs, links, directory, room }),
     positions: () => positionStatuses(store, parts.positions),
     doubtful: () => doubtfulStatus(store),
+    quarantine: () => store.quarantineCounts(),
+    retryQuarantined: (number) => tollRoad.retryQuarantined(number),
     settle: async (peer) =>
       settlementReport(config.name, config.currency, await settlement.settle(peer)),
     recover: async (wish) => recoveryStatus(await recovery.begin(wish)),

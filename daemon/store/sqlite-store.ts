@@ -19,6 +19,7 @@ import { PaymentQueries } from './payment-queries.ts';
 import { PaymentRows } from './payment-rows.ts';
 import { PaymentVerdict } from './payment-verdict.ts';
 import { PositionRows } from './position-rows.ts';
+import { QuarantineRows } from './quarantine-rows.ts';
 import { RecoveryRows } from './recovery-rows.ts';
 import { RestoringRows } from './restoring-rows.ts';
 import { RetirementRows } from './retirement-rows.ts';
@@ -82,7 +83,7 @@ function storeOf(parts: StoreParts): Store {
   logWhatWasBefore(parts, payments);
   const outbox = new OutboxRows(parts, payments);
   const people = Object.assign(new UserRows(parts), new CardRows(parts));
-  const network = new NetworkRows(database, primitives);
+  const network = Object.assign(new NetworkRows(database, primitives), new QuarantineRows(parts));
   const books = Object.assign(new BookRows(database, ledger), network);
   const retirements = new RetirementRows(parts, coins);
   const pool = Object.assign(coins, retirements, new KeyUseRows(database));

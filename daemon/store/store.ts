@@ -11,6 +11,7 @@ import type { AuditStore } from './audit-store.ts';
 import type { BookStore, NetworkStore } from './book-store.ts';
 import type { CardStore } from './card-store.ts';
 import type { LogStore } from './log-store.ts';
+import type { QuarantineStore } from './quarantine-store.ts';
 import type { RecoveryStore } from './recovery-store.ts';
 import type { SettlementStore } from './settlement-store.ts';
 import type { WitnessStore } from './witness-store.ts';
@@ -27,6 +28,7 @@ export interface Store
     PaymentStore,
     BookStore,
     NetworkStore,
+    QuarantineStore,
     SettlementStore,
     LogStore,
     WitnessStore,

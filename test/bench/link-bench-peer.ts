@@ -32,6 +32,7 @@ async function receiveLinked(suite: Suite): Promise<void> {
       links.confirm(peer, rowIds);
     },
     confirmed: () => undefined,
+    notUnderstood: () => undefined,
     told: () => undefined,
   });
   process.send?.(links.port);

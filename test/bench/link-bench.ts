@@ -56,6 +56,7 @@ async function linkRate(suite: Suite, records: number): Promise<number> {
       confirmed: (_peer, rowIds) => {
         sender.confirmed(rowIds.length);
       },
+      notUnderstood: () => undefined,
       told: () => undefined,
     });
     await up;

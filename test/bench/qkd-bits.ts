@@ -73,6 +73,7 @@ function listen(
       onReceived(records.length);
     },
     confirmed: () => undefined,
+    notUnderstood: () => undefined,
     told: () => undefined,
   });
 }

@@ -6,6 +6,7 @@ import { addUser, alice, bytesFrom, carol, euro, q1, q2, startMs } from './store
 import { describeStoreLog } from './store-log.ts';
 import { describeStorePayments } from './store-payments.ts';
 import { describeStorePositions } from './store-positions.ts';
+import { describeStoreQuarantine } from './store-quarantine.ts';
 import { describeStoreRecovery } from './store-recovery.ts';
 import { describeStoreSettlement } from './store-settlement.ts';
 import { benchPerTest, type OpenStore } from './store-subject.ts';
@@ -27,6 +28,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeStorePositions(open);
     describeStoreLog(open);
     describeStoreWitness(open);
+    describeStoreQuarantine(open);
     describeStoreRecovery(open);
   });
 }

@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { deskMessage, deskVersion, hostMessage } from '../../applet-spec/desk-messages.ts';
+import { toUtf8 } from '../../applet-spec/bytes.ts';
 import { limits } from '../../applet-spec/limits.ts';
+import { toStationName } from '../../applet-spec/names.ts';
+import { makeRecords } from '../../daemon/link/link-record.ts';
 import { linkLimits } from '../../daemon/link/link-limits.ts';
 import { webSockets } from '../../daemon/web-socket.ts';
 import type { Socket } from '../../daemon/socket.ts';
@@ -114,6 +117,35 @@ it('a malformed hello at a link learns nothing; the operator reads what came', a
     complaintsOf('q2').includes('a stranger was turned away'),
   );
   expect(complaintsOf('q2')).toContain('handshake-malformed');
+});
+
+it('a neighbour’s message that says nothing is quarantined; its sender forgets it', async () => {
+  const [q1, q2] = [road.station('q1'), road.station('q2')];
+  const nonsense = toUtf8('what a later program would say');
+  const [made] = makeRecords([{ suite: 'aes', carries: 'word', message: nonsense }]);
+  if (made === undefined) throw new Error('no record');
+  const peer = toStationName('q2');
+  const row = { peer, paymentId: new Uint8Array(32), record: made.stored };
+  await q1.withStore((store) => store.enqueue([row]));
+  for (const counts of [{ counted: 1 }, { counted: 1 }, { quarantined: 1 }]) {
+    const lines = q2.log.lines.length;
+    await road.cutFibre('q1', 'q2');
+    await road.mendFibre('q1', 'q2');
+    await road.eventually('q2 has counted it', () =>
+      q2.log.lines.slice(lines).find(({ msg }) => msg.startsWith('a record of a neighbour')),
+    );
+    expect(await q2.running.quarantine()).toMatchObject([{ peer: 'q1', ...counts }]);
+    await road.ready();
+  }
+  await road.eventually('q1 has forgotten it', async () => {
+    const waiting = await q1.withStore((store) => store.outbox(peer, 10));
+    return waiting.length === 0;
+  });
+  expect(complaintsOf('q1')).toContain('understands not');
+  const [kept] = await q2.withStore((store) => store.quarantined(0n, 10));
+  expect(kept).toMatchObject({ peer: 'q1', form: 'message', attempts: 3, bytes: nonsense });
+  expect(await q2.withStore((store) => store.dropQuarantined(kept?.number ?? 0n))).toBe(true);
+  expect(await q2.running.quarantine()).toEqual([]);
 });
 
 function helloBytes(): Uint8Array {

@@ -111,6 +111,8 @@ const nothingAsked: Administered = {
   },
   positions: () => Promise.reject(new Error('not asked')),
   doubtful: () => Promise.reject(new Error('not asked')),
+  quarantine: () => Promise.reject(new Error('not asked')),
+  retryQuarantined: () => Promise.reject(new Error('not asked')),
   settle: () => Promise.reject(new Error('not asked')),
   recover: () => Promise.reject(new Error('not asked')),
   endFrozen: () => Promise.reject(new Error('the disk is full')),

@@ -7,6 +7,7 @@ import { registerCaCommand } from '../../../daemon/cli/ca-command.ts';
 import { registerKeysCommand } from '../../../daemon/cli/keys-command.ts';
 import { registerPaymentsCommand } from '../../../daemon/cli/payment-command.ts';
 import { registerQkdCommand } from '../../../daemon/cli/qkd-command.ts';
+import { registerQuarantineCommands } from '../../../daemon/cli/quarantine-command.ts';
 import { registerSettleCommands } from '../../../daemon/cli/settle-command.ts';
 import { registerStationCommands } from '../../../daemon/cli/station-command.ts';
 
@@ -14,6 +15,7 @@ const keytolld = new Command('keytolld');
 registerStationCommands(keytolld);
 registerAccountCommands(keytolld);
 registerPaymentsCommand(keytolld);
+registerQuarantineCommands(keytolld);
 registerSettleCommands(keytolld);
 registerAuditCommand(keytolld);
 registerCaCommand(keytolld);

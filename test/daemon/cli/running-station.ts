@@ -21,6 +21,8 @@ export function runningStation(signsWith: StationStatus['signsWith']): Administe
     }),
     positions: () => Promise.resolve([]),
     doubtful: () => Promise.resolve({ payments: 0, payees: [] }),
+    quarantine: () => Promise.resolve([]),
+    retryQuarantined: () => Promise.resolve({ outcome: 'unknown' }),
     settle: () => Promise.resolve({ station: 'q1', currency: 'EUR', peers: [] }),
     recover: () =>
       Promise.resolve({ state: 'rebuilding', begun: 'now', kept: '7', neighbours: [] }),

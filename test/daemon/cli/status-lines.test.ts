@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { toStationName } from '../../../applet-spec/names.ts';
 import { networkLines, statusLines } from '../../../daemon/cli/status-lines.ts';
 import type { AdminStatus } from '../../../daemon/station/admin-socket.ts';
 
@@ -29,6 +30,7 @@ const status: AdminStatus = {
   log: { signed: '7', cosigned: [{ witness: 'q2', leaves: '5' }], contradicting: [], losses: [] },
   refused: [{ who: 'bob@q3', perHour: 3, until: '2026-07-01T00:20:00.000Z' }],
   doubtful: { payments: 0, payees: [] },
+  quarantine: [],
   positions: [{ peer: 'q2', open: '4', unpaid: '1230', limit: '5000' }],
 };
 
@@ -80,6 +82,18 @@ describe('keytolld status', () => {
         'payees can tell: bob@q1 (2), carol@q1 (1), and others (4)',
     );
     expect(advice).toMatch(/connect their cards.*`keytolld enrol --replace`.*undelivered$/);
+  });
+
+  it('counts the records of neighbours that could not be handled, and says where they are', () => {
+    const quarantine = [
+      { peer: toStationName('q2'), counted: 2, quarantined: 0 },
+      { peer: toStationName('q3'), counted: 1, quarantined: 1 },
+    ];
+    expect(statusLines({ ...status, quarantine }).slice(8, 11)).toEqual([
+      '2 records of q2 could not be handled; each is tried again on the next connection',
+      'QUARANTINED: 1 record of q3 that could not be handled: `keytolld quarantine list` says why',
+      '1 record of q3 could not be handled; each is tried again on the next connection',
+    ]);
   });
 
   it('tells who is there, and why a link waits and for how many bits', () => {

@@ -2,7 +2,12 @@
 import { fromUtf8, toUtf8 } from '../../../applet-spec/bytes.ts';
 import { toStationName, type StationName, type Suite } from '../../../applet-spec/names.ts';
 import type { StationTrust } from '../../../daemon/link/handshake-talk.ts';
-import type { InboundRecord, LinkListener, OutboxRecord } from '../../../daemon/link/links.ts';
+import type {
+  FailedRow,
+  InboundRecord,
+  LinkListener,
+  OutboxRecord,
+} from '../../../daemon/link/links.ts';
 import type { LinkLog } from '../../../daemon/link/neighbour.ts';
 import { openLinks, type StationLinks } from '../../../daemon/link/station-links.ts';
 import type { Primitives } from '../../../applet-spec/primitives.ts';
@@ -55,6 +60,8 @@ export interface LinkEnd {
   readonly rows: InboundRecord[];
   /** How many rows came at once. */
   readonly batches: number[];
+  /** Rows that say nothing here. */
+  readonly notUnderstood: FailedRow[];
   readonly confirmed: bigint[];
   readonly told: WireMessage[];
   readonly changes: string[];
@@ -101,7 +108,14 @@ export class LinkRoom {
       ...{ peer, source, ledger, clock, capacityBits: options.capacityBits ?? 0 },
     });
     const log: LogLine[] = [];
-    const heard = { rows: [], batches: [], confirmed: [], told: [], changes: [] };
+    const heard = {
+      rows: [],
+      batches: [],
+      notUnderstood: [],
+      confirmed: [],
+      told: [],
+      changes: [],
+    };
     const linkLog: LinkLog = {
       link: (level, about, message, detail = {}) =>
         log.push({ level, peer: about, message, detail }),
@@ -167,6 +181,7 @@ function listenerOf(end: LinkEnd): LinkListener {
       const rowIds = records.map(({ rowId }) => rowId);
       end.links.confirm(peer, rowIds);
     },
+    notUnderstood: (_peer, rows) => end.notUnderstood.push(...rows),
     confirmed: (_peer, rowIds) => {
       end.confirmed.push(...rowIds);
       for (const rowId of rowIds) end.outbox.delete(rowId);

@@ -63,6 +63,10 @@ class Ear implements LinkListener {
     this.#look();
   }
 
+  notUnderstood(): void {
+    this.#look();
+  }
+
   confirmed(_peer: string, rowIds: readonly bigint[]): void {
     this.confirmedRows.push(...rowIds);
     this.#look();

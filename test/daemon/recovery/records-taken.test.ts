@@ -66,6 +66,7 @@ function takingContext(): TakingContext {
       payment: () => undefined,
       notice: (_level, _paymentId, message, detail) =>
         complaints.push([message, ...Object.values(detail)].join(': ')),
+      peer: () => undefined,
       fault: (error) => {
         throw error;
       },

@@ -12,7 +12,7 @@ import { CoinMint } from '../../../daemon/coin-mint.ts';
 import type { DeskRefusal, HeldKey, OfferOutcome, Paid } from '../../../daemon/desk/desk-seams.ts';
 import { WitnessedLog } from '../../../daemon/witness/witnessed-log.ts';
 import { LinkError } from '../../../daemon/link/link-error.ts';
-import type { Links } from '../../../daemon/link/links.ts';
+import type { InboundRecord, Links } from '../../../daemon/link/links.ts';
 import { Announcer } from '../../../daemon/network/announcer.ts';
 import { Picture } from '../../../daemon/network/picture.ts';
 import { Questions } from '../../../daemon/network/questions.ts';
@@ -59,6 +59,8 @@ export class TollStation {
   readonly said: Said[] = [];
   /** What the operator reads of payments that are not as they should be. */
   readonly complaints: string[] = [];
+  /** Set by a test that brings faults about: what else the operator reads. */
+  faults: unknown[] | undefined;
   /** Pads drawn for coin secrets: each is a QKD key that is gone. */
   keysDrawn = 0;
   /** Set by a test: what the payee's card answers; without it no payee is at the desk. */
@@ -139,6 +141,21 @@ export class TollStation {
     });
   }
 
+  /**
+   * A record under the row ID of its sender, as it comes with each connection: whether it was
+   * confirmed before nothing was under way any more.
+   */
+  async hearsRow(peer: StationName, record: InboundRecord): Promise<boolean> {
+    const heard = { confirmed: false };
+    this.#confirmed.set(record.rowId, () => {
+      heard.confirmed = true;
+    });
+    const { secret } = record;
+    this.toll.received(peer, [{ ...record, ...(secret && { secret: secret.slice() }) }]);
+    for (let i = 0; i < 100 && !heard.confirmed; i++) await new Promise(setImmediate);
+    return heard.confirmed;
+  }
+
   /** A payment handed over by its previous station; the reason why it was not carried. */
   async receives(arriving: ArrivingPayment): Promise<Reason | 'carried'> {
     const { payment, admission, previous, coinSecret } = arriving;
@@ -193,7 +210,8 @@ export class TollStation {
     const entropy = this.#entropy;
     const links = this.#links();
     const onFault = (error: unknown): void => {
-      throw error;
+      if (this.faults === undefined) throw error;
+      this.faults.push(error);
     };
     const shared = { network, currency: euro, primitives, clock, links, store, directory, trust };
     const picture = new Picture({ ...shared, station: station.name });
@@ -256,7 +274,10 @@ export class TollStation {
       const words = [message, ...Object.values(detail)].join(': ');
       if (level === 'warn') this.complaints.push(words);
     };
-    return { payment, notice: payment, fault };
+    const peer: TollLog['peer'] = (_level, name, message) => {
+      this.complaints.push(`${name}: ${message}`);
+    };
+    return { payment, notice: payment, peer, fault };
   }
 
   #witnessedLog(links: Links): WitnessedLog {

@@ -11,6 +11,7 @@ import {
 import {
   askEndFrozen,
   askRecover,
+  askRetry,
   askSettle,
   askStatus,
   serveAdmin,
@@ -33,6 +34,9 @@ const station: Administered = {
   ...runningStation({ coin: '01', document: '02' }),
   positions: () => Promise.resolve([{ peer: 'q2', open: '2', unpaid: '3', limit: '9' }]),
   doubtful: () => Promise.resolve({ payments: 1, payees: [{ payee: 'bob@q1', payments: 1 }] }),
+  quarantine: () => Promise.resolve([{ peer: toStationName('q2'), counted: 1, quarantined: 2 }]),
+  retryQuarantined: (number) =>
+    Promise.resolve({ outcome: 'failed-again', why: `record ${number}` }),
   settle: (peer) => {
     asked.push(peer);
     if (peer === 'q9') return Promise.reject(new Error('the disk is full'));
@@ -63,7 +67,12 @@ describe('the admin socket', () => {
       station: 'q1',
       positions: [{ peer: 'q2', open: '2', unpaid: '3', limit: '9' }],
       doubtful: { payments: 1, payees: [{ payee: 'bob@q1', payments: 1 }] },
+      quarantine: [{ peer: 'q2', counted: 1, quarantined: 2 }],
     });
+  });
+
+  it('has the station try a record of its quarantine again', async () => {
+    expect(await askRetry(path, 7n)).toEqual({ outcome: 'failed-again', why: 'record 7' });
   });
 
   it('has the station settle with all, or with one', async () => {

@@ -75,12 +75,26 @@ describe('secrets at rest (I21)', () => {
     const blobs = thief
       .prepare<[], { sealed: Uint8Array }>(
         `SELECT sealed FROM coin WHERE sealed IS NOT NULL UNION ALL SELECT sealed FROM outbox
-         UNION ALL SELECT sealed FROM held_secret`,
+         UNION ALL SELECT sealed FROM held_secret
+         UNION ALL SELECT sealed FROM quarantine`,
       )
       .all();
     thief.close();
     return blobs.map(({ sealed }) => Uint8Array.from(sealed));
   }
+
+  it('of what is quarantined are sealed, too, and gone once that is dropped', async () => {
+    const { secret } = made.newCoin('in a record that does not open');
+    const attempt = { peer: made.q2, rowId: 1n, form: 'record', bytes: secret } as const;
+    await bench.store.countAttempt({ ...attempt, why: 'a defect', nowMs: made.startMs }, 1);
+    expect(diskBytes()).not.toContain(latin1(secret));
+    const [sealed] = [...sealedBlobs()];
+    expect(sealed?.length).toBeGreaterThan(secret.length);
+    await bench.store.dropQuarantined(1n);
+    await bench.store.close();
+    const database = readFileSync(bench.file).toString('latin1');
+    expect(database).not.toContain(latin1(sealed ?? secret));
+  });
 
   it('do not open in another’s row', async () => {
     const coins = [made.newCoin('a'), made.newCoin('b')];

@@ -1,9 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import { SqliteDatabase } from '../../../daemon/store/database.ts';
+import { migrate } from '../../../daemon/store/migrate.ts';
 
 const folder = join(import.meta.dirname, '../../../daemon/store/migrations');
-const files = readdirSync(folder).filter((name) => name.endsWith('.sql'));
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith('.sql'))
+  .sort();
 
 /** `IN ('a', 'b', 'c')`: two words are compared, three are looked up in a table. */
 const tableOfWords = /\bIN\s*\((?:\s*'[^']*'\s*,){2}/i;
@@ -19,5 +25,32 @@ describe('rules in the database', () => {
   it('would be found breaking the rule', () => {
     expect(tableOfWords.test("CHECK (state IN ('open', 'done', 'cancelled'))")).toBe(true);
     expect(tableOfWords.test("CHECK (side IN ('ours', 'theirs'))")).toBe(false);
+  });
+});
+
+describe('a database of an earlier program', () => {
+  /** What stands in a database that had the first of these files, and then the rest. */
+  async function migratedFrom(first: number): Promise<unknown[]> {
+    const home = mkdtempSync(join(tmpdir(), 'keytoll-migrations-'));
+    const file = join(home, 'station.sqlite');
+    try {
+      const old = new Database(file);
+      for (const name of files.slice(0, first)) old.exec(readFileSync(join(folder, name), 'utf8'));
+      old.pragma(`user_version = ${first}`);
+      old.close();
+      const database = new SqliteDatabase(file);
+      migrate(database);
+      await database.close();
+      const now = new Database(file, { readonly: true });
+      const rows = now.prepare('SELECT type, name, sql FROM sqlite_master ORDER BY name').all();
+      now.close();
+      return rows;
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
+  }
+
+  it.each(files.map((name, i) => [name, i] as const))('before %s is as a new one', async (_, i) => {
+    expect(await migratedFrom(i)).toEqual(await migratedFrom(0));
   });
 });
