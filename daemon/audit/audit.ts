@@ -8,6 +8,7 @@ import type { Currency, StationName } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import { accounts } from '../ledger/chart-of-accounts.ts';
 import type { AuditStore, CashMovement } from '../store/audit-store.ts';
+import type { KeptList } from '../store/book-store.ts';
 import type { Store } from '../store/store.ts';
 import { CheckpointAudit, type DeclaredLoss } from './checkpoint-audit.ts';
 import { CoinsAudit } from './coins-audit.ts';
@@ -17,6 +18,7 @@ import { LedgerAudit } from './ledger-audit.ts';
 import { LogAudit } from './log-audit.ts';
 import { auditOrders } from './orders-audit.ts';
 import { PaymentsAudit } from './payments-audit.ts';
+import { Revocations, type ListsReport } from './revocations.ts';
 import { auditSettlement } from './settlements-audit.ts';
 import { StationKeys } from './station-keys.ts';
 import { PaperShelf } from './stored-papers.ts';
@@ -33,6 +35,7 @@ export type AuditedStore = AuditStore &
     | 'certificate'
     | 'stationCertificates'
     | 'ownAnnouncement'
+    | 'keptLists'
     | 'balances'
     | 'transfers'
     | 'logLeaves'
@@ -55,6 +58,8 @@ export interface AuditOptions {
   readonly store: AuditedStore;
   readonly filter?: ItemFilter;
   readonly onItem?: (item: Item) => void;
+  /** Of every list of revoked certificates that payments were judged by. */
+  readonly onList?: (list: KeptList) => void;
 }
 
 export interface AuditReport extends ItemisedReport {
@@ -69,9 +74,13 @@ export interface AuditReport extends ItemisedReport {
   readonly restoredPayments: number;
   /** Value of coins that came to light after a loss, and that nobody is known to have paid for. */
   readonly lostRecords: bigint;
+  /** Lists of revoked certificates that payments were judged by, and whom they name. */
+  readonly revocations: ListsReport;
 }
 
 const pageRows = 500;
+/** Half a megabyte each at most. */
+const pageLists = 16;
 
 export async function auditStation(options: AuditOptions): Promise<AuditReport> {
   return new StationAudit(options).run();
@@ -80,6 +89,7 @@ export async function auditStation(options: AuditOptions): Promise<AuditReport> 
 class StationAudit {
   readonly #options: AuditOptions;
   readonly #keys: StationKeys;
+  readonly #revocations: Revocations;
   readonly #shelf: PaperShelf;
   readonly #ledger: LedgerAudit;
   readonly #log: LogAudit;
@@ -92,6 +102,7 @@ class StationAudit {
     const { station, store, filter, onItem } = options;
     this.#options = options;
     this.#keys = new StationKeys(options);
+    this.#revocations = new Revocations(options);
     this.#shelf = new PaperShelf({ ...options, keys: this.#keys });
     this.#ledger = new LedgerAudit(station);
     this.#checkpoints = new CheckpointAudit({ ...options, keys: this.#keys });
@@ -104,9 +115,10 @@ class StationAudit {
 
   async run(): Promise<AuditReport> {
     const { station, currency, store } = this.#options;
-    const context = { ...this.#options, keys: this.#keys };
+    const context = { ...this.#options, keys: this.#keys, revocations: this.#revocations };
     const balances = await store.balances();
     await this.#readKeys();
+    await this.#readLists();
     this.#findings.push(...(await auditUsers({ ...this.#options, shelf: this.#shelf })));
     // Orders must be known before the transfers that paid for them.
     const coins = new CoinsAudit(context, this.#ledger, this.#bill);
@@ -139,6 +151,7 @@ class StationAudit {
       losses: this.#checkpoints.losses,
       restoredPayments: payments.restored,
       lostRecords: balances.get(accounts.lostRecords) ?? 0n,
+      revocations: this.#revocations.report(),
       ...this.#bill.report(),
     };
   }
@@ -153,6 +166,21 @@ class StationAudit {
     for (const stored of await store.auditedAnnouncements()) {
       this.#findings.push(...this.#keys.addAnnouncement(stored));
     }
+  }
+
+  async #readLists(): Promise<void> {
+    const { store, onList } = this.#options;
+    for (let after = 0n; ;) {
+      const page = await store.keptLists(after, pageLists);
+      for (const list of page) {
+        this.#revocations.add(list);
+        onList?.(list);
+      }
+      const last = page.at(-1);
+      if (last === undefined) break;
+      after = last.number;
+    }
+    this.#findings.push(...this.#revocations.findings);
   }
 
   async #readCash(): Promise<void> {

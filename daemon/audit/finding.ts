@@ -17,6 +17,7 @@ export type FindingCode =
   | 'payer-certificate-missing'
   | 'payer-certificate-invalid'
   | 'payer-signature'
+  | 'certificate-revoked'
   | 'payee-certificate-missing'
   | 'coin-signature'
   | 'line-missing'
@@ -71,6 +72,7 @@ export type FindingCode =
   | 'two-logs'
   // What the audit needs and the store has not
   | 'station-certificate'
+  | 'revocation-list'
   | 'store-inconsistent';
 
 export interface Finding {

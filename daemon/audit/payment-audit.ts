@@ -14,7 +14,7 @@ import {
   receiptFault,
   routeFault,
 } from '../../applet-spec/payment-evidence.ts';
-import type { Primitives } from '../../applet-spec/primitives.ts';
+import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import {
   admission as admissionKind,
   receipt as receiptKind,
@@ -25,6 +25,7 @@ import {
 import type { AuditedPayment } from '../store/audit-store.ts';
 import type { Finding, FindingCode } from './finding.ts';
 import { columnFaults } from './payment-columns.ts';
+import type { Revocations, SeenCertificate } from './revocations.ts';
 import type { StationKeys } from './station-keys.ts';
 import type { StoredPapers } from './stored-papers.ts';
 
@@ -33,6 +34,7 @@ export interface PaymentAuditContext {
   readonly network: string;
   readonly primitives: Primitives;
   readonly keys: StationKeys;
+  readonly revocations: Revocations;
 }
 
 /** Clocks of stations may differ by this much (design §7). */
@@ -49,6 +51,7 @@ export function auditPayment(
   const verdict = audit.verdict();
   // What is wrong with a refused payment is why it was refused: our signed word is all it rests on.
   if (row.state === 'refused') return audit.findings;
+  audit.listOfThen();
   audit.content();
   audit.payer(papers.payer);
   audit.coinSignature();
@@ -117,13 +120,23 @@ class PaymentAudit {
     if (!verifyPayerSignature(this.#payment, paper.publicKey)) {
       this.#find('payer-signature', "the payer's signature does not verify", payer);
     }
+    this.#notRevoked({ who: payer, serialNumber: paper.serialNumber });
+  }
+
+  /** Failure 34: without a list that was fresh, nobody's certificate could be believed. */
+  listOfThen(): void {
+    const { storedMs, isRestored } = this.#row;
+    // When it was first taken here is lost with the records.
+    if (isRestored) return;
+    const stale = this.#context.revocations.payment(storedMs);
+    if (stale !== undefined) this.#find('certificate-revoked', stale);
   }
 
   coinSignature(): void {
     const { coin } = this.#payment;
     const { issuer, coinId } = coin.body;
     const keys = this.#context.keys.coinKeys(issuer, coinIssuedSeconds(coinId));
-    if (keys.some((one) => coinKind.verify(coin, one))) return;
+    if (this.#isSigned(keys, (one) => coinKind.verify(coin, one))) return;
     this.#find(
       'coin-signature',
       keys.length === 0
@@ -163,10 +176,13 @@ class PaymentAudit {
     try {
       const found = admissionKind.decode(bytes);
       const { primitives, keys } = this.#context;
-      const faults = keys
-        .documentKeys(issuer, found.body.time)
-        .map((one) => admissionFault(primitives, this.#subject, found, one));
-      if (!faults.includes(undefined)) {
+      const faults: string[] = [];
+      const holds = (one: VerifyingKey): boolean => {
+        const fault = admissionFault(primitives, this.#subject, found, one);
+        if (fault !== undefined) faults.push(fault);
+        return fault === undefined;
+      };
+      if (!this.#isSigned(keys.documentKeys(issuer, found.body.time), holds)) {
         const detail = faults[0] ?? `no certificate of ${issuer} is known for its admission`;
         this.#find('admission-invalid', detail, issuer);
       }
@@ -257,6 +273,33 @@ class PaymentAudit {
     } catch (error) {
       this.#find('refusal-invalid', messageOf(error));
     }
+  }
+
+  /** By one of these keys; one whose certificate was revoked then counts only if no other does. */
+  #isSigned(keys: readonly VerifyingKey[], verifies: (key: VerifyingKey) => boolean): boolean {
+    const first = keys.find(verifies);
+    if (first === undefined) return false;
+    const isGood = (key: VerifyingKey): boolean => this.#objection(key) === undefined;
+    if (isGood(first) || keys.some((one) => one !== first && isGood(one) && verifies(one))) {
+      return true;
+    }
+    this.#notRevoked(this.#context.keys.certificateOf(first));
+    return true;
+  }
+
+  #objection(key: VerifyingKey): string | undefined {
+    const certificate = this.#context.keys.certificateOf(key);
+    return certificate && this.#revocation(certificate);
+  }
+
+  #notRevoked(certificate: SeenCertificate | undefined): void {
+    const why = certificate && this.#revocation(certificate);
+    if (why !== undefined) this.#find('certificate-revoked', why);
+  }
+
+  #revocation(certificate: SeenCertificate): string | undefined {
+    const { storedMs, isRestored } = this.#row;
+    return isRestored ? undefined : this.#context.revocations.objection(certificate, storedMs);
   }
 
   get #subject(): { readonly payment: Payment; readonly paymentId: Uint8Array } {

@@ -15,6 +15,7 @@ import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import type { AuditedAnnouncement } from '../store/audit-store.ts';
 import { announcement, type Announcement } from '../wire/announcement.ts';
 import type { Finding } from './finding.ts';
+import type { SeenCertificate } from './revocations.ts';
 
 type StationRole = Extract<CertificateRole, 'station-coin' | 'station-document'>;
 
@@ -30,6 +31,7 @@ export class StationKeys {
   readonly #network: string;
   readonly #keys = new Map<string, DatedKey[]>();
   readonly #certificates = new Set<string>();
+  readonly #certificateOf = new WeakMap<VerifyingKey, SeenCertificate>();
 
   constructor(options: {
     readonly primitives: Primitives;
@@ -92,6 +94,11 @@ export class StationKeys {
     return this.#keysAt('station-document', station, seconds);
   }
 
+  /** Which certificate vouches for a key that was given out here. */
+  certificateOf(key: VerifyingKey): SeenCertificate | undefined {
+    return this.#certificateOf.get(key);
+  }
+
   /** Of all times, for words without one. */
   allDocumentKeys(station: StationName): readonly VerifyingKey[] {
     return (this.#keys.get(`station-document ${station}`) ?? []).map(
@@ -124,8 +131,10 @@ export class StationKeys {
       });
       if (refusal !== undefined) return refusal.detail;
       const kept = this.#keys.get(`${role} ${station}`) ?? [];
-      const { notBefore, notAfter, publicKey } = certificate;
-      kept.push({ verifyingKey: this.#primitives.verifyingKey(publicKey), notBefore, notAfter });
+      const { notBefore, notAfter, publicKey, serialNumber } = certificate;
+      const verifyingKey = this.#primitives.verifyingKey(publicKey);
+      this.#certificateOf.set(verifyingKey, { who: `${station} (${role})`, serialNumber });
+      kept.push({ verifyingKey, notBefore, notAfter });
       this.#keys.set(`${role} ${station}`, kept);
       this.#certificates.add(memory);
       return undefined;

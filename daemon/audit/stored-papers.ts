@@ -21,6 +21,7 @@ import { announcement } from '../wire/announcement.ts';
 import type { StationKeys } from './station-keys.ts';
 
 export interface UserPaper {
+  readonly serialNumber: Uint8Array;
   readonly publicKey: VerifyingKey;
   readonly notBefore: bigint;
   readonly notAfter: bigint;
@@ -84,7 +85,7 @@ export class PaperShelf {
         if (der === undefined) return undefined;
         if (!equalBytes(primitives.sha256(der), hash)) return { fault: 'it has another hash' };
         const certificate = parseCertificate(der);
-        const { notBefore, notAfter } = certificate;
+        const { notBefore, notAfter, serialNumber } = certificate;
         const refusal = issuanceRefusal(primitives, {
           certificate,
           root,
@@ -93,7 +94,8 @@ export class PaperShelf {
           name: user,
         });
         if (refusal !== undefined) return { fault: refusal.detail };
-        return { publicKey: primitives.verifyingKey(certificate.publicKey), notBefore, notAfter };
+        const publicKey = primitives.verifyingKey(certificate.publicKey);
+        return { serialNumber, publicKey, notBefore, notAfter };
       } catch (error) {
         // A sealed record that does not open is the store's fault and this audit's finding.
         if (error instanceof StoreError && error.code !== 'corrupt') throw error;

@@ -1,5 +1,8 @@
 /** `keytolld audit` (S6): offline, from this station's own store. Parsing and printing. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { equalBytes } from '../../applet-spec/bytes.ts';
 import { counted } from '../../applet-spec/counted.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, isUserName } from '../../applet-spec/names.ts';
@@ -10,6 +13,7 @@ import { systemEntropy } from '../entropy.ts';
 import { auditOwnStore } from '../station/audit-part.ts';
 import { readStationConfig } from '../station/config.ts';
 import { billCsv, printCsv } from './csv-report.ts';
+import type { KeptList } from '../store/book-store.ts';
 import { print, reporting } from './report.ts';
 
 interface AuditOptions {
@@ -23,6 +27,7 @@ interface AuditOptions {
   readonly items?: boolean;
   readonly json?: boolean;
   readonly csv?: boolean;
+  readonly lists?: string;
 }
 
 /** Findings printed for a person; `--json` has all. */
@@ -40,6 +45,7 @@ export function registerAuditCommand(program: Command): void {
     .option('--from <date>', 'itemise from this day or time on (ISO 8601, UTC)', startOf)
     .option('--to <date>', 'itemise up to the end of this day, or this time', endOf)
     .option('--items', 'print every payment')
+    .option('--lists <folder>', 'write the lists of revoked certificates that it judged by there')
     .option('--json', 'print JSON')
     .addOption(
       new Option('--csv', 'print every line of every bill as CSV (RFC 4180)').conflicts([
@@ -56,12 +62,19 @@ export function registerAuditCommand(program: Command): void {
         }
         const config = readStationConfig(options.config);
         const items: Item[] = [];
+        const { lists } = options;
+        if (lists !== undefined) mkdirSync(lists, { recursive: true });
         const report = await auditOwnStore(config, {
           entropy: systemEntropy,
           filter: filterOf(options),
           onItem: (item) => {
             if (options.items === true || options.csv === true) items.push(item);
           },
+          ...(lists !== undefined && {
+            onList: (list) => {
+              writeList(lists, list);
+            },
+          }),
         });
         if (options.csv === true) {
           printCsv(command, billCsv(report, items));
@@ -78,6 +91,19 @@ export function registerAuditCommand(program: Command): void {
     );
 }
 
+/** As the CA signed it, for whoever is shown the audit; the same again is no fault. */
+function writeList(folder: string, { number, sinceMs, bytes }: KeptList): void {
+  const since = new Date(sinceMs).toISOString().replace(/\.\d+/, '').replaceAll(':', '-');
+  const file = join(folder, `revoked-${String(number).padStart(4, '0')}-since-${since}.crl`);
+  try {
+    writeFileSync(file, bytes, { flag: 'wx' });
+  } catch (error) {
+    const isSame = existsSync(file) && equalBytes(readFileSync(file), bytes);
+    if (!isSame)
+      throw new RangeError(`${file} cannot be written: ${String(error)}`, { cause: error });
+  }
+}
+
 function filterOf({ user, peer, station, relay, from, to }: AuditOptions): ItemFilter {
   return {
     ...(user !== undefined && { user }),
@@ -90,7 +116,7 @@ function filterOf({ user, peer, station, relay, from, to }: AuditOptions): ItemF
 }
 
 function jsonOf(report: AuditReport, options: AuditOptions, items: readonly Item[]): object {
-  const { station, currency, findings, trialBalance, losses, lostRecords, ...itemised } = report;
+  const { station, currency, findings, trialBalance, losses, lostRecords, ...rest } = report;
   return {
     station,
     currency,
@@ -104,7 +130,7 @@ function jsonOf(report: AuditReport, options: AuditOptions, items: readonly Item
       declared: isoTime(time),
     })),
     lostRecords: `${lostRecords}`,
-    ...itemised,
+    ...rest,
     ...(options.items === true && { items }),
   };
 }
@@ -130,6 +156,7 @@ function reportLines(report: AuditReport): string[] {
     ...lines('user', report.byUser),
     ...lines('month', report.byPeriod),
     ...lossLines(report),
+    ...revocationLines(report),
     ...findingLines(report),
   ];
 }
@@ -148,6 +175,19 @@ function lossLines({ losses, restoredPayments, lostRecords, currency }: AuditRep
           `  ${counted(restoredPayments, 'payment')} restored from neighbours; coins that ` +
             `nobody is known to have bought paid ${formatMoney(lostRecords, currency)}`,
         ]),
+  ];
+}
+
+/** Whom lists named that this station judged payments by. */
+function revocationLines({ revocations }: AuditReport): string[] {
+  const { lists, paymentsBefore, revoked } = revocations;
+  const before = paymentsBefore === 0 ? '' : `; ${counted(paymentsBefore, 'payment')} before`;
+  return [
+    `  judged by ${counted(lists, 'list')} of revoked certificates${before}`,
+    ...revoked.map(
+      ({ who, serialNumber, list, since }) =>
+        `  revoked: ${who}, certificate ${serialNumber}, by list ${list} in force since ${since}`,
+    ),
   ];
 }
 

@@ -64,9 +64,12 @@ export class Announcer {
 
   /** Reads what was known before the last stop, then announces this station. */
   async start(): Promise<void> {
-    const { store, trust, directory, station, ownCertificates } = this.#options;
+    const { store, trust, directory, station, ownCertificates, clock } = this.#options;
     const crl = await store.crl();
     if (crl !== undefined) trust.learnCrl(crl);
+    // From the operator's file or the CA's folder: payments are judged by it from now on.
+    const { crl: inForce } = trust;
+    if (inForce !== undefined) await store.putCrl(inForce.number, inForce.der, clock.nowMs());
     for (const one of await store.stationCertificates()) {
       directory.recall([one.certificate], one.station);
     }
@@ -126,7 +129,7 @@ export class Announcer {
     const learnt = trust.learnCrl(der);
     const number = trust.crl?.number;
     if (learnt === 'newer' && number !== undefined) {
-      await store.putCrl(number, der);
+      await store.putCrl(number, der, this.#options.clock.nowMs());
       this.#flood({ kind: 'crl', content: der }, from);
     }
     return learnt;

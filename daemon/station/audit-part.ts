@@ -8,6 +8,7 @@ import type { Entropy } from '../../applet-spec/primitives.ts';
 import { auditStation, type AuditReport } from '../audit/audit.ts';
 import type { Item, ItemFilter } from '../audit/itemised-bill.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
+import type { KeptList } from '../store/book-store.ts';
 import { copyDatabase } from '../store/database.ts';
 import type { StationConfig } from './config.ts';
 import { readCertificateFile } from './key-files.ts';
@@ -25,6 +26,7 @@ export async function auditOwnStore(
     readonly entropy: Entropy;
     readonly filter: ItemFilter;
     readonly onItem: (item: Item) => void;
+    readonly onList?: (list: KeptList) => void;
   },
 ): Promise<AuditReport> {
   const database = stationDatabase(config);
@@ -47,6 +49,7 @@ export async function auditOwnStore(
         store,
         filter: options.filter,
         onItem: options.onItem,
+        ...(options.onList && { onList: options.onList }),
       });
     } finally {
       await store.close();

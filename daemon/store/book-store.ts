@@ -51,6 +51,18 @@ export interface StoredStationCertificate {
   readonly certificate: Uint8Array;
 }
 
+/** A list of revoked certificates that payments were judged by. */
+export interface KeptList {
+  /** 1, 2, 3 … in the order of keeping; the CA's own number is in the list. */
+  readonly number: bigint;
+  /** SHA-256. */
+  readonly digest: Uint8Array;
+  /** From when on it was in force here. */
+  readonly sinceMs: number;
+  /** DER. */
+  readonly bytes: Uint8Array;
+}
+
 export interface NetworkStore {
   putAnnouncement(station: StationName, sequence: bigint, bytes: Uint8Array): Promise<void>;
   announcements(): Promise<readonly Uint8Array[]>;
@@ -62,6 +74,13 @@ export interface NetworkStore {
   /** Kept for ever, once. */
   putStationCertificates(certificates: readonly StoredStationCertificate[]): Promise<void>;
   stationCertificates(): Promise<readonly StoredStationCertificate[]>;
-  putCrl(number: bigint, bytes: Uint8Array): Promise<void>;
+  /**
+   * A list that is in force from now on. Each is kept once and for ever; an older one than the
+   * newest is not taken.
+   */
+  putCrl(number: bigint, bytes: Uint8Array, nowMs: number): Promise<void>;
+  /** The newest. */
   crl(): Promise<Uint8Array | undefined>;
+  /** All that ever were, behind a number. */
+  keptLists(after: bigint, limit: number): Promise<readonly KeptList[]>;
 }

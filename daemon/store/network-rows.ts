@@ -1,3 +1,4 @@
+import { equalBytes } from '../../applet-spec/bytes.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { SqliteDatabase } from './database.ts';
@@ -9,7 +10,7 @@ interface Bytes {
   readonly bytes: Uint8Array;
 }
 
-/** Announcements and the revocation list: the newest of each stays. */
+/** Announcements, of which the newest stays, and revocation lists. */
 export class NetworkRows implements NetworkStore {
   readonly #database: SqliteDatabase;
   readonly #primitives: Primitives;
@@ -62,9 +63,12 @@ export class NetworkRows implements NetworkStore {
       })),
     );
 
-  readonly putCrl: NetworkStore['putCrl'] = (number, bytes) =>
+  readonly putCrl: NetworkStore['putCrl'] = (number, bytes, nowMs) =>
     this.#database.write(() => {
       this.#sql.putCrl.run(number, bytes);
+      const newest = this.#sql.crl.get();
+      if (newest === undefined || !equalBytes(newest.bytes, bytes)) return;
+      this.#sql.keepList.run(this.#primitives.sha256(bytes), nowMs, bytes);
     });
 
   readonly crl: NetworkStore['crl'] = () =>
@@ -72,6 +76,16 @@ export class NetworkRows implements NetworkStore {
       const row = this.#sql.crl.get();
       return row && bytesOf(row.bytes);
     });
+
+  readonly keptLists: NetworkStore['keptLists'] = (after, limit) =>
+    this.#database.read(() =>
+      this.#sql.keptLists.all(after, limit).map(({ number, digest, since_ms, bytes }) => ({
+        number,
+        digest: bytesOf(digest),
+        sinceMs: Number(since_ms),
+        bytes: bytesOf(bytes),
+      })),
+    );
 }
 
 function prepareNetwork(database: SqliteDatabase) {
@@ -105,5 +119,17 @@ function prepareNetwork(database: SqliteDatabase) {
        WHERE excluded.number > crl.number`,
     ),
     crl: database.prepare<[], Bytes>('SELECT bytes FROM crl'),
+    keepList: database.prepare<[Uint8Array, number, Uint8Array]>(
+      `INSERT INTO revocation_list (digest, since_ms, bytes) VALUES (?, ?, ?)
+       ON CONFLICT (digest) DO NOTHING`,
+    ),
+    keptLists: database.prepare<
+      [bigint, number],
+      Bytes & {
+        readonly number: bigint;
+        readonly digest: Uint8Array;
+        readonly since_ms: bigint;
+      }
+    >('SELECT * FROM revocation_list WHERE number > ? ORDER BY number LIMIT ?'),
   };
 }

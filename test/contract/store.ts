@@ -225,9 +225,23 @@ function describeNetworkMemory(open: OpenStore): void {
 
     it('never goes back to an older revocation list', async () => {
       expect(await store().crl()).toBeUndefined();
-      await store().putCrl(7n, bytesFrom('seven'));
-      await store().putCrl(6n, bytesFrom('six'));
+      await store().putCrl(7n, bytesFrom('seven'), startMs);
+      await store().putCrl(6n, bytesFrom('six'), startMs);
       expect(await store().crl()).toEqual(bytesFrom('seven'));
+    });
+
+    it('keeps every revocation list that was in force, once, and from when on', async () => {
+      await store().putCrl(7n, bytesFrom('seven'), startMs);
+      await store().putCrl(6n, bytesFrom('six'), startMs + 1);
+      await store().putCrl(9n, bytesFrom('nine'), startMs + 2);
+      await (await reopen()).putCrl(9n, bytesFrom('nine'), startMs + 3);
+      const [seven, nine, ...more] = await store().keptLists(0n, 10);
+      expect(seven).toMatchObject({ number: 1n, sinceMs: startMs, bytes: bytesFrom('seven') });
+      expect(nine).toMatchObject({ number: 2n, sinceMs: startMs + 2, bytes: bytesFrom('nine') });
+      expect(nine?.digest).toHaveLength(32);
+      expect(more).toEqual([]);
+      expect(await store().keptLists(1n, 10)).toEqual([nine]);
+      expect(await store().keptLists(0n, 1)).toEqual([seven]);
     });
   });
 }

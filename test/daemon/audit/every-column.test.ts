@@ -156,6 +156,7 @@ async function addRareRows(): Promise<void> {
   const order = { orderId, user: alice, operation: 'exchange', lines, replacements } as const;
   const outcome = await store.retire({ ...order, coinIds: [history.spare], nowMs: room.nowMs });
   expect(outcome).toBe('created');
+  for (let i = 0; i < 2; i++) await room.publishList();
   for (const { name, store: at, documentKey } of room.stations) {
     const paymentId = room.entropy.randomBytes(32);
     const about = { paymentId, station: name, time: room.nowSeconds };

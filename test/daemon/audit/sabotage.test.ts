@@ -48,7 +48,13 @@ describe('an audit of a database that is older than logs', () => {
     const { findings } = await auditAfter(history.room, name, (sabotage) => {
       const tables = ['log_leaf', 'log_tile', 'checkpoint', 'cosigned', 'witnessed', 'two_logs'];
       const recovery = ['recovery_peer', 'recovery', 'restored_payment', 'doubtful_payment'];
-      const later = ['station_certificate', 'declaration', 'quarantine', ...recovery];
+      const later = [
+        'station_certificate',
+        'declaration',
+        'quarantine',
+        ...recovery,
+        'revocation_list',
+      ];
       for (const table of [...tables, ...later]) sabotage.execute(`DROP TABLE ${table}`);
       sabotage.execute('ALTER TABLE card DROP COLUMN station_key');
       sabotage.execute('ALTER TABLE payment DROP COLUMN content_hash');

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { toUtf8 } from '../../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../../applet-spec/certificate.ts';
 import { coin as coinKind } from '../../../applet-spec/coin.ts';
+import { parseCrl } from '../../../applet-spec/crl.ts';
 import {
   headNow,
   toStationName,
@@ -50,6 +51,7 @@ export class TollRoom {
   readonly stations: RoomStation[] = [];
   readonly users = new Map<UserName, RoomUser>();
   root: Uint8Array = new Uint8Array(0);
+  #ca: CertificateAuthority | undefined;
   #draws = 0;
 
   readonly entropy = {
@@ -66,6 +68,7 @@ export class TollRoom {
       name: network,
     });
     room.root = ca.root;
+    room.#ca = ca;
     for (const [i, fee] of fees.entries()) await room.#addStation(ca, i, fee);
     for (const { name } of room.stations) {
       for (const local of ['alice', 'bob']) await room.#addUser(ca, toUserName(`${local}@${name}`));
@@ -87,6 +90,19 @@ export class TollRoom {
 
   get nowSeconds(): bigint {
     return BigInt(Math.floor(this.nowMs / 1_000));
+  }
+
+  get ca(): CertificateAuthority {
+    if (this.#ca === undefined) throw new RangeError('the room is not open');
+    return this.#ca;
+  }
+
+  /** The CA's next list is in force everywhere from now on. */
+  async publishList(): Promise<bigint> {
+    const bytes = await this.ca.publishCrl();
+    const { number } = parseCrl(bytes);
+    for (const { store } of this.stations) await store.putCrl(number, bytes, this.nowMs);
+    return number;
   }
 
   station(name: string): RoomStation {

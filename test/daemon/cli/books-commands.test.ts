@@ -2,17 +2,18 @@
  * `keytolld audit`, `positions` and `settle --paid` over a station's folder, while its store is in
  * use.
  */
-import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toHex, toUtf8 } from '../../../applet-spec/bytes.ts';
+import { parseCertificate } from '../../../applet-spec/certificate.ts';
 import { registerAuditCommand } from '../../../daemon/cli/audit-command.ts';
 import { registerSettleCommands } from '../../../daemon/cli/settle-command.ts';
 import { initStationFolder } from '../../../daemon/station/station-folder.ts';
 import { network } from '../audit/toll-papers.ts';
-import { primitives, TollRoom } from '../audit/toll-room.ts';
+import { alice, primitives, TollRoom } from '../audit/toll-room.ts';
 import { SettlementRoom } from '../settlement/settlement-room.ts';
 
 let room: SettlementRoom;
@@ -102,6 +103,40 @@ describe('keytolld audit', () => {
     expect(exitCode).toBe(1);
     expect(text).toContain('account-total-differs: user:alice@q1');
     expect(text).toContain('trial balance EUR -0.01, 2 findings');
+  });
+
+  it('tells by how many lists of revoked certificates it judged, and writes them', async () => {
+    room.toll.clock.advance(3_600_000);
+    await room.toll.publishList();
+    const lists = join(room.toll.folder, 'lists');
+    const { text, exitCode } = await keytolld('audit', '--lists', lists);
+    expect(text).toContain('judged by 1 list of revoked certificates; 1 payment before');
+    expect(exitCode).toBe(0);
+    const [file = '', ...more] = readdirSync(lists);
+    expect(file).toMatch(/^revoked-0001-since-2026-07-01T13-\d\d-\d\dZ\.crl$/);
+    expect(more).toEqual([]);
+    const [kept] = await room.toll.station('q1').store.keptLists(0n, 1);
+    expect(new Uint8Array(readFileSync(join(lists, file)))).toEqual(kept?.bytes);
+    expect((await keytolld('audit', '--lists', lists)).exitCode).toBe(0);
+    writeFileSync(join(lists, file), 'another');
+    const again = await keytolld('audit', '--lists', lists);
+    expect(again.text).toMatch(/revoked-0001.*cannot be written.*EEXIST/);
+    expect(again.exitCode).toBe(1);
+  });
+
+  it('names whose certificate was revoked, and by which list', async () => {
+    const user = room.toll.users.get(alice);
+    const { serialNumber } = parseCertificate(user?.certificate ?? new Uint8Array());
+    await room.toll.ca.revoke(serialNumber);
+    const list = await room.toll.publishList();
+    const serial = toHex(serialNumber);
+    const { text, exitCode } = await keytolld('audit');
+    const words = `revoked: alice@q1, certificate ${serial}, by list ${list} in force since 2026-`;
+    expect(text).toContain(words);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse((await keytolld('audit', '--json')).text)).toMatchObject({
+      revocations: { lists: 1, revoked: [{ who: 'alice@q1', serialNumber: serial }] },
+    });
   });
 
   it('says that there is no database, and makes none', async () => {

@@ -129,4 +129,8 @@ export class MemoryNetworkStore implements NetworkStore {
   async crl(): Promise<Uint8Array | undefined> {
     return this.crlBytes;
   }
+
+  async keptLists() {
+    return [];
+  }
 }
