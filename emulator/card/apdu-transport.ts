@@ -47,7 +47,8 @@ export class ApduTransport {
     if (command === undefined) return status('wrong-length');
     const refusedClass = classRefusal(command.cla);
     if (refusedClass !== undefined) return { data: nothing, sw: refusedClass };
-    if (isGetResponse(command)) return this.#getResponse(command);
+    // Inside a chain it is another command like any other.
+    if (isGetResponse(command) && this.#chain === undefined) return this.#getResponse(command);
     // What was not fetched by now is not wanted (ISO/IEC 7816-4 §5.1.3).
     this.#rest = undefined;
     const step = joinChain(this.#chain, command, limits.apduBytes);

@@ -26,7 +26,11 @@ export function verify(card: CardContext, command: CommandApdu): ResponseApdu {
   }
   requireReferenceLength(command.data);
   const { left, rest } = present(card, 'pin', command.data);
-  if (rest?.length !== 0) return wrong(left);
+  if (rest?.length !== 0) {
+    // The right one with something behind it is a wrong one.
+    forgetPin(card);
+    return wrong(left);
+  }
   restore(card, 'pin');
   session.pinVerified = true;
   return answer();

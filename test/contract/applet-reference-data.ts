@@ -79,9 +79,11 @@ export function describeReferenceData(make: MakeBlankCard): void {
     await subject.card.powerCycle();
     await host.select();
     expect(await listed()).toBe(0x6982);
-    await host.verify(pin);
-    await host.verify(wrongPin);
-    expect(await listed()).toBe(0x6982);
+    for (const wrong of [wrongPin, `${pin}1`]) {
+      await host.verify(pin);
+      await host.verify(wrong);
+      expect(await listed()).toBe(0x6982);
+    }
   });
 
   it('changes the PIN for the right old one only', async () => {

@@ -107,6 +107,13 @@ describe('command chaining', () => {
     expect(await transmit(`${getInfo}00`)).toMatch(/9000$/);
   });
 
+  it('refuses GET RESPONSE in the middle like any other command', async () => {
+    const transmit = await selected('t1-short');
+    await transmit(`10a4040c04${aid.slice(0, 8)}`);
+    expect(await transmit('00c0000000')).toBe('6883');
+    expect(await transmit(`00a4040c05${aid.slice(8)}`)).toBe('6a82');
+  });
+
   it('takes 65,535 bytes in all and not one more', () => {
     const seen: number[] = [];
     const transport = new ApduTransport('t1-short', ({ data }) => {
