@@ -26,9 +26,19 @@ const limits = { commandBytes: CTAPHID_PAYLOAD_MOST, responseBytes: CTAPHID_PAYL
 const POWER_TIMEOUT_MS = 3_000;
 /** Powering off is a courtesy: the device is given this long, and is then closed all the same. */
 const POWER_OFF_TIMEOUT_MS = 500;
+/** `hid.md`, Errors: whatever it is, the message's APDU has not run; after `other` it may have. */
+const refusedWhole: ReadonlySet<number> = new Set(
+  Object.values(ctaphidErrors).filter((code) => code !== ctaphidErrors.other),
+);
 /** A device that serves another channel is asked again this often, so many times. */
 const BUSY_RETRY_MS = 50;
 const BUSY_RETRIES = 40;
+
+interface Asked {
+  readonly message: CtaphidMessage;
+  /** How often it was refused whole. */
+  refusals: number;
+}
 
 /** One opened HID device: a CTAPHID channel, and the card behind it. */
 export class HidConnection {
@@ -40,7 +50,7 @@ export class HidConnection {
   #channel = CTAPHID_BROADCAST;
   #partial: CtaphidPartial | undefined;
   /** The message under way, to be sent again while the device is busy with others. */
-  #asked: { readonly message: CtaphidMessage; retries: number } | undefined;
+  #asked: Asked | undefined;
   #cancelRetry: () => void = () => undefined;
   #closing: Promise<void> | undefined;
 
@@ -145,16 +155,19 @@ export class HidConnection {
   #ask(command: number, payload: Uint8Array, running?: () => void): Promise<Uint8Array> {
     const message = { channel: this.#channel, command, payload };
     return this.#life.command(() => {
-      this.#asked = { message, retries: BUSY_RETRIES };
+      const asked = { message, refusals: 0 };
+      this.#asked = asked;
       this.#partial = undefined;
-      void this.#send(message);
+      void this.#send(asked);
     }, running);
   }
 
-  async #send(message: CtaphidMessage): Promise<void> {
+  async #send(asked: Asked): Promise<void> {
+    const { message, refusals } = asked;
     try {
       for (const report of encodeCtaphid(message)) {
-        if (this.ended) return;
+        // The rest of what was refused would come between the reports of the next attempt.
+        if (this.ended || this.#asked !== asked || asked.refusals !== refusals) return;
         // hidapi wants the report's number first; a device with one kind of report has number 0.
         await this.#device.write([0, ...report]);
       }
@@ -193,10 +206,10 @@ export class HidConnection {
 
   #refused(code: number): void {
     const asked = this.#asked;
-    if (code === ctaphidErrors.busy && asked !== undefined && asked.retries > 0) {
-      asked.retries -= 1;
+    if (code === ctaphidErrors.busy && asked !== undefined && asked.refusals < BUSY_RETRIES) {
+      asked.refusals += 1;
       // Refused whole, so asking again repeats nothing.
-      this.#cancelRetry = this.#clock.after(BUSY_RETRY_MS, () => void this.#send(asked.message));
+      this.#cancelRetry = this.#clock.after(BUSY_RETRY_MS, () => void this.#send(asked));
       return;
     }
     if (code === ctaphidErrors.busy && asked?.message.command === ctaphidCommands.apdu) {
@@ -211,7 +224,7 @@ export class HidConnection {
       this.#fail('card-reset', 'another program took the card over', true);
     } else {
       const digits = code.toString(16).padStart(2, '0');
-      this.#fail('protocol', `the device answered error ${digits}`);
+      this.#fail('protocol', `the device answered error ${digits}`, refusedWhole.has(code));
     }
   }
 

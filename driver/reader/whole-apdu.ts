@@ -14,7 +14,7 @@ import { concatBytes } from '../../applet-spec/bytes.ts';
 import { statusWords } from '../../applet-spec/status-words.ts';
 import { parseAtr } from './atr.ts';
 import type { ApduLimits } from './connection.ts';
-import { notRun, ReaderError } from './reader-error.ts';
+import { notRun, outcomeUnknown, ReaderError } from './reader-error.ts';
 
 /** What the exchange needs to know of the path and the card. */
 export interface ApduPath {
@@ -193,10 +193,16 @@ export class WholeApdu {
     return { data: concatBytes(...parts), sw: answer.sw };
   }
 
+  /** That a GET RESPONSE has not run says nothing of the command whose answer it fetches. */
   async #getResponse(command: CommandApdu): Promise<ResponseApdu> {
-    const answer = await this.#send(command, 'short');
-    if (answer.sw >> 8 !== 0x6c || answer.data.length > 0) return answer;
-    return this.#send(followUp(command, answer) ?? command, 'short');
+    try {
+      const answer = await this.#send(command, 'short');
+      if (answer.sw >> 8 !== 0x6c || answer.data.length > 0) return answer;
+      return await this.#send(followUp(command, answer) ?? command, 'short');
+    } catch (error) {
+      if (!(error instanceof ReaderError) || error.end === undefined) throw error;
+      throw outcomeUnknown(this.#path.reader, error.end, error);
+    }
   }
 
   #lostAnswer(sw: number): ReaderError {

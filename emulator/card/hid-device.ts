@@ -87,6 +87,9 @@ class HidCard {
     } else if (!isInit && this.#busyFor(channel)) {
       // A stray continuation is ignored; a new message is told to wait (§11.2.5.1).
       if (packet.kind === 'initial') this.#refuse(channel, 'busy');
+    } else if (isInit && this.#busyFor(channel)) {
+      // A channel for one program; another one's message, or its command, goes on.
+      this.#init({ ...packet, payload: packet.data.slice(0, packet.length) });
     } else {
       this.#join(packet);
     }

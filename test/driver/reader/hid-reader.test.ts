@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fromHex } from '../../../applet-spec/bytes.ts';
+import { concatBytes, fromHex } from '../../../applet-spec/bytes.ts';
 import {
   CTAPHID_BROADCAST,
   ctaphidCommands,
@@ -56,6 +56,44 @@ class Stranger {
     const [answer] = this.heard;
     if (answer === undefined) throw new Error('no answer to INIT');
     return new DataView(answer.data.buffer, answer.data.byteOffset).getUint32(8);
+  }
+}
+
+/** A device on a bus where each report has to wait for its turn, once the card is powered. */
+class SlowDevice implements HidDevice {
+  readonly written: CtaphidPacket[] = [];
+  #hear: (report: Uint8Array) => void = () => undefined;
+  #waiting: (() => void)[] = [];
+
+  on(event: 'data' | 'error', listener: (told: never) => void): void {
+    if (event === 'data') this.#hear = listener as (report: Uint8Array) => void;
+  }
+
+  write(values: number[]): Promise<number> {
+    const packet = decodeCtaphidPacket(Uint8Array.from(values.slice(1)));
+    this.written.push(packet);
+    if (packet.kind === 'initial' && packet.command === ctaphidCommands.init) {
+      const tail = Uint8Array.of(0, 0, 0, 1, 2, 1, 0, 0, 0);
+      this.say(packet.command, concatBytes(packet.data.slice(0, 8), tail), CTAPHID_BROADCAST);
+    } else if (packet.kind === 'initial' && packet.command === ctaphidCommands.power) {
+      this.say(packet.command, new EchoCard().atr);
+    } else {
+      return new Promise((resolve) => this.#waiting.push(() => resolve(values.length)));
+    }
+    return Promise.resolve(values.length);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** All that wait have had their turn. */
+  turn(): void {
+    for (const done of this.#waiting.splice(0)) done();
+  }
+
+  say(command: number, payload: Uint8Array, channel = 1): void {
+    for (const report of encodeCtaphid({ channel, command, payload })) this.#hear(report);
   }
 }
 
@@ -145,6 +183,31 @@ describe('HidReader', () => {
     expect(card.received).toHaveLength(1);
   });
 
+  it('stops writing a message that the device is too busy for', async () => {
+    const device = new SlowDevice();
+    const library: HidLibrary = {
+      devicesAsync: () => bus.devicesAsync(),
+      HIDAsync: { open: () => Promise.resolve(device) },
+    };
+    const slow = await HidReader.open({ clock, library });
+    const connection = await slow.connect();
+    device.written.length = 0;
+    const answer = connection.transmit(new Uint8Array(200).fill(1));
+    await flush();
+    // Refused at its first report, while the next ones wait for their turn on the bus.
+    device.say(ctaphidCommands.error, Uint8Array.of(ctaphidErrors.busy));
+    clock.advance(50);
+    for (let turns = 0; turns < 8; turns++) {
+      device.turn();
+      await flush();
+    }
+    const kinds = device.written.map(({ kind }) => kind);
+    expect(kinds).toEqual(['initial', 'initial', 'continuation', 'continuation', 'continuation']);
+    device.say(ctaphidCommands.apdu, fromHex('9000'));
+    expect(await answer).toEqual(fromHex('9000'));
+    await slow.close();
+  });
+
   it('says so when another program takes the card over, and has run nothing', async () => {
     const connection = await reader.connect();
     const other = await stranger();
@@ -220,9 +283,40 @@ describe('HidReader', () => {
     await lost;
     expect((await connection.closed).reason).toBe('protocol');
   });
+
+  it('says that nothing ran when the device has dropped the message', async () => {
+    const [, answer] = await mute();
+    const lost = expect(answer).rejects.toMatchObject({ code: 'protocol' });
+    const report = new Uint8Array(64);
+    report.set([0, 0, 0, 1, 0xbf, 0x00, 0x01, ctaphidErrors.timeout]);
+    bus.inject(path, report);
+    await lost;
+  });
 });
 
 describe('the emulated HID device', () => {
+  it('gives a channel to one program while another is in the midst of a message', async () => {
+    const bus = new HidBus(new VirtualClock());
+    const path = bus.plugIn(new EchoCard());
+    const host = new Stranger(await bus.HIDAsync.open(path));
+    const late = new Stranger(await bus.HIDAsync.open(path));
+    const channel = await host.channel();
+    await host.say(channel, ctaphidCommands.power, Uint8Array.of(1));
+    const payload = new Uint8Array(100).fill(7);
+    payload.set([0x80, ins.echo, 0, 0, 94]);
+    payload[99] = 0;
+    const [first, second] = encodeCtaphid({ channel, command: ctaphidCommands.apdu, payload });
+    if (first === undefined || second === undefined) throw new Error('two reports expected');
+    await host.report(first);
+    expect(await late.channel()).toBe(channel + 1);
+    host.heard.length = 0;
+    await host.report(second);
+    expect(host.heard).toMatchObject([
+      { kind: 'initial', channel, command: ctaphidCommands.apdu },
+      { kind: 'continuation', channel },
+    ]);
+  });
+
   it('answers malformed traffic as CTAP 2.1 §11.2 wants it', async () => {
     const clock = new VirtualClock();
     const bus = new HidBus(clock);

@@ -224,6 +224,22 @@ describe('a response in parts', () => {
     });
   });
 
+  it('is unknown when the card goes before the rest is asked for', async () => {
+    const gone = notRun('test', { reason: 'card-reset', detail: 'the card was reset' });
+    let asked = 0;
+    const whole = new WholeApdu(
+      () => (asked++ === 0 ? Promise.resolve(fromHex('6105')) : Promise.reject(gone)),
+      pathTo(new EchoCard().atr),
+    );
+    const lost = whole.run(command({ ne: 256 }));
+    await expect(lost).rejects.toMatchObject({
+      code: 'outcome-unknown',
+      retryable: false,
+      end: { reason: 'card-reset' },
+    });
+    await expect(lost).rejects.toThrow('before the answer came; the command may have run');
+  });
+
   it('is unknown when it does not end', async () => {
     const whole = new WholeApdu(
       () => Promise.resolve(encodeResponse({ data: new Uint8Array(256), sw: 0x6100 })),
