@@ -53,13 +53,6 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0;
 }
 
-export function xorBytes(a: Uint8Array, b: Uint8Array): Uint8Array {
-  if (a.length !== b.length) throw new RangeError(`xor of ${a.length} and ${b.length} bytes`);
-  const mixed = new Uint8Array(a.length);
-  for (let i = 0; i < a.length; i++) mixed[i] = (a[i] as number) ^ (b[i] as number);
-  return mixed;
-}
-
 /** One character a byte (ISO 8859-1): ASCII as text, and any bytes as the index of a map. */
 export function toLatin1(bytes: Uint8Array): string {
   let text = '';

@@ -73,7 +73,6 @@ export const generatedKey = element(
   0x67,
   struct({ publicKey: element(0x80, publicKey), possession: element(0x81, signature) }),
 );
-export type GeneratedKey = Static<typeof generatedKey>;
 
 /** AUTHORISE. */
 export const operations = { pay: 1, exchange: 2, refund: 3 } as const;
@@ -135,7 +134,6 @@ export const offer = element(
     coinSecret: element(0x82, octets(32)),
   }),
 );
-export type Offer = Static<typeof offer>;
 
 /** Answer of OFFER: the signature of the acknowledgement. */
 export const offerAnswer = element(0x6d, struct({ signature: element(0x80, signature) }));

@@ -85,7 +85,6 @@ export const payWithCertificate = 0x01;
 
 /** P1 of DERIVE TRAFFIC. */
 export const trafficDirections = { send: 0x01, receive: 0x02 } as const;
-export type TrafficDirection = keyof typeof trafficDirections;
 
 /**
  * P1 of CHANGE REFERENCE DATA: set where none is set yet, or verify the old one and set the new

@@ -82,7 +82,6 @@ export const signature = octets(64);
 
 /** What the algorithm byte of a signed object says. Others follow: Ed25519, ML-DSA, SM2. */
 export const algorithm = oneOf({ 'ecdsa-p256-sha256': 1 });
-export type Algorithm = 'ecdsa-p256-sha256';
 
 /**
  * Link suites in the order of their strength; a quote names the least that it allows (design §5).

@@ -108,7 +108,7 @@ export const opensslPrimitives: Primitives = {
 };
 
 /** A P-256 public key inside OpenSSL, imported once. */
-export class OpensslVerifyingKey implements VerifyingKey {
+class OpensslVerifyingKey implements VerifyingKey {
   readonly publicKey: Uint8Array;
   readonly #input: VerifyKeyObjectInput;
 
@@ -126,16 +126,6 @@ export class OpensslVerifyingKey implements VerifyingKey {
   verify(message: Uint8Array, signature: Uint8Array): boolean {
     if (!isLowSignature(signature)) return false;
     return opensslVerify('sha256', message, this.#input, signature);
-  }
-
-  /** `verify` on libuv's thread pool; completions come in any order. Resolves, never rejects. */
-  async verifyInPool(message: Uint8Array, signature: Uint8Array): Promise<boolean> {
-    if (!isLowSignature(signature)) return false;
-    return new Promise((resolve) => {
-      opensslVerify('sha256', message, this.#input, signature, (fault, valid) => {
-        resolve(fault === null && valid);
-      });
-    });
   }
 }
 

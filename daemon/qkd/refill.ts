@@ -43,11 +43,6 @@ export class Refill {
     this.#options = options;
   }
 
-  /** The device's last status. */
-  get status(): KeySourceStatus | undefined {
-    return this.#status;
-  }
-
   /** The failure of the last attempt; undefined after a success. */
   get error(): QkdError | undefined {
     return this.#error;

@@ -4,7 +4,7 @@ import { ClaimShelf } from './claim-shelf.ts';
 import { KeyAccount } from './key-account.ts';
 import type { KeyBalance } from './key-account.ts';
 import type { KeyLedger, KeyPurpose, KeyUse, KeyUseOutcome } from './key-ledger.ts';
-import type { KeySource, KeySourceStatus, QkdKey } from './key-source.ts';
+import type { KeySource, QkdKey } from './key-source.ts';
 import { countBits, KeyStock, StockReservation } from './key-stock.ts';
 import { QkdError } from './qkd-error.ts';
 import { Refill } from './refill.ts';
@@ -135,11 +135,6 @@ export class Reservoir {
 
   balance(): KeyBalance {
     return this.#account.balance(this.#stock);
-  }
-
-  /** The last status that the device gave, or undefined. */
-  deviceStatus(): KeySourceStatus | undefined {
-    return this.#refill.status;
   }
 
   /** The failure that keeps the device from giving keys now, or undefined. */

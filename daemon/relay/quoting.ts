@@ -1,6 +1,4 @@
 /** S21–S24: the payee's acceptance, the route, and the signed quote with its itemised bill. */
-import { equalBytes } from '../../applet-spec/bytes.ts';
-import { certificateHash } from '../../applet-spec/certificate.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import {
@@ -295,15 +293,6 @@ export class Quoting {
   #nowSeconds(): bigint {
     return BigInt(Math.floor(this.#options.clock.nowMs() / 1000));
   }
-}
-
-/** Whether this certificate is the one that the acceptance promised. */
-export function promisedCertificate(
-  primitives: Primitives,
-  promised: Uint8Array,
-  certificate: Uint8Array,
-): boolean {
-  return equalBytes(certificateHash(primitives, certificate), promised);
 }
 
 function notAccepted(payee: UserName, asked: Asked): DeskRefusal {

@@ -1,6 +1,5 @@
 /** What a station tells the whole network of itself (design §10): flooded, signed, sequenced. */
 import { labels } from '../../applet-spec/labels.ts';
-import { limits } from '../../applet-spec/limits.ts';
 import {
   certificate,
   currency,
@@ -73,8 +72,3 @@ export type Announcement = Signed<AnnouncementBody>;
 
 /** Signed with the document key of the certificate inside. */
 export const announcement = signedKind('announcement', 0xe9, labels.announcement, announcementBody);
-
-/** Bytes of an announcement's digest that a bill line names. */
-export const announcementNameBytes = 16;
-
-export const announcementsMost = limits.routeStationsMost * 64;

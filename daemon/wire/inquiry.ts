@@ -5,7 +5,7 @@
 import { labels } from '../../applet-spec/labels.ts';
 import { hash, networkName, seconds, signedHead, stationName } from '../../applet-spec/names.ts';
 import { reason } from '../../applet-spec/receipt.ts';
-import { signedKind, type Signed } from '../../applet-spec/signed-object.ts';
+import { signedKind } from '../../applet-spec/signed-object.ts';
 import { element, optional, struct, type Static } from '../../applet-spec/tlv.ts';
 
 const inquiryBody = struct({
@@ -21,7 +21,6 @@ const inquiryBody = struct({
 });
 
 export type InquiryBody = Static<typeof inquiryBody>;
-export type Inquiry = Signed<InquiryBody>;
 
 /** Signed with the issuer's document key. */
 export const inquiry = signedKind('inquiry', 0xec, labels.inquiry, inquiryBody);
