@@ -28,7 +28,7 @@ export async function answerLink(
 ): Promise<Established> {
   const { station, peer, supply, reservoir } = terms;
   const talk = new HandshakeTalk(terms, pipe, 'to-dialler');
-  talk.agree(talk.heardGreeting(hello, 'hello'));
+  const version = talk.agree(talk.heardGreeting(hello, 'hello'));
   const objection = gate.objection();
   if (objection !== undefined) throw talk.refuse('not-now', objection);
   const yielded = `${station} and ${peer} dialled at once; the connection of ${station} stays`;
@@ -36,8 +36,8 @@ export async function answerLink(
   if (!(await supply.readyWithin(linkTimes.keyGraceMs))) {
     throw talk.refuse('no-keys', `${station} has no QKD keys for ${peer} now`);
   }
-  talk.say({ kind: 'answer', content: talk.greeting() });
-  talk.greeted();
+  talk.say({ kind: 'answer', content: talk.greeting({ least: version, most: version }) });
+  talk.greeted(version);
 
   const keyIds = await talk.hearKey('diallerKey', linkTimes.strangerMs);
   if (gate.yields()) throw talk.refuse('yielded', yielded);

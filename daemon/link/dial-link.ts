@@ -14,9 +14,8 @@ export async function dialLink(
   signal: AbortSignal,
 ): Promise<Established> {
   const talk = new HandshakeTalk(terms, pipe, 'to-listener');
-  talk.say({ kind: 'hello', content: talk.greeting() });
-  talk.agree(await talk.hearAnswer());
-  talk.greeted();
+  talk.say({ kind: 'hello', content: talk.greeting(terms.versions) });
+  talk.greeted(talk.agree(await talk.hearAnswer()));
 
   const ours = await terms.supply.next(signal);
   talk.say({ kind: 'diallerKey', content: { keyIds: ours.keyIds } });

@@ -3,8 +3,8 @@
  * link-authentication key gives for this kind of message. Nothing here is secret, and no QKD key is
  * drawn or fetched for a message whose MAC does not verify (design §5).
  *
- *     D → L   hello       names, network, version, suite, nonce of D
- *     L → D   answer      the same of L                    D knows L now, L does not know D yet
+ *     D → L   hello       names, network, versions, suite, nonce of D
+ *     L → D   answer      the same of L, one version       D knows L now, L does not know D yet
  *     D → L   diallerKey  IDs of D's traffic key           its MAC covers both nonces: L knows D
  *     L → D   listenerKey IDs of L's traffic key
  *     either  refusal     in the place of its next message
@@ -20,6 +20,7 @@ import {
   element,
   octets,
   oneOf,
+  optional,
   small,
   struct,
   text,
@@ -30,26 +31,44 @@ import { keyIds } from './key-ids.ts';
 import { LinkError } from './link-error.ts';
 import { linkLimits } from './link-limits.ts';
 
-export const linkVersion = 1;
+/** Versions of the link that one end speaks, `least` to `most`. */
+export interface LinkVersions {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** This program's. Two ends take the highest that both speak (failure 48). */
+export const linkVersions: LinkVersions = { least: 1, most: 1 };
 export const linkNonceBytes = 32;
 export const handshakeMacBytes = 16;
 
-const greeting = struct({
-  /** First and wide, so that stations of two versions can still tell each other. */
+const greeting = {
+  /**
+   * First and wide: greetings have this form in every version, so that stations of two versions can
+   * still tell each other. In a hello the highest that the dialler speaks, in an answer the one
+   * that both speak from here on.
+   */
   version: element(0x80, small(0xffff)),
   network: element(0x81, networkName),
   from: element(0x82, stationName),
   to: element(0x83, stationName),
   suite: element(0x84, suite),
   nonce: element(0x85, octets(linkNonceBytes)),
+};
+
+const hello = struct({
+  ...greeting,
+  /** The lowest that the dialler speaks, where that is another. */
+  leastVersion: optional(element(0x86, small(0xffff))),
 });
-export type Greeting = Static<typeof greeting>;
+/** A hello, or an answer, which has one version. */
+export type Greeting = Static<typeof hello>;
 
 const trafficKeyIds = struct({ keyIds: element(0x80, keyIds(linkLimits.trafficKeyIds)) });
 
 export const handshakeMessage = choice({
-  hello: element(0x61, greeting),
-  answer: element(0x62, greeting),
+  hello: element(0x61, hello),
+  answer: element(0x62, struct(greeting)),
   diallerKey: element(0x63, trafficKeyIds),
   listenerKey: element(0x64, trafficKeyIds),
   refusal: element(
@@ -66,6 +85,16 @@ export const handshakeMessage = choice({
 export type HandshakeMessage = Static<typeof handshakeMessage>;
 export type HandshakeKind = HandshakeMessage['kind'];
 export type Refusal = Extract<HandshakeMessage, { kind: 'refusal' }>['content'];
+
+/** The highest version that both speak, or undefined. */
+export function commonVersion(ours: LinkVersions, theirs: LinkVersions): number | undefined {
+  const version = Math.min(ours.most, theirs.most);
+  return version >= Math.max(ours.least, theirs.least) ? version : undefined;
+}
+
+export function versionsOf({ version, leastVersion = version }: Greeting): LinkVersions {
+  return { least: leastVersion, most: version };
+}
 
 /** Message and MAC apart, unverified. Throws LinkError `handshake-malformed`. */
 export function splitHandshake(bytes: Uint8Array): {

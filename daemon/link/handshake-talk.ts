@@ -16,13 +16,15 @@ import type { Reservoir, TakenBits } from '../qkd/reservoir.ts';
 import { FrameOpener, FrameSealer, trafficKey, type LinkDirection } from './frame-cipher.ts';
 import { decodeFrame, frameItem } from './frame-item.ts';
 import {
+  commonVersion,
   handshakeMac,
   handshakeMessage,
   linkNonceBytes,
-  linkVersion,
   splitHandshake,
+  versionsOf,
   type Greeting,
   type HandshakeMessage,
+  type LinkVersions,
   type Refusal,
 } from './handshake-message.ts';
 import { LinkError } from './link-error.ts';
@@ -47,6 +49,7 @@ export interface HandshakeTerms {
   readonly station: StationName;
   readonly peer: StationName;
   readonly network: string;
+  readonly versions: LinkVersions;
   readonly suite: Suite;
   readonly authenticationKey: Uint8Array;
   readonly documentKey: SigningKey;
@@ -67,6 +70,8 @@ export interface Established {
   /** What later traffic keys are bound to. */
   readonly greeting: Uint8Array;
   readonly sends: LinkDirection;
+  /** Of the link, which both ends speak. */
+  readonly version: number;
   /** DER: what the peer has signed the handshake under. */
   readonly certificate: Uint8Array;
 }
@@ -83,7 +88,7 @@ export class HandshakeTalk {
   readonly #endMs: number;
   #chain: Uint8Array;
   /** Set once greetings are exchanged. */
-  #greeting: Uint8Array | undefined;
+  #greeting: { readonly bytes: Uint8Array; readonly version: number } | undefined;
 
   constructor(terms: HandshakeTerms, pipe: MessagePipe, sends: LinkDirection) {
     this.terms = terms;
@@ -131,21 +136,30 @@ export class HandshakeTalk {
     return new LinkError(why === 'not-now' ? 'refused' : why, detail, options);
   }
 
-  greeting(): Greeting {
+  /** Of these versions: all of ours in a hello, the one that was agreed on in an answer. */
+  greeting({ least, most }: LinkVersions): Greeting {
     const { station, peer, network, suite, entropy } = this.terms;
     const nonce = entropy.randomBytes(linkNonceBytes);
-    return { version: linkVersion, network, from: station, to: peer, suite, nonce };
+    const head = { version: most, network, from: station, to: peer, suite, nonce };
+    return least === most ? head : { ...head, leastVersion: least };
   }
 
-  /** Both greetings were said: are they of one mind? Refuses, and throws LinkError `mismatch`. */
-  agree(theirs: Greeting): void {
+  /**
+   * Are both of one mind, and in which version? That none on the way made it a lower one the MACs
+   * and the signatures show, which cover all that was said. Refuses, and throws LinkError
+   * `mismatch`.
+   */
+  agree(theirs: Greeting): number {
+    const version = commonVersion(this.terms.versions, versionsOf(theirs));
+    if (version === undefined) throw this.refuse('mismatch', noVersion(this.terms, theirs));
     const difference = differenceOf(this.terms, theirs);
     if (difference !== undefined) throw this.refuse('mismatch', difference);
+    return version;
   }
 
   /** What has been said so far binds the traffic keys. */
-  greeted(): void {
-    this.#greeting = this.#chain;
+  greeted(version: number): void {
+    this.#greeting = { bytes: this.#chain, version };
   }
 
   /** Fetches the key that the peer named. Refuses, and throws LinkError, where that cannot be. */
@@ -168,8 +182,8 @@ export class HandshakeTalk {
 
   establish(sent: TakenBits, received: TakenBits): Omit<Established, 'certificate'> {
     const { primitives, clock } = this.terms;
-    const greeting = this.#greeting;
-    if (greeting === undefined) throw new RangeError('keys before the greeting');
+    if (this.#greeting === undefined) throw new RangeError('keys before the greeting');
+    const { bytes: greeting, version } = this.#greeting;
     const bind = (bits: Uint8Array, direction: LinkDirection) =>
       trafficKey(primitives, bits, { greeting, direction, epoch: 1 });
     return {
@@ -178,6 +192,7 @@ export class HandshakeTalk {
       opener: new FrameOpener(primitives, clock, bind(received.bits, otherDirection[this.#sends])),
       greeting,
       sends: this.#sends,
+      version,
     };
   }
 
@@ -262,10 +277,6 @@ export function distrusted(
 /** Where two ends differ, said so that the operators of both understand it. */
 function differenceOf(terms: HandshakeTerms, theirs: Greeting): string | undefined {
   const { station, peer, network, suite } = terms;
-  if (theirs.version !== linkVersion) {
-    const ours = `${station} version ${linkVersion}`;
-    return `${peer} speaks version ${theirs.version} of the link, ${ours}`;
-  }
   if (theirs.to !== station || theirs.from !== peer) {
     return `${theirs.from} wants ${theirs.to}, this is the link between ${station} and ${peer}`;
   }
@@ -276,6 +287,15 @@ function differenceOf(terms: HandshakeTerms, theirs: Greeting): string | undefin
     return `${peer} has the suite ${theirs.suite} for this link, ${station} has ${suite}`;
   }
   return undefined;
+}
+
+function noVersion({ station, peer, versions }: HandshakeTerms, theirs: Greeting): string {
+  const ours = `${station} ${versionWords(versions)}`;
+  return `${peer} speaks ${versionWords(versionsOf(theirs))} of the link, ${ours}`;
+}
+
+function versionWords({ least, most }: LinkVersions): string {
+  return least === most ? `version ${most}` : `versions ${least} to ${most}`;
 }
 
 function refusalError(peer: StationName, { why, detail }: Refusal): LinkError {

@@ -316,7 +316,7 @@ export class Neighbour {
     this.#session = session;
     this.#changedMs = sinceMs;
     this.#detail = undefined;
-    log.link('info', this.name, 'the link is up', { suite });
+    log.link('info', this.name, 'the link is up', { suite, version: `${link.version}` });
     this.#listener?.linkUp(this.name);
     session.start();
   }

@@ -4,7 +4,7 @@ import type { StationName } from '../../applet-spec/names.ts';
 import type { Entropy, Primitives, SigningKey } from '../../applet-spec/primitives.ts';
 import type { Socket, SocketFactory } from '../socket.ts';
 import type { StationTrust } from './handshake-talk.ts';
-import { splitHandshake } from './handshake-message.ts';
+import { linkVersions, splitHandshake, type LinkVersions } from './handshake-message.ts';
 import { HelloGate } from './hello-gate.ts';
 import { asLinkError, LinkError } from './link-error.ts';
 import { linkLimits, linkTimes } from './link-limits.ts';
@@ -18,6 +18,8 @@ export interface StationLinksOptions {
   readonly documentKey: SigningKey;
   /** DER, of the role station-document. */
   readonly documentCertificate: Uint8Array;
+  /** All that this program speaks, unless fewer or more are named. */
+  readonly versions?: LinkVersions;
   readonly trust: StationTrust;
   readonly primitives: Primitives;
   readonly clock: Clock;
@@ -43,8 +45,9 @@ export interface StationLinks extends Links {
  */
 export async function openLinks(options: StationLinksOptions): Promise<StationLinks> {
   const { station, sockets, clock, log } = options;
+  const seams = { versions: linkVersions, ...options };
   const neighbours = new Map(
-    options.neighbours.map((link) => [link.name, new Neighbour(link, options)]),
+    options.neighbours.map((link) => [link.name, new Neighbour(link, seams)]),
   );
   const door = new Door(neighbours, clock, log);
   const server =

@@ -1,6 +1,7 @@
 /** Stations with a link between them: virtual time, sockets in memory, devices that share keys. */
 import { fromUtf8, toUtf8 } from '../../../applet-spec/bytes.ts';
 import { toStationName, type StationName, type Suite } from '../../../applet-spec/names.ts';
+import type { LinkVersions } from '../../../daemon/link/handshake-message.ts';
 import type { StationTrust } from '../../../daemon/link/handshake-talk.ts';
 import type {
   FailedRow,
@@ -27,6 +28,7 @@ export interface EndOptions {
   readonly peer?: string;
   readonly dials?: boolean;
   readonly suite?: Suite;
+  readonly versions?: LinkVersions;
   readonly network?: string;
   readonly authenticationKey?: Uint8Array;
   readonly rekeyRecords?: number;
@@ -126,6 +128,7 @@ export class LinkRoom {
       network: options.network ?? 'testnet',
       documentKey: documentKey(name),
       documentCertificate: toUtf8(`certificate of ${name}`),
+      ...(options.versions && { versions: options.versions }),
       trust: options.trust ?? trustEverybody,
       sockets: this.network.of(name),
       listen: { host: 'memory', port: 1 },
