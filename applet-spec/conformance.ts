@@ -111,7 +111,11 @@ export const conformanceCases = {
   'LIFE-1': entry(enrolment, 'expendable', 'a blank card is not enrolled: not-initialised'),
   'LIFE-2': entry(reference, 'expendable', 'PIN and PUK are set, each once'),
   'LIFE-3': entry(reference, 'expendable', 'the PIN is changed for the right old one alone'),
-  'LIFE-4': entry(reference, 'expendable', 'three wrong PINs block; the PUK unblocks'),
+  'LIFE-4': entry(
+    reference,
+    'expendable',
+    'three wrong PINs block; the PUK is verified whole, and unblocks',
+  ),
   'LIFE-5': entry(attest, 'expendable', 'there is nothing to attest before there is a key pair'),
   'LIFE-6': entry(enrolment, 'expendable', 'a key pair is made, and proves that it is there'),
   'LIFE-7': entry(attest, 'expendable', 'the new key pair is attested over the nonce'),

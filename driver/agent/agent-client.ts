@@ -130,10 +130,13 @@ const changing: ReadonlySet<ErrandName> = new Set([
   'card-init',
   'pin-change',
   'pin-unblock',
+  'puk-change',
   'buy',
   'exchange',
   'refund',
   'renew',
   'pay',
   'erase-key',
+  // What was opened once is not opened again.
+  'receive',
 ]);

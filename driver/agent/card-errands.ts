@@ -42,6 +42,15 @@ export async function unblockPin(
   return {};
 }
 
+export async function changePuk(
+  host: Host,
+  { oldPuk, newPuk }: ErrandParams<'puk-change'>,
+): Promise<Record<string, never>> {
+  const session = await host.card();
+  await session.changePuk(oldPuk, newPuk);
+  return {};
+}
+
 /** First PIN and PUK, then enrolment at the station's desk, then a first ordinary connection. */
 export async function initialiseCard(
   host: Host,

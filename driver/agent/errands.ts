@@ -136,6 +136,7 @@ export const errands = {
   },
   'pin-change': { params: z.object({ oldPin: reference, newPin: reference }), result: none },
   'pin-unblock': { params: z.object({ puk: reference, newPin: reference }), result: none },
+  'puk-change': { params: z.object({ oldPuk: reference, newPuk: reference }), result: none },
   connect: { params: none, result: connection },
   balance: { params: none, result: balance },
   buy: { params: z.object({ lines: orderLines }), result: order },

@@ -11,7 +11,14 @@ import {
   type ErrandRunner,
 } from './errands.ts';
 import { balance } from './balance-errand.ts';
-import { cardInfo, changePin, connect, initialiseCard, unblockPin } from './card-errands.ts';
+import {
+  cardInfo,
+  changePin,
+  changePuk,
+  connect,
+  initialiseCard,
+  unblockPin,
+} from './card-errands.ts';
 import { eraseKey, keys, receive, send } from './key-errands.ts';
 import { buy, exchange, refund } from './order-errands.ts';
 import { pay, payments, quote, showQuote } from './payment-errands.ts';
@@ -31,6 +38,7 @@ const carry: Carry = {
   'card-init': initialiseCard,
   'pin-change': changePin,
   'pin-unblock': unblockPin,
+  'puk-change': changePuk,
   connect: renewedBefore(connect),
   balance: renewedBefore(balance),
   buy: renewedAfter(buy),

@@ -17,7 +17,7 @@ import {
   type PeerKeyEntry,
   type TrafficAnswer,
 } from '../../applet-spec/card-objects.ts';
-import { concatBytes, toUtf8, wipe } from '../../applet-spec/bytes.ts';
+import { concatBytes, equalBytes, toUtf8, wipe } from '../../applet-spec/bytes.ts';
 import {
   appletId,
   changeReference,
@@ -101,18 +101,19 @@ export class CardSession {
     this.#pinVerified = true;
   }
 
+  /** The old PIN is verified by this, too. */
   async changePin(oldPin: string, newPin: string): Promise<void> {
+    wipe(referenceBytes(newPin));
+    await this.verifyPin(oldPin);
     const parts = [oldPin, newPin];
     const p1 = changeReference.exchange;
     const sw = await this.#present('changeReferenceData', p1, pinReference, parts);
-    if (sw === statusWords.done) return;
-    const error = referenceError(sw, 'PIN');
-    // A wrong PIN forgets that the right one was verified (`card.md`, PIN and PUK).
-    if (error.code === 'pin-wrong' || error.code === 'pin-blocked') this.#pinVerified = false;
-    throw error;
+    if (sw !== statusWords.done) throw referenceError(sw, 'PIN');
   }
 
   async changePuk(oldPuk: string, newPuk: string): Promise<void> {
+    wipe(referenceBytes(newPuk));
+    await this.#verifyPuk(oldPuk);
     const parts = [oldPuk, newPuk];
     const p1 = changeReference.exchange;
     const sw = await this.#present('changeReferenceData', p1, pukReference, parts);
@@ -134,6 +135,8 @@ export class CardSession {
 
   /** RESET RETRY COUNTER: the PUK gives a new PIN, which is not verified yet, and all tries. */
   async unblockPin(puk: string, newPin: string): Promise<void> {
+    wipe(referenceBytes(newPin));
+    await this.#verifyPuk(puk);
     const sw = await this.#present('resetRetryCounter', 0x00, pinReference, [puk, newPin]);
     if (sw !== statusWords.done) throw referenceError(sw, 'PUK');
     this.#pinVerified = false;
@@ -156,28 +159,22 @@ export class CardSession {
   }
 
   async listCoins(): Promise<readonly CoinEntry[]> {
-    const entries: CoinEntry[] = [];
-    for (;;) {
-      const [p1, p2] = [entries.length >> 8, entries.length & 0xff];
+    const page = async (first: number): Promise<Page<CoinEntry>> => {
+      const [p1, p2] = [first >> 8, first & 0xff];
       const { data, sw } = await this.#send('listCoins', p1, p2, none, answerMost);
       requireDone(sw, 'LIST COINS');
-      const page = decodeAnswer(coinPage, data, 'list of coins');
-      entries.push(...page.entries);
-      if (entries.length >= page.total) return entries;
-      requireProgress(page.entries.length, 'coins');
-    }
+      return decodeAnswer(coinPage, data, 'list of coins');
+    };
+    return wholeList('coins', page, ({ coinId }) => coinId);
   }
 
   async listPeerKeys(): Promise<readonly PeerKeyEntry[]> {
-    const entries: PeerKeyEntry[] = [];
-    for (;;) {
-      const { data, sw } = await this.#send('listPeerKeys', entries.length, 0, none, answerMost);
+    const page = async (first: number): Promise<Page<PeerKeyEntry>> => {
+      const { data, sw } = await this.#send('listPeerKeys', first, 0, none, answerMost);
       requireDone(sw, 'LIST PEER KEYS');
-      const page = decodeAnswer(peerKeyPage, data, 'list of peer keys');
-      entries.push(...page.entries);
-      if (entries.length >= page.total) return entries;
-      requireProgress(page.entries.length, 'peer keys');
-    }
+      return decodeAnswer(peerKeyPage, data, 'list of peer keys');
+    };
+    return wholeList('peer keys', page, ({ paymentId }) => paymentId);
   }
 
   async erasePeerKey(paymentId: Uint8Array): Promise<void> {
@@ -214,6 +211,16 @@ export class CardSession {
   /** The station's command, whole and ununderstood; the card's answer, whole. */
   async passThrough(apdu: Uint8Array): Promise<Uint8Array> {
     return this.#channel.transmitWhole(apdu);
+  }
+
+  /**
+   * The card splits old from new by the length that it knows: an old value with a character too
+   * many would be taken, and that character become the new one's first. So old ones are verified
+   * alone before they are joined.
+   */
+  async #verifyPuk(puk: string): Promise<void> {
+    const sw = await this.#present('verify', 0x00, pukReference, [puk]);
+    if (sw !== statusWords.done) throw referenceError(sw, 'PUK');
   }
 
   async #deriveTraffic(p1: number, request: Uint8Array): Promise<TrafficAnswer> {
@@ -274,10 +281,50 @@ function requireDone(sw: number, command: string): void {
   if (sw !== statusWords.done) throw statusError(sw, command);
 }
 
-/** A card that stops before its own total would keep the host asking for ever. */
-function requireProgress(entries: number, what: string): void {
-  if (entries === 0) {
-    throw new CardError('malformed-answer', `the card lists fewer ${what} than it says it has`);
+interface Page<T> {
+  readonly total: number;
+  readonly entries: readonly T[];
+}
+
+/** The station's commands come between the pages; so often in a row they never do. */
+const listAttempts = 8;
+
+async function wholeList<T>(
+  what: string,
+  page: (first: number) => Promise<Page<T>>,
+  idOf: (entry: T) => Uint8Array,
+): Promise<readonly T[]> {
+  for (let attempt = 0; attempt < listAttempts; attempt++) {
+    const entries = await listOnce(what, page, idOf);
+    if (entries !== undefined) return entries;
+  }
+  throw new CardError('malformed-answer', `the card's list of ${what} never stays as it is`);
+}
+
+/**
+ * Each page begins with the last entry of the one before. Where that is another, something has left
+ * meanwhile and an entry may have slipped through between the pages: undefined.
+ */
+async function listOnce<T>(
+  what: string,
+  page: (first: number) => Promise<Page<T>>,
+  idOf: (entry: T) => Uint8Array,
+): Promise<readonly T[] | undefined> {
+  const listed: T[] = [];
+  for (;;) {
+    const last = listed.at(-1);
+    const { total, entries } = await page(last === undefined ? 0 : listed.length - 1);
+    const [first, ...others] = entries;
+    if (last !== undefined && (first === undefined || !equalBytes(idOf(first), idOf(last)))) {
+      return undefined;
+    }
+    const added = last === undefined ? entries : others;
+    listed.push(...added);
+    if (listed.length >= total) return listed;
+    // A card that stops before its own total would keep the host asking for ever.
+    if (added.length === 0) {
+      throw new CardError('malformed-answer', `the card lists fewer ${what} than it says it has`);
+    }
   }
 }
 

@@ -16,9 +16,10 @@ interface InitOptions {
   readonly newPuk?: string;
 }
 
-interface NewPinOptions {
+interface NewReferenceOptions {
   readonly newPin?: string;
   readonly puk?: string;
+  readonly newPuk?: string;
 }
 
 export function addCardCommands(cli: Cli): void {
@@ -38,6 +39,7 @@ export function addCardCommands(cli: Cli): void {
       cli.perform(command, (setting) => initialise(setting, options)),
     );
   addPinCommands(cli, card);
+  addPukCommand(cli, card);
   addConformanceCommand(cli, card);
   card
     .command('list')
@@ -55,10 +57,10 @@ function addPinCommands(cli: Cli, card: Command): void {
     .command('change')
     .description('a new PIN for the old one (--pin)')
     .option('--new-pin <pin>', 'the new PIN')
-    .action((options: NewPinOptions, command: Command) =>
+    .action((options: NewReferenceOptions, command: Command) =>
       cli.perform(command, async (setting) => {
         const oldPin = setting.givenPin() ?? (await setting.askSecret('Old PIN', '--pin'));
-        const newPin = options.newPin ?? (await setting.askSecret('New PIN', '--new-pin'));
+        const newPin = options.newPin ?? (await setting.askNewSecret('New PIN', '--new-pin'));
         await setting.run('pin-change', { oldPin, newPin });
         setting.print({ changed: true }, () => 'The PIN has been changed.');
         return undefined;
@@ -69,15 +71,37 @@ function addPinCommands(cli: Cli, card: Command): void {
     .description('a new PIN and all tries back, for the PUK')
     .option('--puk <puk>', 'the PUK (KEYTOLL_PUK)')
     .option('--new-pin <pin>', 'the new PIN')
-    .action((options: NewPinOptions, command: Command) =>
+    .action((options: NewReferenceOptions, command: Command) =>
       cli.perform(command, async (setting) => {
         const puk =
           options.puk ??
           setting.givenPuk() ??
           (await setting.askSecret('PUK', '--puk or KEYTOLL_PUK'));
-        const newPin = options.newPin ?? (await setting.askSecret('New PIN', '--new-pin'));
+        const newPin = options.newPin ?? (await setting.askNewSecret('New PIN', '--new-pin'));
         await setting.run('pin-unblock', { puk, newPin });
         setting.print({ unblocked: true }, () => 'The PIN has been set anew.');
+        return undefined;
+      }),
+    );
+}
+
+function addPukCommand(cli: Cli, card: Command): void {
+  card
+    .command('puk')
+    .description('the PUK of the card')
+    .command('change')
+    .description('a new PUK for the old one')
+    .option('--puk <puk>', 'the old PUK (KEYTOLL_PUK)')
+    .option('--new-puk <puk>', 'the new PUK, 4 to 16 characters')
+    .action((options: NewReferenceOptions, command: Command) =>
+      cli.perform(command, async (setting) => {
+        const oldPuk =
+          options.puk ??
+          setting.givenPuk() ??
+          (await setting.askSecret('Old PUK', '--puk or KEYTOLL_PUK'));
+        const newPuk = options.newPuk ?? (await setting.askNewSecret('New PUK', '--new-puk'));
+        await setting.run('puk-change', { oldPuk, newPuk });
+        setting.print({ changed: true }, () => 'The PUK has been changed.');
         return undefined;
       }),
     );
@@ -96,11 +120,11 @@ async function initialise(setting: CommandSetting, options: InitOptions): Promis
   const newPin =
     options.newPin ??
     setting.givenPin() ??
-    (await setting.askSecret('PIN for the card', '--new-pin or --pin'));
+    (await setting.askNewSecret('PIN for the card', '--new-pin or --pin'));
   const newPuk =
     options.newPuk ??
     setting.givenPuk() ??
-    (await setting.askSecret('PUK for the card', '--new-puk or KEYTOLL_PUK'));
+    (await setting.askNewSecret('PUK for the card', '--new-puk or KEYTOLL_PUK'));
   const result = await setting.run('card-init', {
     newPin,
     newPuk,

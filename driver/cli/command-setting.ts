@@ -106,6 +106,13 @@ export class CommandSetting {
     throw new UsageError(`${question} is needed and this is no terminal: use ${flags}`);
   }
 
+  /** The same twice: nobody sees what is typed, and a PUK mistyped here is lost for good. */
+  async askNewSecret(question: string, flags: string): Promise<string> {
+    const secret = await this.askSecret(question, flags);
+    if ((await this.askSecret(`${question}, again`, flags)) === secret) return secret;
+    throw new UsageError(`${question}: the two are not the same; nothing was changed`);
+  }
+
   /** The result: one JSON object with --json, else `words`. */
   print(result: object, words: () => string): void {
     this.terminal.print(this.json ? JSON.stringify(result) : words());

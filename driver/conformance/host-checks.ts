@@ -31,7 +31,7 @@ export const hostChecks = {
     const { pinTries } = await card.info();
     const four = toUtf8('0000');
     for (const [what, p1, p2, data, sw] of [
-      ['of the PUK', 0x00, 0x81, four, 0x6a86],
+      ['of neither PIN nor PUK', 0x00, 0x82, four, 0x6a86],
       ['with P1 01', 0x01, 0x80, four, 0x6a86],
       ['of 3 bytes', 0x00, 0x80, four.subarray(1), 0x6700],
       ['of 17 bytes', 0x00, 0x80, new Uint8Array(17).fill(0x30), 0x6700],

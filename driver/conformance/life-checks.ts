@@ -87,6 +87,10 @@ export const lifeChecks = {
     const unblock = async (puk: string): Promise<number> =>
       (await card.send('resetRetryCounter', pair(puk, specimenPin), 0, pinReference)).sw;
     expectStatus('a wrong PUK', await unblock('00000000'), 0x63c9);
+    const verifyPuk = async (puk: string): Promise<number> =>
+      (await card.send('verify', toUtf8(puk), 0, pukReference)).sw;
+    expectStatus('VERIFY of the PUK and a byte', await verifyPuk(`${specimenPuk}0`), 0x63c8);
+    expectStatus('VERIFY of the PUK', await verifyPuk(specimenPuk), 0x9000);
     expectStatus('the right PUK', await unblock(specimenPuk), 0x9000);
     expectStatus('LIST COINS, unblocked', (await card.send('listCoins')).sw, 0x6982);
     expectNumber('PUK tries left', (await card.info()).pukTries, limits.pukTries);

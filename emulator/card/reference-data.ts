@@ -17,22 +17,27 @@ import {
 
 type Reference = 'pin' | 'puk';
 
-/** VERIFY. Without data it only tells: 9000 where verified, else 63Cx, 6983 or 6984. */
+/**
+ * VERIFY. Without data it only tells: 9000 where verified, else 63Cx, 6983 or 6984. The PUK opens
+ * nothing: its host learns that it is right, whole, before it is joined with a new value.
+ */
 export function verify(card: CardContext, command: CommandApdu): ResponseApdu {
   const { session } = card;
-  requireParameters(command, 0x00, pinReference);
+  const reference = referenceOf(command.p2);
+  requireParameters(command, 0x00, command.p2);
+  const isPin = reference === 'pin';
   if (command.data.length === 0) {
-    return session.pinVerified ? answer() : standing(card, 'pin');
+    return isPin && session.pinVerified ? answer() : standing(card, reference);
   }
   requireReferenceLength(command.data);
-  const { left, rest } = present(card, 'pin', command.data);
+  const { left, rest } = present(card, reference, command.data);
   if (rest?.length !== 0) {
     // The right one with something behind it is a wrong one.
-    forgetPin(card);
+    if (isPin) forgetPin(card);
     return wrong(left);
   }
-  restore(card, 'pin');
-  session.pinVerified = true;
+  restore(card, reference);
+  if (isPin) session.pinVerified = true;
   return answer();
 }
 

@@ -20,7 +20,7 @@ export const malformed: readonly (readonly [apdu: string, sw: string, what: stri
   ['00ca010300', '6a88', 'a data object that there is not'],
   ['00ca01010100', '6700', 'GET DATA with data'],
   ['00ca010200', '6982', 'the owner before the PIN'],
-  ['002000810431323334', '6a86', 'VERIFY of the PUK'],
+  ['002000820431323334', '6a86', 'VERIFY of neither PIN nor PUK'],
   ['002001800431323334', '6a86', 'VERIFY with P1'],
   ['0020008003313233', '6700', 'a PIN too short'],
   ['002402800431323334', '6a86', 'CHANGE REFERENCE DATA of a third kind'],

@@ -96,6 +96,21 @@ export function describeReferenceData(make: MakeBlankCard): void {
     expect((await host.verify('777777')).sw).toBe(0x9000);
   });
 
+  it('verifies the PUK alone and whole, which opens nothing', async () => {
+    const subject = await initialised(make);
+    const { host } = subject;
+    const verifyPuk = async (value: string): Promise<number> =>
+      (await host.send('verify', toUtf8(value), 0, pukReference)).sw;
+    expect(await verifyPuk(`${puk}1`)).toBe(0x63c9);
+    expect(await verifyPuk('')).toBe(0x63c9);
+    expect(await verifyPuk(puk)).toBe(0x9000);
+    expect(await verifyPuk('')).toBe(0x63ca);
+    expect((await host.send('listCoins')).sw).toBe(0x6982);
+    await host.verify(pin);
+    expect(await verifyPuk('00000000')).toBe(0x63c9);
+    expect((await host.send('listCoins')).sw).toBe(0x9000);
+  });
+
   it('unblocks with the PUK, whose own tries are ten', async () => {
     const subject = await initialised(make);
     const { host } = subject;

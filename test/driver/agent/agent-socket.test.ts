@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AgentClient } from '../../../driver/agent/agent-client.ts';
 import { AgentServer } from '../../../driver/agent/agent-server.ts';
 import { keepConnected } from '../../../driver/agent/keep-connected.ts';
-import { HostBench, pin } from '../desk/host-bench.ts';
+import { HostBench, pin, puk } from '../desk/host-bench.ts';
 import { bob } from '../desk/stand-in-papers.ts';
 
 const exampleKey = {
@@ -148,7 +148,7 @@ describe('the agent at its socket', () => {
       { id: 2, errand: 'buy', params: { lines: [{ value: '-1', count: 1 }] } },
     ]);
     await expect(lines).resolves.toMatchObject([
-      { keytollAgent: 3, reader: 'pcsc' },
+      { keytollAgent: 4, reader: 'pcsc' },
       { id: 1, failure: { outcome: 'usage' } },
       { id: 2, failure: { outcome: 'usage' } },
     ]);
@@ -172,6 +172,26 @@ describe('a command', () => {
       code: 'agent-unreachable',
     });
     await new Promise((resolve) => stranger.close(resolve));
+  });
+});
+
+describe('an agent that is killed', () => {
+  it.each([
+    ['receive', { message: '' }, 'unknown'],
+    ['puk-change', { oldPuk: puk, newPuk: '11112222' }, 'unknown'],
+    ['keys', {}, 'fault'],
+  ] as const)('in the midst of %s', async (name, params, outcome) => {
+    const killed: Server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.write('{"keytollAgent":4,"reader":"pcsc"}\n');
+      socket.once('data', () => socket.destroy());
+    });
+    await new Promise<void>((resolve) => {
+      killed.listen(`${bench.folder}/agent.sock`, resolve);
+    });
+    const cut = (await client()).run(name, params);
+    await expect(cut).rejects.toMatchObject({ outcome, code: 'agent-ended' });
+    await new Promise((resolve) => killed.close(resolve));
   });
 });
 

@@ -25,6 +25,20 @@ it('a PIN set with the PUK serves the host that had verified the old one', async
   await expect(bench.runner.run('keys', {})).resolves.toEqual({ keys: [] });
 });
 
+it('a PUK is changed for the old one alone, right to its last character', async () => {
+  await bench.enrol();
+  await expect(
+    bench.runner.run('puk-change', { oldPuk: `${puk}1`, newPuk: '11112222' }),
+  ).rejects.toMatchObject({ outcome: 'refused', code: 'puk-wrong', triesLeft: 9 });
+  await bench.runner.run('puk-change', { oldPuk: puk, newPuk: '11112222' });
+  await expect(bench.runner.run('pin-unblock', { puk, newPin: '8642' })).rejects.toMatchObject({
+    code: 'puk-wrong',
+    triesLeft: 9,
+  });
+  await bench.runner.run('pin-unblock', { puk: '11112222', newPin: '8642' });
+  await expect(bench.runner.run('keys', {})).resolves.toEqual({ keys: [] });
+});
+
 it('a wrong PIN beside a verified one is not taken, and costs no try later', async () => {
   await bench.enrol();
   await expect(bench.runner.run('keys', {}, { pin: '0000' })).resolves.toEqual({ keys: [] });

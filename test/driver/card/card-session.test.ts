@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CommandApdu, ResponseApdu } from '../../../applet-spec/apdu.ts';
 import { uintToBytes } from '../../../applet-spec/bytes.ts';
 import { coinPage, peerKeyPage, type CoinEntry } from '../../../applet-spec/card-objects.ts';
+import { toUserName } from '../../../applet-spec/names.ts';
 import { noblePrimitives as primitives } from '../../../applet-spec/noble-primitives.ts';
 import { CardSession } from '../../../driver/card/card-session.ts';
 import { openCard, type OpenCard } from '../../../driver/driver.ts';
@@ -92,6 +93,20 @@ describe('the PIN', () => {
     await expect(card.session.changePin('9999', '1111')).rejects.toMatchObject({
       code: 'pin-wrong',
     });
+  });
+
+  it('and the PUK are wrong with a character too many, and nothing is changed', async () => {
+    await expect(card.session.changePin(`${pin}9`, '1357')).rejects.toMatchObject({
+      code: 'pin-wrong',
+      triesLeft: 2,
+    });
+    await card.session.verifyPin(pin);
+    const wrongPuk = { code: 'puk-wrong', triesLeft: 9 };
+    await expect(card.session.changePuk(`${puk}9`, '11112222')).rejects.toMatchObject(wrongPuk);
+    await card.session.unblockPin(puk, pin);
+    await expect(card.session.unblockPin(`${puk}9`, '1357')).rejects.toMatchObject(wrongPuk);
+    await card.session.verifyPin(pin);
+    await card.session.changePuk(puk, '11112222');
   });
 
   it.each(['', '123', '12345678901234567', 'ü'.repeat(9)])(
@@ -201,7 +216,46 @@ describe('cards that are not ours, or lie', () => {
       return { data: coinPage.encode({ total: all.length, entries }), sw: 0x9000 };
     });
     await expect(session.listCoins()).resolves.toEqual(all);
-    expect(asked).toEqual([0, 64, 128, 192, 256]);
+    expect(asked).toEqual([0, 63, 126, 189, 252]);
+  });
+
+  it('with a list that one leaves between two pages', async () => {
+    const all = Array.from({ length: 100 }, (_, i): CoinEntry => {
+      const coinId = uintToBytes(BigInt(i), 16);
+      return { coinId, value: BigInt(i), expiry: 1n, state: 'unspent' };
+    });
+    let asked = 0;
+    const session = await scripted(({ p1, p2 }) => {
+      if (asked++ === 1) all.splice(5, 1);
+      const first = (p1 << 8) | p2;
+      const entries = all.slice(first, first + 64);
+      return { data: coinPage.encode({ total: all.length, entries }), sw: 0x9000 };
+    });
+    await expect(session.listCoins()).resolves.toEqual(all);
+    expect(all).toHaveLength(99);
+  });
+
+  it('with a list that never stays as it is', async () => {
+    let drawn = 0n;
+    const session = await scripted(({ ins }) => {
+      const coinId = uintToBytes(++drawn, 16);
+      const coin = { coinId, value: 1n, expiry: 1n, state: 'unspent' } as const;
+      const key = {
+        paymentId: uintToBytes(drawn, 32),
+        role: 'payer',
+        state: 'active',
+        peer: toUserName('bob@q2'),
+        coinId,
+        sendEpoch: 0n,
+      } as const;
+      const data =
+        ins === 0x18
+          ? coinPage.encode({ total: 3, entries: [coin] })
+          : peerKeyPage.encode({ total: 3, entries: [key] });
+      return { data, sw: 0x9000 };
+    });
+    await expect(session.listCoins()).rejects.toMatchObject({ code: 'malformed-answer' });
+    await expect(session.listPeerKeys()).rejects.toMatchObject({ code: 'malformed-answer' });
   });
 
   it('with any other status word by number and name', async () => {

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AgentServer } from '../../../driver/agent/agent-server.ts';
 import { runKeytoll } from '../../../driver/cli/program.ts';
-import { HostBench, pin } from '../desk/host-bench.ts';
+import { HostBench, pin, puk } from '../desk/host-bench.ts';
 import { TestTerminal } from './test-terminal.ts';
 
 let folder: string;
@@ -51,6 +51,7 @@ describe('a command line that says something impossible ends with 2 and one line
     [['audit', '--peer', 'bob'], /expected a user name such as bob@q3/],
     [['card', 'init', '--station', 'ws://x'], /required option '--ca <file>' not specified/],
     [['card', 'pin', 'unblock'], /PUK is needed and this is no terminal: use --puk/],
+    [['card', 'puk', 'change'], /Old PUK is needed and this is no terminal: use --puk/],
     [['card', 'pin', 'change'], /Old PIN is needed and this is no terminal: use --pin/],
     [['agent', '--reader', 'virtual:127.0.0.1:0'], /use --pin, --pin-file or KEYTOLL_PIN/],
   ])('%j', async (args, words) => {
@@ -339,5 +340,18 @@ describe('commands with an agent', () => {
     const changed = await run(['card', 'pin', 'change', '--pin', pin, '--new-pin', '1357']);
     expect(changed.terminal.out).toEqual(['The PIN has been changed.']);
     await expect(run(['keys'])).resolves.toMatchObject({ exitCode: 0 });
+  });
+
+  it('change the PUK, and ask twice for a new one that nobody sees', async () => {
+    const args = ['card', 'puk', 'change', '--puk', puk];
+    const mistyped = await run(args, new TestTerminal('11112222', '11112223'));
+    expect(mistyped.exitCode).toBe(2);
+    expect(mistyped.terminal.notes[0]).toMatch(/New PUK: the two are not the same; nothing was/);
+    const changed = await run(args, new TestTerminal('11112222', '11112222'));
+    expect(changed.terminal.out).toEqual(['The PUK has been changed.']);
+    expect(changed.terminal.questions).toEqual(['New PUK', 'New PUK, again']);
+    const old = await run([...args, '--new-puk', '33334444']);
+    expect(old.exitCode).toBe(3);
+    expect(old.terminal.notes[0]).toBe('keytoll: wrong PUK, 9 tries left');
   });
 });
