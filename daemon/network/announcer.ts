@@ -4,6 +4,7 @@
  * ends tell what they know, so that healing partitions catch up.
  */
 import type { Clock } from '../../applet-spec/clock.ts';
+import type { Crl } from '../../applet-spec/crl.ts';
 import { headNow, type Currency, type StationName } from '../../applet-spec/names.ts';
 import type { Primitives, SigningKey } from '../../applet-spec/primitives.ts';
 import type { Links } from '../link/links.ts';
@@ -53,6 +54,7 @@ export class Announcer {
   readonly #newLinks = new Set<StationName>();
   #cancelTimer: () => void = () => undefined;
   #announcedMs = 0;
+  #keptList: Crl | undefined;
   #due = false;
   #working: Promise<void> = Promise.resolve();
   #closed = false;
@@ -64,12 +66,10 @@ export class Announcer {
 
   /** Reads what was known before the last stop, then announces this station. */
   async start(): Promise<void> {
-    const { store, trust, directory, station, ownCertificates, clock } = this.#options;
+    const { store, trust, directory, station, ownCertificates } = this.#options;
     const crl = await store.crl();
     if (crl !== undefined) trust.learnCrl(crl);
-    // From the operator's file or the CA's folder: payments are judged by it from now on.
-    const { crl: inForce } = trust;
-    if (inForce !== undefined) await store.putCrl(inForce.number, inForce.der, clock.nowMs());
+    await this.#keepList();
     for (const one of await store.stationCertificates()) {
       directory.recall([one.certificate], one.station);
     }
@@ -125,14 +125,21 @@ export class Announcer {
 
   /** A CRL from the operator's file or from a neighbour. */
   async learnCrl(der: Uint8Array, from?: StationName): Promise<'newer' | 'known' | 'refused'> {
-    const { trust, store } = this.#options;
-    const learnt = trust.learnCrl(der);
-    const number = trust.crl?.number;
-    if (learnt === 'newer' && number !== undefined) {
-      await store.putCrl(number, der, this.#options.clock.nowMs());
+    const learnt = this.#options.trust.learnCrl(der);
+    if (learnt === 'newer') {
+      await this.#keepList();
       this.#flood({ kind: 'crl', content: der }, from);
     }
     return learnt;
+  }
+
+  /** Payments are judged by it from now on, wherever it came from. */
+  async #keepList(): Promise<void> {
+    const { trust, store, clock } = this.#options;
+    const { crl } = trust;
+    if (crl === undefined || crl === this.#keptList) return;
+    await store.putCrl(crl.number, crl.der, clock.nowMs());
+    this.#keptList = crl;
   }
 
   /** `announcement`, `crl` and `known` of a neighbour. */
@@ -239,6 +246,8 @@ export class Announcer {
     const { station, network, currency, fee, clock, links, store, primitives } = this.#options;
     const formerCertificates = this.#options.formerCertificates();
     this.#due = false;
+    // One that found no room on the disk when it came.
+    await this.#keepList();
     const nowMs = clock.nowMs();
     this.#announcedMs = nowMs;
     const time = BigInt(Math.floor(nowMs / 1000));

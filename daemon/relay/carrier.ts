@@ -13,6 +13,7 @@ import { StoreError } from '../store/store-error.ts';
 import type { AcceptOutcome, HoldOutcome, NewPayment } from '../store/store.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import { advise, takeAdvice } from './advice.ts';
+import { UnfinishedError, type CarefulStart } from './careful-start.ts';
 import type { Issuer } from './issuer.ts';
 import type { LastStation } from './last-station.ts';
 import type { OpenPayment } from './open-payments.ts';
@@ -46,6 +47,7 @@ export class Carrier {
   readonly #lastStation: LastStation;
   readonly #issuer: Issuer;
   readonly #quarantine: Quarantine;
+  readonly #carefulStart: CarefulStart;
   readonly #holding = new Map<StationName | undefined, Batch<Holding, Held>>();
   readonly #underWay = new Map<StationName, number>();
   #whenIdle: (() => void)[] = [];
@@ -57,6 +59,7 @@ export class Carrier {
       readonly lastStation: LastStation;
       readonly issuer: Issuer;
       readonly quarantine: Quarantine;
+      readonly carefulStart: CarefulStart;
     },
   ) {
     this.#context = context;
@@ -64,6 +67,7 @@ export class Carrier {
     this.#lastStation = parts.lastStation;
     this.#issuer = parts.issuer;
     this.#quarantine = parts.quarantine;
+    this.#carefulStart = parts.carefulStart;
   }
 
   /** Records of a neighbour's outbox. Each is confirmed once what follows from it is durable. */
@@ -106,7 +110,17 @@ export class Carrier {
 
   /** Confirmed alone: one that waits for the keys of its next link holds up no other (I41). */
   async #receive(peer: StationName, record: InboundRecord): Promise<void> {
-    if (await this.#take(peer, record)) this.#context.links.confirm(peer, [record.rowId]);
+    const { isCareful } = this.#carefulStart;
+    const isTaken = await (isCareful ? this.#carefully(peer, record) : this.#take(peer, record));
+    if (isTaken) this.#context.links.confirm(peer, [record.rowId]);
+  }
+
+  /** Whether the process outlives it is not known. */
+  async #carefully(peer: StationName, record: InboundRecord): Promise<boolean> {
+    const row = failedRow(record, new UnfinishedError('the station ended while it was at work'));
+    const taken = await this.#carefulStart.take(peer, row, () => this.#take(peer, record));
+    if (taken === 'quarantined') await this.#refuse(peer, record);
+    return taken !== false;
   }
 
   #leave(peer: StationName): void {
@@ -138,25 +152,21 @@ export class Carrier {
     }
   }
 
-  /** A payment that is quarantined is refused: its end comes from the last station (failure 16). */
-  async #failed(
-    peer: StationName,
-    { rowId, message, secret }: InboundRecord,
-    cause: unknown,
-  ): Promise<boolean> {
+  async #failed(peer: StationName, record: InboundRecord, cause: unknown): Promise<boolean> {
+    const isQuarantined = await this.#quarantine.failed(peer, failedRow(record, cause));
+    if (isQuarantined) await this.#refuse(peer, record);
+    else record.secret?.fill(0);
+    return isQuarantined;
+  }
+
+  /** A payment that is quarantined: its end comes from the last station (failure 16). */
+  async #refuse(peer: StationName, { message, secret }: InboundRecord): Promise<void> {
     secret?.fill(0);
-    const bytes = wireMessage.encode(message);
-    const row = { rowId, form: 'message', bytes, cause } as const;
-    if (!(await this.#quarantine.failed(peer, row))) return false;
-    if (message.kind === 'payment') {
-      const { transactionBytes } = message.content.payment;
-      const paymentId = paymentIdOf(this.#context.primitives, transactionBytes);
-      // Without that word the issuer asks by itself once the deadline has passed.
-      await advise(this.#context, peer, paymentId, 'verification-failed').catch(
-        this.#context.log.fault,
-      );
-    }
-    return true;
+    if (message.kind !== 'payment') return;
+    const { primitives, log } = this.#context;
+    const paymentId = paymentIdOf(primitives, message.content.payment.transactionBytes);
+    // Without that word the issuer asks by itself once the deadline has passed.
+    await advise(this.#context, peer, paymentId, 'verification-failed').catch(log.fault);
   }
 
   async #handle(peer: StationName, { message, secret }: InboundRecord): Promise<void> {
@@ -322,6 +332,11 @@ export class Carrier {
     }
     return outcomes;
   }
+}
+
+/** Without its secret, which is not kept. */
+function failedRow({ rowId, message }: InboundRecord, cause: unknown): FailedRow {
+  return { rowId, form: 'message', bytes: wireMessage.encode(message), cause };
 }
 
 /** What was stored just now. */

@@ -53,14 +53,23 @@ export class Quarantine {
   }
 
   /** True once the record is quarantined, and its sender may forget it. Rejects with StoreError. */
-  async failed(peer: StationName, row: FailedRow): Promise<boolean> {
+  failed(peer: StationName, row: FailedRow): Promise<boolean> {
+    return this.#counted(peer, row, true);
+  }
+
+  /** The same of one that may come to fail: nothing is said of it until it is quarantined. */
+  suspected(peer: StationName, row: FailedRow): Promise<boolean> {
+    return this.#counted(peer, row, false);
+  }
+
+  async #counted(peer: StationName, row: FailedRow, isCertain: boolean): Promise<boolean> {
     const { stopping, room } = this.#context;
     const before = this.#underWay.get(peer) ?? 0;
     const isCounted = before < underWayMost && isOfRecord(row.cause);
     if (!isCounted || stopping.aborted || room.refusal !== undefined) return false;
     this.#underWay.set(peer, before + 1);
     try {
-      return await this.#count(peer, row);
+      return await this.#count(peer, row, isCertain);
     } finally {
       this.#underWay.set(peer, (this.#underWay.get(peer) ?? 1) - 1);
     }
@@ -87,12 +96,18 @@ export class Quarantine {
     return { outcome: 'handled' };
   }
 
-  async #count(peer: StationName, { rowId, form, bytes, cause }: FailedRow): Promise<boolean> {
+  async #count(
+    peer: StationName,
+    { rowId, form, bytes, cause }: FailedRow,
+    isCertain: boolean,
+  ): Promise<boolean> {
     const { store, clock, log } = this.#context;
     const why = wordsOf(cause);
     const attempt = { peer, rowId, form, bytes, why, nowMs: clock.nowMs() };
     const outcome = await store.countAttempt(attempt, attemptsMost);
-    log.peer('warn', peer, words[outcome], { row: String(rowId), why });
+    if (isCertain || outcome !== 'counted') {
+      log.peer('warn', peer, words[outcome], { row: String(rowId), why });
+    }
     return outcome === 'quarantined';
   }
 }

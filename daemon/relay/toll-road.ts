@@ -18,6 +18,7 @@ import { RecordsShown } from '../recovery/records-shown.ts';
 import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import type { Answer, Question, WireMessage } from '../wire/wire-message.ts';
 import type { AnnouncedFees } from './announced-fees.ts';
+import { CarefulStart } from './careful-start.ts';
 import { Carrier } from './carrier.ts';
 import { spentWords } from './failure-budgets.ts';
 import { inquiryOf } from './inquiries.ts';
@@ -77,6 +78,7 @@ export class TollRoad implements Toll, LinkListener {
   readonly #lastStation: LastStation;
   readonly #issuer: Issuer;
   readonly #quarantine: Quarantine;
+  readonly #carefulStart: CarefulStart;
   readonly #carrier: Carrier;
   readonly #settlement: () => SettlementDesk;
   readonly #recordsShown: RecordsShown;
@@ -103,12 +105,19 @@ export class TollRoad implements Toll, LinkListener {
     this.#lastStation = new LastStation(context, this.#verdicts);
     this.#issuer = new Issuer(context, this.#verdicts);
     this.#quarantine = new Quarantine(context);
+    this.#carefulStart = new CarefulStart(context, this.#quarantine);
     this.#carrier = new Carrier(context, {
       verdicts: this.#verdicts,
       lastStation: this.#lastStation,
       issuer: this.#issuer,
       quarantine: this.#quarantine,
+      carefulStart: this.#carefulStart,
     });
+  }
+
+  /** Of the process, once. */
+  begin(): Promise<void> {
+    return this.#carefulStart.begin();
   }
 
   /**
@@ -138,6 +147,7 @@ export class TollRoad implements Toll, LinkListener {
   async close(): Promise<void> {
     this.stop();
     await this.#carrier.idle();
+    await this.#carefulStart.close();
     await this.#issuer.idle();
     this.#lastStation.close();
     this.#issuer.close();

@@ -147,6 +147,7 @@ async function start(
   await witnessedLog.start();
   closers.push(() => witnessedLog.close());
   closers.push(() => recovery.close());
+  await tollRoad.begin();
   await tollRoad.start();
   closers.push(() => tollRoad.close());
   await settlement.start();

@@ -26,6 +26,19 @@ export class QuarantineRows implements QuarantineStore {
   readonly countAttempt: QuarantineStore['countAttempt'] = (attempt, most) =>
     this.#parts.database.write(() => this.#count(attempt, most));
 
+  readonly forgetAttempts: QuarantineStore['forgetAttempts'] = (peer, rowId) =>
+    this.#parts.database.write(() => {
+      this.#sql.forgetRow.run(peer, uintToBytes(rowId, 8));
+    });
+
+  readonly countStart: QuarantineStore['countStart'] = () =>
+    this.#parts.database.write(() => Number(this.#sql.countStart.get()?.value ?? 1n));
+
+  readonly forgetStarts: QuarantineStore['forgetStarts'] = () =>
+    this.#parts.database.write(() => {
+      this.#sql.forgetStarts.run();
+    });
+
   readonly quarantineCounts: QuarantineStore['quarantineCounts'] = () =>
     this.#parts.database.read(() =>
       this.#sql.counts.all().map(({ peer, counted, quarantined }) => ({
@@ -124,6 +137,14 @@ function prepareQuarantine(database: SqliteDatabase) {
     forget: database.prepare<[number]>(
       'DELETE FROM quarantine WHERE sealed IS NULL AND last_ms < ?',
     ),
+    forgetRow: database.prepare<[string, Uint8Array]>(
+      'DELETE FROM quarantine WHERE peer = ? AND row_id = ? AND sealed IS NULL',
+    ),
+    countStart: database.prepare<[], { readonly value: bigint }>(
+      `INSERT INTO counter (name, value) VALUES ('starts', 1)
+       ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value`,
+    ),
+    forgetStarts: database.prepare<[]>("DELETE FROM counter WHERE name = 'starts'"),
     countsOf: database.prepare<[string], Counts>(`SELECT ${counts} WHERE peer = ?`),
     counts: database.prepare<[], Counts & { readonly peer: StationName }>(
       `SELECT peer, ${counts} GROUP BY peer ORDER BY peer`,

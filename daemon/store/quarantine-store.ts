@@ -39,6 +39,11 @@ export interface QuarantineStore {
    * neighbour's are, or are counted, as may be: nothing is kept of it then.
    */
   countAttempt(attempt: FailedAttempt, most: number): Promise<'counted' | 'quarantined' | 'full'>;
+  /** It was handled after all. What is quarantined stays so. */
+  forgetAttempts(peer: StationName, rowId: bigint): Promise<void>;
+  /** One more start of the station; how many there were since they were last forgotten. */
+  countStart(): Promise<number>;
+  forgetStarts(): Promise<void>;
   quarantineCounts(): Promise<readonly QuarantineCount[]>;
   /** Those behind `after`, by number. */
   quarantined(after: bigint, limit: number): Promise<readonly Quarantined[]>;

@@ -72,6 +72,22 @@ export function describeStoreQuarantine(open: OpenStore): void {
       expect(await store().countAttempt(attempt(1n, { nowMs: later }), 2)).toBe('counted');
     });
 
+    it('and were handled after all are counted no more; what is quarantined stays so', async () => {
+      await store().countAttempt(attempt(1n), 3);
+      await store().countAttempt(attempt(2n), 1);
+      await store().forgetAttempts(q3, 1n);
+      expect(await store().quarantineCounts()).toMatchObject([{ counted: 1, quarantined: 1 }]);
+      for (const rowId of [1n, 2n]) await (await reopen()).forgetAttempts(q2, rowId);
+      expect(await store().quarantineCounts()).toMatchObject([{ counted: 0, quarantined: 1 }]);
+    });
+
+    it('do not mix with starts of the station, which are counted, too', async () => {
+      expect(await store().countStart()).toBe(1);
+      expect(await (await reopen()).countStart()).toBe(2);
+      await store().forgetStarts();
+      expect(await (await reopen()).countStart()).toBe(1);
+    });
+
     it('of one neighbour fill no disk', async () => {
       for (let i = 0n; i < 256n; i++) await store().countAttempt(attempt(i), 1);
       expect(await store().countAttempt(attempt(256n), 1)).toBe('full');
