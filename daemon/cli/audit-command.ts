@@ -9,12 +9,15 @@ import { isStationName, isUserName } from '../../applet-spec/names.ts';
 import type { AuditReport } from '../audit/audit.ts';
 import { findingReport } from '../audit/finding.ts';
 import type { Item, ItemFilter, TallyReport } from '../audit/itemised-bill.ts';
+import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
-import { auditOwnStore } from '../station/audit-part.ts';
-import { readStationConfig } from '../station/config.ts';
+import { auditOwnStore, type AuditWish } from '../station/audit-part.ts';
+import { readStationConfig, type StationConfig } from '../station/config.ts';
+import { noteAudit } from '../station/last-audit.ts';
 import { billCsv, printCsv } from './csv-report.ts';
 import type { KeptList } from '../store/book-store.ts';
 import { print, reporting } from './report.ts';
+import { exitOnStopSignal } from './stop-signals.ts';
 
 interface AuditOptions {
   readonly config: string;
@@ -64,8 +67,7 @@ export function registerAuditCommand(program: Command): void {
         const items: Item[] = [];
         const { lists } = options;
         if (lists !== undefined) mkdirSync(lists, { recursive: true });
-        const report = await auditOwnStore(config, {
-          entropy: systemEntropy,
+        const report = await audited(config, {
           filter: filterOf(options),
           onItem: (item) => {
             if (options.items === true || options.csv === true) items.push(item);
@@ -101,6 +103,19 @@ function writeList(folder: string, { number, sinceMs, bytes }: KeptList): void {
     const isSame = existsSync(file) && equalBytes(readFileSync(file), bytes);
     if (!isSame)
       throw new RangeError(`${file} cannot be written: ${String(error)}`, { cause: error });
+  }
+}
+
+/** Audits, and notes what came of it for `keytolld status`. */
+async function audited(config: StationConfig, wish: AuditWish): Promise<AuditReport> {
+  const at = new Date(systemClock.nowMs()).toISOString();
+  const goOn = exitOnStopSignal(process);
+  try {
+    const report = await auditOwnStore(config, { entropy: systemEntropy, ...wish });
+    await noteAudit(config, { at, findings: report.findings.length });
+    return report;
+  } finally {
+    goOn();
   }
 }
 

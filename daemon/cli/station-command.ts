@@ -14,6 +14,7 @@ import { opensslPrimitives } from '../openssl-primitives.ts';
 import { askRecover, askStatus, serveAdmin } from '../station/admin-socket.ts';
 import { networkNameMost, readStationConfig } from '../station/config.ts';
 import { openLog, type Logger } from '../station/log.ts';
+import { auditByProgram } from '../station/audit-program.ts';
 import { adminSocketOf, runStation, type Station } from '../station/station.ts';
 import { holdStation } from '../station/run-lock.ts';
 import { openSecretEntropy } from '../station/secret-entropy.ts';
@@ -182,6 +183,7 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
     sockets: webSockets(systemClock),
     log,
     checkpoints: 'worker',
+    audit: auditByProgram(thisScript()),
   });
   const admin = await serveAdmin(adminSocket, station);
   if (options.readyFd !== undefined) {
@@ -194,6 +196,13 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
   await secretEntropy.close();
   held.release();
   log.info('the station has stopped');
+}
+
+/** As it was started. */
+function thisScript(): string {
+  const [, script] = process.argv;
+  if (script === undefined) throw new RangeError('a program without a script');
+  return script;
 }
 
 /**

@@ -11,7 +11,8 @@ type LinkStatus = StationStatus['links'][number];
 
 export function statusLines(status: AdminStatus): string[] {
   const { station, network, currency, uptimeSeconds, usersAtDesk, crl } = status;
-  const { links, positions, disk, refused, log, recovery, doubtful, quarantine, expiries } = status;
+  const { links, positions, disk, audit, refused, log, recovery, doubtful, quarantine, expiries } =
+    status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
@@ -20,6 +21,7 @@ export function statusLines(status: AdminStatus): string[] {
     ...links.flatMap(linkLines),
     ...positions.map((position) => positionLine(position, currency)),
     diskLine(disk),
+    auditLine(audit),
     ...logLines(log),
     ...(recovery === undefined ? [] : recoveryLines(recovery)),
     ...doubtfulLines(doubtful),
@@ -36,6 +38,14 @@ function diskLine({ freeBytes, reserveBytes, isShort }: StationStatus['disk']): 
   if (freeBytes === undefined) return `disk: its room cannot be measured; ${reserve}`;
   const free = `${megabytes(freeBytes)} MB free, ${reserve}`;
   return isShort ? `NOTHING NEW: the disk is almost full: ${free}; make room` : `disk: ${free}`;
+}
+
+function auditLine(audit: StationStatus['audit']): string {
+  if (audit === undefined) return 'audit: none yet';
+  const { at, findings } = audit;
+  return findings === 0
+    ? `audit: 0 findings on ${at}`
+    : `AUDIT: ${counted(findings, 'finding')} on ${at}; \`keytolld audit\` lists them`;
 }
 
 function megabytes(bytes: number): string {

@@ -1,7 +1,7 @@
 /**
  * S6 for the operator: the audit over a copy of the station's own store, whether or not it runs.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
@@ -9,12 +9,20 @@ import { auditStation, type AuditReport } from '../audit/audit.ts';
 import type { Item, ItemFilter } from '../audit/itemised-bill.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
 import type { KeptList } from '../store/book-store.ts';
-import { copyDatabase } from '../store/database.ts';
+import { copyDatabase, walBytes } from '../store/database.ts';
+import { freeBytesOf } from '../store/disk-room.ts';
 import type { StationConfig } from './config.ts';
 import { readCertificateFile } from './key-files.ts';
 import { namedFiles, readCertificates, type SigningKind } from './signing-files.ts';
 import { StationError } from './station-error.ts';
 import { openStationStore, stationDatabase } from './station-store.ts';
+
+/** What whoever audits wants to see of it, besides the report. */
+export interface AuditWish {
+  readonly filter: ItemFilter;
+  readonly onItem: (item: Item) => void;
+  readonly onList?: (list: KeptList) => void;
+}
 
 /**
  * The copy is one moment of the store, made in one read, so that a running station neither waits
@@ -22,18 +30,15 @@ import { openStationStore, stationDatabase } from './station-store.ts';
  */
 export async function auditOwnStore(
   config: StationConfig,
-  options: {
-    readonly entropy: Entropy;
-    readonly filter: ItemFilter;
-    readonly onItem: (item: Item) => void;
-    readonly onList?: (list: KeptList) => void;
-  },
+  options: AuditWish & { readonly entropy: Entropy },
 ): Promise<AuditReport> {
   const database = stationDatabase(config);
   if (!existsSync(database)) {
     throw new StationError('command-failed', `there is no database ${database} to audit`);
   }
-  const folder = folderForCopy(config.path(config.data));
+  await requireRoom(config, database);
+  const copy = folderForCopy(config.path(config.data));
+  const { folder } = copy;
   try {
     const file = join(folder, 'station.sqlite');
     copyDatabase(database, file);
@@ -55,17 +60,64 @@ export async function auditOwnStore(
       await store.close();
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    copy.remove();
   }
 }
 
-function folderForCopy(data: string): string {
+/** Of the file system that payments under way come to their end on. Throws StationError. */
+async function requireRoom(config: StationConfig, database: string): Promise<void> {
+  const needed = statSync(database).size + walBytes(database);
+  const data = config.path(config.data);
+  const reserve = config.disk['reserve-megabytes'] * bytesInMegabyte;
+  const free = await freeBytesOf(data);
+  if (free - needed >= reserve) return;
+  throw new StationError(
+    'command-failed',
+    `an audit works on a copy of the database, of ${megabytes(needed)} MB; ${data} has ` +
+      `${megabytes(free)} MB free, of which ${megabytes(reserve)} MB are set apart ([disk]): ` +
+      'make room',
+  );
+}
+
+const bytesInMegabyte = 2 ** 20;
+
+function megabytes(bytes: number): string {
+  return String(Math.ceil(bytes / bytesInMegabyte));
+}
+
+/** Gone when it is removed, or when the program ends by itself or by a signal that it heeds. */
+function folderForCopy(data: string): { readonly folder: string; readonly remove: () => void } {
+  removeAbandoned(data);
+  let folder: string;
   try {
-    return mkdtempSync(join(data, 'audit-'));
+    folder = mkdtempSync(join(data, `audit-${process.pid}-`));
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     const words = `an audit works on a copy of the database, and has no place for it: ${detail}`;
     throw new StationError('command-failed', words, { cause: error });
+  }
+  const remove = (): void => {
+    process.off('exit', remove);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', remove);
+  return { folder, remove };
+}
+
+/** Copies of audits that were killed: their names say whose they were. */
+function removeAbandoned(data: string): void {
+  for (const name of readdirSync(data)) {
+    const pid = Number(/^audit-(\d+)-/.exec(name)?.[1] ?? process.pid);
+    if (!runs(pid)) rmSync(join(data, name), { recursive: true, force: true });
+  }
+}
+
+function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
   }
 }
 

@@ -172,6 +172,13 @@ const schema = z.strictObject({
       'reserve-megabytes': z.int().min(0).max(1_048_576).default(256),
     })
     .prefault({}),
+  /** How often the station audits itself (S6). */
+  audit: z
+    .strictObject({
+      /** 0 is only by `keytolld audit`. */
+      'every-hours': z.int().min(0).max(168, 'expected a week at most').default(24),
+    })
+    .prefault({}),
   /** How the log of this station is witnessed by its neighbours. */
   witness: z
     .strictObject({

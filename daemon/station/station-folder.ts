@@ -87,11 +87,18 @@ stations = ${borne.stations}            # of each other station's users
 [disk]                      # where less is free, no payment is begun and no coin is sold
 reserve-megabytes = 256
 
+[audit]                     # everything that is stored is recomputed, by a program of its own
+every-hours = 24            # 0: only by keytolld audit
+
 [witness]                   # neighbours cosign how far the log of this station has grown
 checkpoint-seconds = 60
 
-# One of these for each neighbour. The authentication key is 32 bytes in hexadecimal, the same at
-# both ends (openssl rand -hex 32), mode 0600.
+${neighbourSample}`;
+}
+
+const neighbourSample = `\
+# One of these for each neighbour. The authentication key is 32 bytes in hexadecimal, the same
+# at both ends (openssl rand -hex 32), mode 0600.
 #
 # [[neighbour]]
 # name = "q2"
@@ -107,4 +114,3 @@ checkpoint-seconds = 60
 # certificate = "qkd/sae.pem"
 # private-key = "qkd/sae.key"
 `;
-}

@@ -18,6 +18,7 @@ import type { Recovery } from '../recovery/recovery.ts';
 import { recoveryStatus, type RecoveryStatus } from './recovery-part.ts';
 import { expiriesOf, type Expiry } from './expiries.ts';
 import type { Identity } from './identity.ts';
+import { lastAuditOf, type LastAudit } from './last-audit.ts';
 import type { SigningKind } from './signing-files.ts';
 import { logStatus, type LogStatus } from './witness-part.ts';
 
@@ -67,6 +68,8 @@ export interface StationStatus {
     readonly lostBits: string;
   }[];
   readonly disk: DiskStatus;
+  /** The last one, by itself or by its operator. */
+  readonly audit?: LastAudit;
   readonly refused: readonly RefusedStatus[];
   readonly log: LogStatus;
   /** Of lost books from neighbours: the one under way, or the last one. */
@@ -131,6 +134,7 @@ export function stationStatus(parts: {
 }): StationStatus {
   const { config, clock, startedMs, links, directory, desk, failures, room } = parts;
   const { crl } = parts.trust;
+  const audit = lastAuditOf(config);
   return {
     station: config.name,
     network: config.network,
@@ -161,6 +165,7 @@ export function stationStatus(parts: {
       ];
     }),
     disk: diskStatus(room),
+    ...(audit && { audit }),
     refused: failures.allSpent.slice(0, refusedMost).map(({ who, perHour, untilMs }) => ({
       who,
       perHour,

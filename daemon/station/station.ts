@@ -38,6 +38,7 @@ import {
   type RecoveryWish,
 } from './recovery-part.ts';
 import { StationError } from './station-error.ts';
+import { SelfAudit, type RunAudit } from './self-audit.ts';
 import { openStationStore } from './station-store.ts';
 import type { SecretEntropy } from './secret-entropy.ts';
 import { Upkeep } from './upkeep.ts';
@@ -60,6 +61,8 @@ export interface StationSeams {
   readonly keySource?: (neighbour: NeighbourConfig) => KeySource;
   /** Where the database's log is written back; see `openStationStore`. */
   readonly checkpoints?: 'inline' | 'worker';
+  /** How the station audits itself; without, it does not. */
+  readonly audit?: RunAudit;
   /** On the disk of the database. Default: what the system says. */
   readonly freeBytes?: () => Promise<number>;
 }
@@ -159,6 +162,7 @@ async function start(
   upkeep.start();
   closers.push(() => upkeep.close());
   closers.push(watchExpiries({ config, identity, trust, clock }, log));
+  closers.push(auditDaily(config, seams, room));
   links.listen(tollRoad);
   await recovery.start();
   const deskPort = await desk.listen(seams.sockets, config.desk.listen);
@@ -222,6 +226,15 @@ async function openRoom(config: StationConfig, seams: PartSeams): Promise<DiskRo
   });
   await room.start();
   return room;
+}
+
+/** Returns what ends it. */
+function auditDaily(config: StationConfig, seams: PartSeams, room: DiskRoom): () => Promise<void> {
+  const { clock, log, audit: run } = seams;
+  if (run === undefined) return () => Promise.resolve();
+  const selfAudit = new SelfAudit({ config, clock, log, room, run });
+  selfAudit.start();
+  return () => selfAudit.close();
 }
 
 /** Nobody is at the desk any more: what they asked for waits for no keys and no answers. */

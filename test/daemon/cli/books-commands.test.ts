@@ -2,16 +2,22 @@
  * `keytolld audit`, `positions` and `settle --paid` over a station's folder, while its store is in
  * use.
  */
+import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toHex, toUtf8 } from '../../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../../applet-spec/certificate.ts';
+import { systemClock } from '../../../daemon/clock.ts';
 import { registerAuditCommand } from '../../../daemon/cli/audit-command.ts';
 import { registerSettleCommands } from '../../../daemon/cli/settle-command.ts';
+import { auditByProgram } from '../../../daemon/station/audit-program.ts';
+import { readStationConfig } from '../../../daemon/station/config.ts';
+import { lastAuditOf } from '../../../daemon/station/last-audit.ts';
 import { initStationFolder } from '../../../daemon/station/station-folder.ts';
+import { programFile } from '../../program-run.ts';
 import { network } from '../audit/toll-papers.ts';
 import { alice, primitives, TollRoom } from '../audit/toll-room.ts';
 import { SettlementRoom } from '../settlement/settlement-room.ts';
@@ -76,6 +82,44 @@ async function keytolld(...args: readonly string[]): Promise<{ text: string; exi
   return { text, exitCode };
 }
 
+/** Of a process that has ended. */
+function pidOfNobody(): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+    child.once('close', () => {
+      resolve(child.pid ?? 0);
+    });
+  });
+}
+
+describe('a station that audits itself', () => {
+  it('has `keytolld audit` do it, and is told what came of it', async () => {
+    const run = auditByProgram(programFile('keytolld'));
+    const stationConfig = readStationConfig(config);
+    const { signal } = new AbortController();
+    expect(await run(stationConfig, signal)).toMatchObject({ findings: 0 });
+    const thief = new Database(room.toll.station('q1').file);
+    thief.exec("UPDATE account SET credits = credits + 1 WHERE name = 'user:alice@q1'");
+    thief.close();
+    expect(await run(stationConfig, signal)).toMatchObject({ findings: 2 });
+    writeFileSync(join(dirname(config), 'certificates', 'root.der'), 'none');
+    await expect(run(stationConfig, signal)).rejects.toThrow(/keytolld audit: .*root\.der/);
+  });
+
+  it('that stops ends the program, which leaves nothing behind', async () => {
+    const ending = new AbortController();
+    const run = auditByProgram(programFile('keytolld'));
+    const copies = () => readdirSync(data).filter((name) => name.startsWith('audit-'));
+    const ended = run(readStationConfig(config), ending.signal);
+    const outcome = expect(ended).rejects.toThrow();
+    await expect.poll(copies, { timeout: 20_000, interval: 1 }).toHaveLength(1);
+    ending.abort();
+    await outcome;
+    await expect.poll(copies, { timeout: 20_000 }).toEqual([]);
+    expect(lastAuditOf(readStationConfig(config))).toBeUndefined();
+  });
+});
+
 describe('keytolld audit', () => {
   it('reports sound books as JSON and leaves nothing behind', async () => {
     const { text, exitCode } = await keytolld('audit', '--json', '--items');
@@ -93,6 +137,42 @@ describe('keytolld audit', () => {
     });
     expect(exitCode).toBe(0);
     expect(readdirSync(data).filter((name) => name.startsWith('audit'))).toEqual([]);
+  });
+
+  it('is noted with what came of it, for whoever asks for the status', async () => {
+    const beforeMs = systemClock.nowMs();
+    await keytolld('audit');
+    const sound = lastAuditOf(readStationConfig(config));
+    expect(sound?.findings).toBe(0);
+    const atMs = Date.parse(sound?.at ?? '');
+    expect(atMs).toBeGreaterThanOrEqual(beforeMs);
+    expect(atMs).toBeLessThanOrEqual(systemClock.nowMs());
+    const thief = new Database(room.toll.station('q1').file);
+    thief.exec("UPDATE account SET credits = credits + 1 WHERE name = 'user:alice@q1'");
+    thief.close();
+    await keytolld('audit');
+    expect(lastAuditOf(readStationConfig(config))?.findings).toBe(2);
+  });
+
+  it('copies nothing into the room that is set apart for payments', async () => {
+    const text = readFileSync(config, 'utf8');
+    const greedy = text.replace(/reserve-megabytes = \d+/, 'reserve-megabytes = 1048576');
+    writeFileSync(config, greedy);
+    const { text: said, exitCode } = await keytolld('audit');
+    expect(said).toMatch(
+      /a copy of the database, of \d+ MB; \S.* has \d+ MB free, of which 1048576 MB are set apart/,
+    );
+    expect(exitCode).toBe(1);
+    expect(lastAuditOf(readStationConfig(config))).toBeUndefined();
+  });
+
+  it('removes the copy of an audit that was killed, and of none that goes on', async () => {
+    const nobody = await pidOfNobody();
+    mkdirSync(join(data, `audit-${nobody}-abcdef`));
+    mkdirSync(join(data, `audit-${process.pid}-abcdef`));
+    await keytolld('audit');
+    const left = readdirSync(data).filter((name) => name.startsWith('audit-'));
+    expect(left).toEqual([`audit-${process.pid}-abcdef`]);
   });
 
   it('ends with 1 where something is wrong, and says what', async () => {

@@ -35,6 +35,17 @@ const status: AdminStatus = {
 };
 
 describe('keytolld status', () => {
+  it('tells when the station was audited last, and shouts of findings', () => {
+    const lineWith = (audit?: AdminStatus['audit']) =>
+      statusLines({ ...status, ...(audit && { audit }) }).find((line) => /^audit:/i.test(line));
+    const at = '2026-07-01T03:00:00.000Z';
+    expect(lineWith()).toBe('audit: none yet');
+    expect(lineWith({ at, findings: 0 })).toBe(`audit: 0 findings on ${at}`);
+    expect(lineWith({ at, findings: 1 })).toBe(
+      `AUDIT: 1 finding on ${at}; \`keytolld audit\` lists them`,
+    );
+  });
+
   it('tells where every bit of a link is, and how far each issuer is trusted', () => {
     expect(statusLines(status)).toEqual([
       'q1 of network net, up 7 s',
@@ -44,6 +55,7 @@ describe('keytolld status', () => {
       '  QKD bits: 4096 available, 512 reserved, 256 being used, 7168 spent, 64 lost',
       'position of q2: EUR 0.04 open, EUR 12.30 earned and unpaid, limit EUR 50.00',
       'disk: 5120 MB free, 256 MB set apart for what was begun',
+      'audit: none yet',
       'log: 7 leaves signed, 5 cosigned by q2',
       'no payment of bob@q3 before 2026-07-01T00:20:00.000Z: ' +
         'more than 3 an hour were not delivered',
@@ -76,7 +88,7 @@ describe('keytolld status', () => {
       { payee: 'bob@q1', payments: 2 },
       { payee: 'carol@q1', payments: 1 },
     ];
-    const [doubt, advice] = statusLines({ ...status, doubtful: { payments: 7, payees } }).slice(8);
+    const [doubt, advice] = statusLines({ ...status, doubtful: { payments: 7, payees } }).slice(9);
     expect(doubt).toBe(
       'IN DOUBT: 7 payments that lost records may have decided, and only the cards of their ' +
         'payees can tell: bob@q1 (2), carol@q1 (1), and others (4)',
@@ -89,7 +101,7 @@ describe('keytolld status', () => {
       { peer: toStationName('q2'), counted: 2, quarantined: 0 },
       { peer: toStationName('q3'), counted: 1, quarantined: 1 },
     ];
-    expect(statusLines({ ...status, quarantine }).slice(8, 11)).toEqual([
+    expect(statusLines({ ...status, quarantine }).slice(9, 12)).toEqual([
       '2 records of q2 could not be handled; each is tried again on the next connection',
       'QUARANTINED: 1 record of q3 that could not be handled: `keytolld quarantine list` says why',
       '1 record of q3 could not be handled; each is tried again on the next connection',
