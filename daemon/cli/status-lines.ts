@@ -53,7 +53,7 @@ function megabytes(bytes: number): string {
 }
 
 function logLines(log: StationStatus['log']): string[] {
-  const { signed, cosigned, contradicting, rolledBack, losses } = log;
+  const { signed, cosigned, contradicting, unproven, rolledBack, losses } = log;
   const words = cosigned.map(({ witness, leaves }) => `${leaves} cosigned by ${witness}`);
   return [
     `log: ${[`${signed} leaves signed`, ...words].join(', ')}`,
@@ -66,7 +66,12 @@ function logLines(log: StationStatus['log']): string[] {
     ),
     ...contradicting.map(
       (peer) =>
-        `log of ${peer}: it was not shown to be the one that was cosigned; the evidence is kept`,
+        `log of ${peer}: its checkpoints were not shown to be of one log; the evidence is kept`,
+    ),
+    ...unproven.map(
+      ({ station, since }) =>
+        `log of ${station}: since ${since} it has not shown that what was cosigned here and what ` +
+        'was cosigned elsewhere are one log; ask its operator',
     ),
   ];
 }

@@ -247,6 +247,9 @@ export class TollRoad implements Toll, LinkListener {
       case 'checkpoint':
       case 'cosigned':
       case 'declaration':
+      case 'published':
+      case 'prove':
+      case 'twoLogs':
         return this.#witnessedLog.told(peer, message);
       default:
         return this.#announcer.told(peer, message);

@@ -42,7 +42,7 @@ export function witnessedLogOf(
       log.error({ witness, ...sizes }, rolledBackAdvice);
     },
     onFault: (error) => {
-      log.error({ err: error }, 'a fault; no checkpoint was signed');
+      log.error({ err: error }, 'a fault; no checkpoint was signed or compared');
     },
   });
   return witnessedLog;
@@ -63,8 +63,10 @@ export interface LogStatus {
   readonly signed: string;
   /** In what each neighbour cosigned last. */
   readonly cosigned: readonly { readonly witness: string; readonly leaves: string }[];
-  /** Neighbours that signed checkpoints which do not go together. */
+  /** Stations that signed checkpoints which do not go together. */
   readonly contradicting: readonly string[];
+  /** Neighbours that do not show what others cosigned to be of the log cosigned here. */
+  readonly unproven: readonly { readonly station: string; readonly since: string }[];
   /** Losses that were declared, this station's own and its neighbours', the last of each. */
   readonly losses: readonly LossStatus[];
   /** This station has lost records; what to do. */
@@ -80,6 +82,10 @@ export function logStatus({ sequencer, witness, standing }: WitnessedLog): LogSt
       leaves: String(leaves),
     })),
     contradicting: witness.contradicting,
+    unproven: witness.unproven.map(({ station, sinceMs }) => ({
+      station,
+      since: new Date(sinceMs).toISOString(),
+    })),
     losses: [...(standing.declared ? [standing.declared] : []), ...witness.declared.values()].map(
       ({ body: { station, time, lost, kept } }) => ({
         station,

@@ -17,10 +17,10 @@ export interface StoredCheckpoint {
   readonly bytes: Uint8Array;
 }
 
-/** Two checkpoints of one station that do not go together. */
+/** Two checkpoints of one station that do not go together, or were not shown to. */
 export interface TwoLogs {
   readonly station: StationName;
-  /** What this station had cosigned, and what it was shown then. */
+  /** What was cosigned here or elsewhere, and what was shown then. */
   readonly cosigned: Uint8Array;
   readonly shown: Uint8Array;
 }

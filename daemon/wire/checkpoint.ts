@@ -90,3 +90,11 @@ export type ShownCheckpoint = Static<typeof shownCheckpoint>;
 /** The answer; and on a new link what the neighbour cosigned last. */
 export const cosignedCheckpoint = struct({ checkpoint, cosignature });
 export type CosignedCheckpoint = Static<typeof cosignedCheckpoint>;
+
+/** Asks for a `ShownCheckpoint` of this checkpoint whose proof leads from that size. */
+export const provenCheckpoint = struct({ checkpoint, since: element(0x80, uint(8)) });
+export type ProvenCheckpoint = Static<typeof provenCheckpoint>;
+
+/** Two of one station that do not go together: proof to anybody who has its certificates. */
+export const twoLogs = struct({ checkpoints: element(0xa0, listOf(checkpoint, 2, 2)) });
+export type TwoLogsProof = Static<typeof twoLogs>;

@@ -22,7 +22,7 @@ import {
   type Static,
 } from '../../applet-spec/tlv.ts';
 import { announcement } from './announcement.ts';
-import { cosignedCheckpoint, shownCheckpoint } from './checkpoint.ts';
+import { cosignedCheckpoint, provenCheckpoint, shownCheckpoint, twoLogs } from './checkpoint.ts';
 import { declaration } from './declaration.ts';
 import { inquiry } from './inquiry.ts';
 
@@ -140,5 +140,11 @@ export const wireMessage = choice({
   cosigned: element(0x6a, cosignedCheckpoint),
   /** Leaves of the sender's log are lost: before any checkpoint of its new generation. */
   declaration: element(0x6b, struct({ declaration })),
+  /** How far somebody's log had grown when a neighbour of its station cosigned it; flooded. */
+  published: element(0x6c, cosignedCheckpoint),
+  /** Asks its station to show that a checkpoint begins with another; answered by `checkpoint`. */
+  prove: element(0x6d, provenCheckpoint),
+  /** A station signed two logs; flooded once. */
+  twoLogs: element(0x6e, twoLogs),
 });
 export type WireMessage = Static<typeof wireMessage>;

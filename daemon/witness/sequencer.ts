@@ -21,6 +21,7 @@ import {
   type CheckpointBody,
   type Cosignature,
   type CosignedCheckpoint,
+  type ProvenCheckpoint,
 } from '../wire/checkpoint.ts';
 import type { LogStanding } from './log-standing.ts';
 
@@ -96,6 +97,33 @@ export class Sequencer {
   /** A neighbour's answer, or what it shows on a new link. */
   told(peer: StationName, cosigned: CosignedCheckpoint): Promise<void> {
     return this.#inTurn(() => this.#take(peer, cosigned));
+  }
+
+  /** A neighbour asks whether a checkpoint of ours begins with so many leaves that it knows of. */
+  prove(peer: StationName, { checkpoint, since }: ProvenCheckpoint): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!(await this.#isInLog(peer, checkpoint, peer))) return;
+      const { links, store, standing } = this.#options;
+      const { generation, size } = placeOf(checkpoint.body);
+      if (generation !== standing.generation) return;
+      this.#declare(peer);
+      if (since > size) return;
+      const proof = await store.logConsistency(since, size);
+      links.tell(peer, { kind: 'checkpoint', content: { checkpoint, since, proof } });
+    });
+  }
+
+  /** What somebody cosigned of this log, by whatever way it comes. */
+  published(peer: StationName, { checkpoint, cosignature }: CosignedCheckpoint): Promise<void> {
+    return this.compareOwn(peer, checkpoint, cosignature.body.witness);
+  }
+
+  /** Whether the log holds what is said to be of it: where it does not, records are lost. */
+  compareOwn(peer: StationName, checkpoint: Checkpoint, witness = peer): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#last && equalBytes(this.#last.bytes, checkpoint.bytes)) return;
+      await this.#isInLog(peer, checkpoint, witness);
+    });
   }
 
   /** Once a loss is declared: neighbours hear so, and cosign what there is from now on. */
@@ -195,20 +223,32 @@ export class Sequencer {
     this.#sizes.set(peer, place.generation === generation ? place.size : kept);
   }
 
-  async #take(peer: StationName, { checkpoint, cosignature }: CosignedCheckpoint): Promise<void> {
-    const { standing, store, onRefused, onRolledBack } = this.#options;
-    if (this.#answers.emptyUntilMs(peer) !== undefined) return;
+  /** Undefined where it is not looked at. Our own signature tells of our log, whoever shows it. */
+  async #isInLog(
+    peer: StationName,
+    checkpoint: Checkpoint,
+    witness: StationName,
+  ): Promise<boolean | undefined> {
+    const { standing, onRefused, onRolledBack } = this.#options;
+    if (this.#answers.emptyUntilMs(peer) !== undefined) return undefined;
     this.#answers.take(peer);
     const notOurs = this.#notOurs(checkpoint);
     if (notOurs !== undefined) {
       onRefused(peer, `cosigned checkpoint: ${notOurs}`);
-      return;
+      return undefined;
     }
-    // Our own signature tells of our log, whoever shows it.
-    const { size } = checkpoint.body;
     const before = standing.rolledBack;
-    const fits = await standing.compare(peer, checkpoint.body);
+    const fits = await standing.compare(witness, checkpoint.body);
     if (!fits && before === undefined) onRolledBack();
+    return fits;
+  }
+
+  async #take(peer: StationName, { checkpoint, cosignature }: CosignedCheckpoint): Promise<void> {
+    const { standing, store, onRefused } = this.#options;
+    const before = standing.rolledBack;
+    const fits = await this.#isInLog(peer, checkpoint, peer);
+    if (fits === undefined) return;
+    const { size } = checkpoint.body;
     // What the log does not hold stays: an audit must find it.
     const { generation } = placeOf(checkpoint.body);
     const isKnown = fits

@@ -14,14 +14,17 @@ import {
   checkpoint as checkpointKind,
   cosignature as cosignatureKind,
   placeOf,
+  type Checkpoint,
   type CheckpointBody,
   type Cosignature,
   type CosignedCheckpoint,
   type ShownCheckpoint,
+  type TwoLogsProof,
 } from '../wire/checkpoint.ts';
 import { declaration as declarationKind, type Declaration } from '../wire/declaration.ts';
 import { judgeCheckpoint } from './checkpoint-judgement.ts';
 import { baseOf, judgeDeclaration } from './declaration-judgement.ts';
+import { PublishedCheckpoints, type Unproven } from './published-checkpoints.ts';
 
 export interface WitnessOptions {
   readonly station: StationName;
@@ -29,12 +32,14 @@ export interface WitnessOptions {
   readonly documentKey: SigningKey;
   readonly primitives: Primitives;
   readonly clock: Clock;
-  readonly links: Pick<Links, 'tell'>;
+  readonly everySeconds: number;
+  readonly links: Pick<Links, 'peers' | 'status' | 'tell'>;
   readonly directory: Pick<Directory, 'keysAt'>;
   readonly store: Pick<WitnessStore, 'witnessed' | 'putWitnessed' | 'twoLogs' | 'putTwoLogs'> &
     Pick<RecoveryStore, 'declarations' | 'putDeclaration'>;
   /** A line for the operator's log. */
   readonly onRefused: (peer: StationName, detail: string) => void;
+  readonly onFault: (error: unknown) => void;
 }
 
 /** Of one neighbour; a diligent one asks once a minute. */
@@ -46,32 +51,46 @@ export class Witness {
   readonly #declared = new Map<StationName, Declaration>();
   readonly #contradicting = new Set<StationName>();
   readonly #asked: TokenBuckets;
+  readonly #published: PublishedCheckpoints;
+  #cancelTimer: () => void = () => undefined;
   #working: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(options: WitnessOptions) {
     this.#options = options;
     this.#asked = new TokenBuckets(askedPerHour, options.clock);
+    this.#published = new PublishedCheckpoints(options, {
+      last: (station) => this.#last.get(station),
+      keep: (station, one, other, detail) => this.#keep(station, one, other, detail),
+    });
   }
 
   /** Call before the links listen. */
   async start(): Promise<void> {
     const { store } = this.#options;
     for (const { peer, checkpoint, cosignature } of await store.witnessed()) {
-      this.#last.set(peer, {
+      const cosigned = {
         checkpoint: checkpointKind.decode(checkpoint),
         cosignature: cosignatureKind.decode(cosignature),
-      });
+      };
+      this.#last.set(peer, cosigned);
+      this.#published.recall(peer, cosigned);
     }
     for (const { station, accepted, bytes } of await store.declarations()) {
       if (accepted) this.#declared.set(station, declarationKind.decode(bytes));
       else this.#contradicting.add(station);
     }
-    for (const { station } of await store.twoLogs()) this.#contradicting.add(station);
+    for (const { station, cosigned, shown } of await store.twoLogs()) {
+      this.#contradicting.add(station);
+      const [one, other] = [cosigned, shown].map(checkpointIn);
+      if (one !== undefined && other !== undefined) this.#published.kept(station, one, other);
+    }
+    this.#schedule();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#cancelTimer();
     await this.idle();
   }
 
@@ -94,8 +113,14 @@ export class Witness {
     return new Map([...this.#last].map(([peer, { checkpoint }]) => [peer, checkpoint.body.size]));
   }
 
+  /** Neighbours that do not show what others cosigned of them to be of the log cosigned here. */
+  get unproven(): readonly Unproven[] {
+    return this.#published.unproven;
+  }
+
   linkUp(peer: StationName): void {
     this.#showLast(peer);
+    this.#published.linkUp(peer);
   }
 
   /** One after the other: of two that contradict each other only one may be cosigned. */
@@ -106,6 +131,27 @@ export class Witness {
   /** A neighbour's word that leaves of its log are lost; kept whatever it is good for. */
   declares(peer: StationName, shown: Declaration): Promise<void> {
     return this.#inTurn(() => this.#judgeLoss(peer, shown));
+  }
+
+  /** What somebody cosigned of another station. */
+  published(peer: StationName, cosigned: CosignedCheckpoint): Promise<void> {
+    return this.#inTurn(() => this.#published.told(peer, cosigned));
+  }
+
+  /** Whose proof that a station signed two logs somebody passes on. */
+  toldTwoLogs(peer: StationName, proof: TwoLogsProof): Promise<void> {
+    return this.#inTurn(() => this.#published.toldTwoLogs(peer, proof));
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    const { clock, everySeconds, onFault } = this.#options;
+    this.#cancelTimer = clock.after(everySeconds * 1_000, () => {
+      this.#inTurn(async () => {
+        this.#published.round();
+      }).catch(onFault);
+      this.#schedule();
+    });
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -122,7 +168,7 @@ export class Witness {
   }
 
   async #judge(peer: StationName, shown: ShownCheckpoint): Promise<void> {
-    const { primitives, onRefused } = this.#options;
+    const { onRefused } = this.#options;
     const { checkpoint } = shown;
     const keys = this.#keysOf(peer, checkpoint.body.time);
     if (keys.length === 0) return;
@@ -133,12 +179,21 @@ export class Witness {
       onRefused(peer, `checkpoint: ${fault}`);
       return;
     }
+    const elsewhere = this.#published.contradictionTo(checkpoint);
+    if (elsewhere !== undefined) await this.#keep(peer, elsewhere[0], checkpoint, elsewhere[1]);
+    else if (!(await this.#published.proves(peer, shown))) await this.#judgeGrowth(peer, shown);
+    this.#showLast(peer);
+  }
+
+  async #judgeGrowth(peer: StationName, shown: ShownCheckpoint): Promise<void> {
+    const { primitives } = this.#options;
     const declared = this.#declared.get(peer)?.body;
     const base = baseOf(this.#last.get(peer)?.checkpoint.body, declared);
     const judgement = judgeCheckpoint(primitives, base, shown, declared?.generation);
     if (judgement.outcome === 'cosign') await this.#cosign(peer, shown);
-    else if (judgement.outcome === 'two-logs') await this.#keep(peer, shown, judgement.detail);
-    this.#showLast(peer);
+    const last = this.#last.get(peer)?.checkpoint;
+    if (judgement.outcome !== 'two-logs' || last === undefined) return;
+    await this.#keep(peer, last, shown.checkpoint, judgement.detail);
   }
 
   async #judgeLoss(peer: StationName, shown: Declaration): Promise<void> {
@@ -203,20 +258,34 @@ export class Witness {
       cosignature: signed.bytes,
       generation: placeOf(checkpoint.body).generation,
     });
-    this.#last.set(peer, { checkpoint, cosignature: signed });
+    const cosigned = { checkpoint, cosignature: signed };
+    this.#last.set(peer, cosigned);
+    this.#published.cosigned(peer, cosigned);
   }
 
-  async #keep(peer: StationName, { checkpoint }: ShownCheckpoint, detail: string): Promise<void> {
-    const last = this.#last.get(peer);
-    if (last === undefined) return;
-    const cosigned = last.checkpoint.bytes;
-    await this.#options.store.putTwoLogs({ station: peer, cosigned, shown: checkpoint.bytes });
-    this.#contradicting.add(peer);
-    this.#options.onRefused(peer, `checkpoint, kept as evidence: ${detail}`);
+  async #keep(
+    station: StationName,
+    one: Checkpoint,
+    other: Checkpoint,
+    detail: string,
+  ): Promise<void> {
+    await this.#options.store.putTwoLogs({ station, cosigned: one.bytes, shown: other.bytes });
+    this.#contradicting.add(station);
+    this.#options.onRefused(station, `checkpoint, kept as evidence: ${detail}`);
+    this.#published.kept(station, one, other);
   }
 
   #showLast(peer: StationName): void {
     const last = this.#last.get(peer);
     if (last !== undefined) this.#options.links.tell(peer, { kind: 'cosigned', content: last });
+  }
+}
+
+/** Undefined where the row was damaged: its audit tells, and nobody else has to hear. */
+function checkpointIn(bytes: Uint8Array): Checkpoint | undefined {
+  try {
+    return checkpointKind.decode(bytes);
+  } catch {
+    return undefined;
   }
 }

@@ -15,7 +15,7 @@ export function runningStation(signsWith: StationStatus['signsWith']): Administe
       disk: { freeBytes: 5 * 2 ** 30, reserveBytes: 2 ** 28, isShort: false },
       expiries: [],
       links: [],
-      log: { signed: '0', cosigned: [], contradicting: [], losses: [] },
+      log: { signed: '0', cosigned: [], contradicting: [], unproven: [], losses: [] },
       refused: [],
       stations: [],
     }),

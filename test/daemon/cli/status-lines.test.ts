@@ -27,7 +27,13 @@ const status: AdminStatus = {
   stations: [],
   disk: { freeBytes: 5 * 2 ** 30, reserveBytes: 2 ** 28, isShort: false },
   signsWith: { coin: '01', document: '02' },
-  log: { signed: '7', cosigned: [{ witness: 'q2', leaves: '5' }], contradicting: [], losses: [] },
+  log: {
+    signed: '7',
+    cosigned: [{ witness: 'q2', leaves: '5' }],
+    contradicting: [],
+    unproven: [],
+    losses: [],
+  },
   refused: [{ who: 'bob@q3', perHour: 3, until: '2026-07-01T00:20:00.000Z' }],
   doubtful: { payments: 0, payees: [] },
   quarantine: [],
@@ -75,12 +81,14 @@ describe('keytolld status', () => {
 
   it('tells what to do where records were lost, and whose log contradicts itself', () => {
     const rolledBack = { witness: 'q2', advice: 'put the newest copy in its place' };
-    const log = { ...status.log, contradicting: ['q3'], rolledBack };
+    const unproven = [{ station: 'q4', since: '2026-07-01T00:20:00.000Z' }];
+    const log = { ...status.log, contradicting: ['q3'], unproven, rolledBack };
     const lines = statusLines({ ...status, log });
     expect(lines).toContain('NO PAYMENTS: put the newest copy in its place (witnessed by q2)');
     expect(lines).toContain(
-      'log of q3: it was not shown to be the one that was cosigned; the evidence is kept',
+      'log of q3: its checkpoints were not shown to be of one log; the evidence is kept',
     );
+    expect(lines.at(-2)).toMatch(/^log of q4: since 2026-07-01T00:20:00.000Z it has not shown/);
   });
 
   it('counts the payments in doubt after a recovery, and says whose cards end them', () => {

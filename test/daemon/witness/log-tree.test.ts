@@ -7,31 +7,8 @@ import { noblePrimitives } from '../../../applet-spec/noble-primitives.ts';
 import vectors from '../../../applet-spec/vectors/log.json' with { type: 'json' };
 import { opensslPrimitives as primitives } from '../../../daemon/openssl-primitives.ts';
 import { logLeaf, logLeafHash, type LogLeaf } from '../../../daemon/witness/log-leaf.ts';
-import { isConsistent, LogPeaks, LogTree } from '../../../daemon/witness/log-tree.ts';
-
-/** A log in memory, which keeps its tiles as a store does. */
-class MemoryLog {
-  readonly levels: Uint8Array[][] = [[]];
-  readonly peaks = new LogPeaks(primitives, (level, index, hash) => {
-    const tiles = (this.levels[level] ??= []);
-    expect(BigInt(tiles.length)).toBe(index);
-    tiles.push(hash);
-  });
-  readonly tree = new LogTree(primitives, {
-    hashes: (level, skip, count) => {
-      const found = this.levels[level]?.slice(Number(skip), Number(skip) + count) ?? [];
-      this.rowsRead += found.length;
-      expect(found).toHaveLength(count);
-      return found;
-    },
-  });
-  rowsRead = 0;
-
-  add(hash: Uint8Array): void {
-    this.levels[0]?.push(hash);
-    this.peaks.add(hash);
-  }
-}
+import { isConsistent } from '../../../daemon/witness/log-tree.ts';
+import { MemoryLog } from './memory-log.ts';
 
 function logOf(size: number): MemoryLog {
   const log = new MemoryLog();

@@ -27,7 +27,6 @@ export class WitnessingStation {
   constructor(room: WitnessRoom, station: RoomStation) {
     this.station = station;
     this.clock = new UnsteadyClock(room.room.clock);
-    const up = { state: 'up' } as never;
     this.log = new WitnessedLog({
       station: station.name,
       network,
@@ -37,8 +36,11 @@ export class WitnessingStation {
       everySeconds,
       store: station.store,
       links: {
-        peers: room.room.stations.map(({ name }) => name).filter((name) => name !== station.name),
-        status: () => up,
+        peers: room.room.stations
+          .map(({ name }) => name)
+          .filter((name) => room.isJoined(name, station.name)),
+        status: (peer) =>
+          ({ state: room.cut.has(linkName(peer, station.name)) ? 'down' : 'up' }) as never,
         tell: (peer, message) => room.tell(station.name, peer, message),
       },
       directory: {
@@ -65,6 +67,14 @@ export class WitnessingStation {
 export class WitnessRoom {
   readonly room: TollRoom;
   readonly stations: Readonly<Record<'q1' | 'q2' | 'q3', WitnessingStation>>;
+  /** Where there are more than three. */
+  readonly more: readonly WitnessingStation[];
+  /** Links between these pairs alone, such as `q1-q2`; all, where none is named. */
+  readonly #joined: ReadonlySet<string>;
+  /** Links that are down. */
+  readonly cut = new Set<string>();
+  /** Nothing that these say leaves them. */
+  readonly silent = new Set<string>();
   /** Whose announcement has not come yet. */
   readonly unknown = new Set<string>();
   /** Everything told, also what was lost. */
@@ -73,20 +83,44 @@ export class WitnessRoom {
   deaf = false;
   #arriving: Promise<void>[] = [];
 
-  private constructor(room: TollRoom) {
+  private constructor(room: TollRoom, joined: readonly string[]) {
     this.room = room;
+    this.#joined = new Set(joined);
     const at = (name: string) => new WitnessingStation(this, room.station(name));
     this.stations = { q1: at('q1'), q2: at('q2'), q3: at('q3') };
+    this.more = room.stations.slice(3).map(({ name }) => at(name));
   }
 
-  static async open(): Promise<WitnessRoom> {
-    const witnessRoom = new WitnessRoom(await TollRoom.open([5n, 4n, 3n]));
+  static async open(
+    options: { readonly stations?: number; readonly joined?: readonly string[] } = {},
+  ): Promise<WitnessRoom> {
+    const { stations = 3, joined = [] } = options;
+    const fees = Array.from({ length: stations }, (_, i) => BigInt(stations + 2 - i));
+    const witnessRoom = new WitnessRoom(await TollRoom.open(fees), joined);
     for (const { log } of witnessRoom.all) await log.start();
     return witnessRoom;
   }
 
   get all(): readonly WitnessingStation[] {
-    return Object.values(this.stations);
+    return [...Object.values(this.stations), ...this.more];
+  }
+
+  isJoined(one: string, other: string): boolean {
+    if (one === other) return false;
+    return this.#joined.size === 0 || this.#joined.has(linkName(one, other));
+  }
+
+  at(name: string): WitnessingStation {
+    const found = this.all.find(({ station }) => station.name === name);
+    if (found === undefined) throw new Error(`no station ${name}`);
+    return found;
+  }
+
+  /** A link that was down is up again. */
+  mend(one: string, other: string): void {
+    this.cut.delete(linkName(one, other));
+    this.at(one).log.linkUp(this.at(other).station.name);
+    this.at(other).log.linkUp(this.at(one).station.name);
   }
 
   async close(): Promise<void> {
@@ -95,6 +129,7 @@ export class WitnessRoom {
   }
 
   tell(from: string, to: string, message: WireMessage): boolean {
+    if (this.silent.has(from) || this.cut.has(linkName(from, to))) return false;
     this.told.push({ from, to, message });
     if (!this.deaf) this.#arriving.push(this.arrive(from, to, message));
     return true;
@@ -131,4 +166,9 @@ export class WitnessRoom {
   shown(checkpoint: Checkpoint, since: bigint, proof: readonly Uint8Array[]): WireMessage {
     return { kind: 'checkpoint', content: { checkpoint, since, proof } };
   }
+}
+
+/** By the names in their order: `q1-q2`. */
+function linkName(one: string, other: string): string {
+  return [one, other].sort().join('-');
 }
