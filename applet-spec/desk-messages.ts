@@ -18,6 +18,7 @@ import {
   hash,
   money,
   networkName,
+  seconds,
   shortId,
   stationName,
   suite,
@@ -155,6 +156,8 @@ const accountReply = struct({
   balance: element(0x85, money),
   coinsOutstanding: element(0x86, uint(4)),
   valueOutstanding: element(0x87, money),
+  /** The user's own certificate's last second, which no host can read from the card. */
+  certificateEnd: optional(element(0x88, seconds)),
 });
 export type AccountReply = Static<typeof accountReply>;
 

@@ -79,7 +79,8 @@ export class CardVisit {
 
   /**
    * Enrolment: key pair, certificate, profile, and last the station's own keys in the place of the
-   * transport keys. Every step can be repeated by the next visit.
+   * transport keys. Every step can be repeated by the next visit. A card that is enrolled gets
+   * another certificate, for another key pair, in the same way.
    */
   async enrol(card: CardRecord): Promise<void> {
     const { certifyUser, store, primitives, entropy, station } = this.#context;
@@ -98,6 +99,9 @@ export class CardVisit {
     }
     const maker = await checkAttestation(this.#context, this.#channel, card, publicKey);
     const certificate = await certifyUser(card.user, publicKey);
+    // Cut off from here on, an enrolled card may sign under a certificate that the books do not
+    // name: the next visit enrols it again before anything else.
+    await store.putCard({ ...card, state: 'awaiting-enrolment' });
     await this.#done('putCertificate', certificate);
     await this.#know(this.#context.documentKey);
     const nextKeys = newCardKeys(this.#context);

@@ -11,9 +11,11 @@ import { limits } from '../../applet-spec/limits.ts';
 import { suiteCodes, type Suite, type UserName } from '../../applet-spec/names.ts';
 import { quote as quoteKind } from '../../applet-spec/quote.ts';
 import type { CoinRecord } from '../store/store.ts';
+import { accountReply } from './account-reply.ts';
 import { AwaitedVerdicts } from './awaited-verdicts.ts';
 import { cardRefusal, whatCame } from './card-refusals.ts';
 import { CardVisit } from './card-visit.ts';
+import { isNearItsEnd } from './certificate-renewal.ts';
 import { booksClosed, type DeskContext } from './desk-context.ts';
 import { DeskError, fitting } from './desk-error.ts';
 import type { Conclusion, DeskRefusal, Paid, Payable } from './desk-seams.ts';
@@ -87,6 +89,18 @@ export class Visitor {
     await this.concludeRest();
     await this.eraseExpired();
     await this.loadWaiting();
+    await this.#attempt('a certificate could not be renewed', () => this.#renew());
+  }
+
+  /** Before its certificate ends; what was signed under it has been taken up by now. */
+  async #renew(): Promise<void> {
+    const { store, clock, certifyUser } = this.#context;
+    const certificate = await this.#keptCertificate();
+    if (certificate === undefined || !isNearItsEnd(certificate, clock)) return;
+    const card = await store.cardOf(this.user);
+    if (card === undefined || certifyUser === undefined) return;
+    await this.card.inTurn(() => this.card.enrol(card));
+    this.#certificate = undefined;
   }
 
   /** Every verdict that the card has not. */
@@ -198,22 +212,14 @@ export class Visitor {
   }
 
   async #account(requestId: bigint): Promise<DeskMessage> {
-    const { store, station, network, currency } = this.#context;
-    const record = await store.user(this.user);
-    const outstanding = await store.outstanding(this.user);
-    return {
-      kind: 'account',
-      content: {
-        requestId,
-        user: this.user,
-        station,
-        network,
-        currency,
-        balance: record?.balance ?? 0n,
-        coinsOutstanding: BigInt(outstanding.coins),
-        valueOutstanding: outstanding.value,
-      },
-    };
+    const { clock } = this.#context;
+    let certificate = await this.#keptCertificate();
+    if (certificate !== undefined && isNearItsEnd(certificate, clock)) {
+      // The card may be about to get another one.
+      await this.#arrival.catch(() => undefined);
+      certificate = await this.#keptCertificate();
+    }
+    return accountReply(this.#context, this.user, requestId, certificate);
   }
 
   async #buy(asked: Extract<Request, { kind: 'buy' }>['content']) {
@@ -303,7 +309,7 @@ export class Visitor {
     return recordOf(paid);
   }
 
-  /** Of this card: it changes with a new enrolment only, which is another visit. */
+  /** Of this card. */
   async #keptCertificate(): Promise<Uint8Array | undefined> {
     if (this.#certificate !== undefined) return this.#certificate;
     const { store } = this.#context;

@@ -1,5 +1,6 @@
 import type { ErrandResult } from './errands.ts';
 import { matchPool } from './catch-up.ts';
+import { certificateEnd } from './certificate-end.ts';
 import { granted } from './granted.ts';
 import type { Host } from './host.ts';
 import { expired, held } from './order-errands.ts';
@@ -13,6 +14,7 @@ export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
   const account = granted(await desk.link.account());
   const { coinsCapacity } = await desk.card.applicationInfo();
   const values = held(host).map(({ coin }) => coin.body.value);
+  const certificate = certificateEnd(host, account);
   const gone = expired(host).map(({ coin }) => coin.body.value);
   const soon = ending(host).map(({ coin }) => coin.body);
   const first = soon[0];
@@ -35,6 +37,7 @@ export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
       value: sumOf(soon.map(({ value }) => value)).toString(),
       ...(first !== undefined && { first: isoTime(first.expiry) }),
     },
+    ...(certificate && { certificate }),
   };
 }
 

@@ -5,9 +5,9 @@ import { CardError } from '../card/card-error.ts';
 import { referenceBytes, type CardSession } from '../card/card-session.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import { DeskLink } from '../desk/desk-link.ts';
+import { certificateEnd } from './certificate-end.ts';
 import type { ErrandParams, ErrandResult } from './errands.ts';
-import { granted } from './granted.ts';
-import { hostSocket, requireOwnCard, type HomeDesk } from './home-desk.ts';
+import { hostSocket, requireOwnCard } from './home-desk.ts';
 import type { Host } from './host.ts';
 import { HostError } from './host-error.ts';
 
@@ -71,7 +71,7 @@ export async function initialiseCard(
   requireOwnCard(await session.owner(), before?.account?.user);
   host.wallet.saveStation({ stationUrl: params.stationUrl, rootCertificate });
   try {
-    return { ...describeDesk(host, await host.desk(), await balanceOf(host)), enrolled };
+    return { ...(await describeDesk(host)), enrolled };
   } catch (error) {
     // A wallet that knew its station keeps to it.
     if (before?.account !== undefined) host.wallet.saveStation(before);
@@ -85,8 +85,8 @@ function requireDeskUrl(stationUrl: string): void {
   throw new HostError('bad-params', words);
 }
 
-export async function connect(host: Host): Promise<ErrandResult<'connect'>> {
-  return describeDesk(host, await host.desk(), await balanceOf(host));
+export function connect(host: Host): Promise<ErrandResult<'connect'>> {
+  return describeDesk(host);
 }
 
 /**
@@ -174,19 +174,18 @@ function describe(host: Host, info: ApplicationInfo): ErrandResult<'card-info'> 
   };
 }
 
-async function balanceOf(host: Host): Promise<bigint> {
-  return granted(await (await host.desk()).link.account()).balance;
-}
-
-function describeDesk(host: Host, desk: HomeDesk, balance: bigint): ErrandResult<'connect'> {
+async function describeDesk(host: Host): Promise<ErrandResult<'connect'>> {
+  const desk = await host.desk();
   const { station, user, network, currency } = desk.home;
+  const account = await desk.account();
+  const certificate = certificateEnd(host, account);
   return {
     station,
     url: host.wallet.requireSettings().stationUrl,
     user,
     network,
     currency,
-    balance: balance.toString(),
+    balance: account.balance.toString(),
     coinsOnCard: host.wallet.coins.onCard().length,
     checks: [
       'card and station have authenticated each other (SCP03)',
@@ -196,5 +195,6 @@ function describeDesk(host: Host, desk: HomeDesk, balance: bigint): ErrandResult
       "document key is the card's own",
       'user, network and currency agree between card and station',
     ],
+    ...(certificate && { certificate }),
   };
 }

@@ -51,6 +51,8 @@ const cardInfo = z.object({
   /** Once the PIN has been verified. */
   owner: owner.optional(),
 });
+/** The user's own: when it ends, and whole days until then, below 0 once it has ended. */
+const certificate = z.object({ ends: z.string(), daysLeft: z.int() });
 const connection = z.object({
   station: z.string(),
   url: z.string(),
@@ -61,6 +63,8 @@ const connection = z.object({
   coinsOnCard: z.int(),
   /** Each was made, and held: a connection with one that does not hold is refused. */
   checks: z.array(z.string()),
+  /** Where the station says it. */
+  certificate: certificate.optional(),
 });
 const balance = z.object({
   user: z.string(),
@@ -74,6 +78,8 @@ const balance = z.object({
   denominations: z.array(denomination),
   /** Near their end, `first` of them at that time: exchanged by themselves, or by `renew`. */
   ending: z.object({ coins: z.int(), value: amount, first: z.string().optional() }),
+  /** Where the station says it. */
+  certificate: certificate.optional(),
 });
 const order = z.object({
   orderId,

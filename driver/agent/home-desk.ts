@@ -19,6 +19,7 @@ import { granted } from './granted.ts';
 import type { Host } from './host.ts';
 import { HostError } from './host-error.ts';
 import { catchUp } from './catch-up.ts';
+import { tellOfCertificate } from './certificate-end.ts';
 
 /** Notices that may come before the station's certificates have been checked. */
 const earlyNoticesMost = 256;
@@ -210,6 +211,7 @@ async function checkedHome(
     throw invalid(`the card knows none of the document keys of ${station}`);
   }
   const account = granted(await link.account());
+  tellOfCertificate(host, account);
   if (
     account.user !== user ||
     account.station !== station ||

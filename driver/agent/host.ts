@@ -10,6 +10,7 @@ import { connectCard } from '../reader/connect-card.ts';
 import type { Reader } from '../reader/connection.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 import type { Wallet } from '../wallet/wallet.ts';
+import type { CertificateEnd } from './certificate-end.ts';
 import type { ErrandError } from './errand-error.ts';
 import { HomeDesk } from './home-desk.ts';
 import { HostError } from './host-error.ts';
@@ -45,6 +46,7 @@ export type HostEvent =
       readonly currency: string;
     }
   | { readonly kind: 'renewal-failed'; readonly failure: ErrandError }
+  | { readonly kind: 'certificate-ends'; readonly certificate: CertificateEnd }
   | { readonly kind: 'concluded'; readonly payment: WalletPayment };
 
 /** A session and the connection that it lives on. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { toHex } from '../../applet-spec/bytes.ts';
 import { AgentClient } from '../agent/agent-client.ts';
 import { AgentServer } from '../agent/agent-server.ts';
+import { keepCertificate } from '../agent/certificate-end.ts';
 import type { Host, HostEvent } from '../agent/host.ts';
 import type { ErrandError } from '../agent/errand-error.ts';
 import { HostError } from '../agent/host-error.ts';
@@ -11,6 +12,7 @@ import { keepRenewing } from '../agent/renewal.ts';
 import type { CommandSetting } from './command-setting.ts';
 import { withAdvice } from './advice.ts';
 import type { Cli } from './program.ts';
+import { certificateWords } from './certificate-words.ts';
 import { renewalWords } from './renewal-words.ts';
 import { untilInterrupted } from './signals.ts';
 
@@ -33,12 +35,14 @@ async function serve(setting: CommandSetting): Promise<undefined> {
   const ended = untilInterrupted();
   const fallSilent = tellOf(host, setting, server.path);
   const renewing = keepRenewing(host);
+  const keeping = keepCertificate(host);
   const { refused, kept } = keepTelling(host, setting);
   try {
     await Promise.race([ended, refused]);
   } finally {
     kept.stop();
     renewing.stop();
+    keeping.stop();
     // That it ends is no news to whoever ended it.
     fallSilent();
     await server.close();
@@ -112,6 +116,8 @@ function wordsOf(event: HostEvent): string | undefined {
     case 'coins-renewed':
     case 'renewal-failed':
       return renewalWords(event);
+    case 'certificate-ends':
+      return certificateWords(event.certificate);
     case 'concluded': {
       const { paymentId, role, standing, payment } = event.payment;
       const peer = role === 'payer' ? payment.quote.payee : payment.quote.payer;

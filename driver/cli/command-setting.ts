@@ -19,6 +19,7 @@ import type { Reader } from '../reader/connection.ts';
 import { openReader } from '../reader/open-reader.ts';
 import { wholeReaderSpec } from '../reader/reader-spec.ts';
 import { Wallet } from '../wallet/wallet.ts';
+import { certificateWords } from './certificate-words.ts';
 import { renewalWords } from './renewal-words.ts';
 import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
@@ -167,7 +168,14 @@ export class CommandSetting {
     }
     const host = await this.openHost(name === 'card-init');
     host.watch((event) => {
-      const words = renewalWords(event);
+      // These two say it themselves.
+      const isTold = name === 'connect' || name === 'balance';
+      const words =
+        event.kind === 'certificate-ends'
+          ? isTold
+            ? undefined
+            : certificateWords(event.certificate)
+          : renewalWords(event);
       if (words !== undefined) this.terminal.note(words);
     });
     return new HostRunner(host);

@@ -3,6 +3,7 @@ import { counted } from '../../applet-spec/counted.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { renewDaysMost, type ErrandProgress, type ErrandResult } from '../agent/errands.ts';
+import { certificateWords } from './certificate-words.ts';
 import type { CommandSetting } from './command-setting.ts';
 import type { Cli } from './program.ts';
 import { UsageError } from './usage-error.ts';
@@ -93,6 +94,7 @@ async function connect(setting: CommandSetting): Promise<undefined> {
       `${user} is connected to ${station} at ${url}, network ${network}.`,
       ...result.checks.map((check) => `  ok  ${check}`),
       `Account ${account}, ${counted(result.coinsOnCard, 'coin')} on the card.`,
+      ...certificateLines(result),
     ].join('\n'),
   );
 }
@@ -113,6 +115,7 @@ async function balance(setting: CommandSetting): Promise<undefined> {
               'the station takes them off the card and pays their value back to the account',
           ]),
       ...endingLines(result),
+      ...certificateLines(result),
       ...result.denominations.map(
         ({ value, count }) => `  ${String(count).padStart(5)} of ${formatMoney(value, currency)}`,
       ),
@@ -121,6 +124,11 @@ async function balance(setting: CommandSetting): Promise<undefined> {
 }
 
 /** Also of what could not be exchanged unasked: which command does it, or says why it cannot. */
+function certificateLines({ certificate }: Pick<ErrandResult<'connect'>, 'certificate'>): string[] {
+  const words = certificateWords(certificate);
+  return words === undefined ? [] : [words];
+}
+
 function endingLines({ ending, currency }: ErrandResult<'balance'>): string[] {
   if (ending.first === undefined) return [];
   const day = ending.first.slice(0, 10);

@@ -15,6 +15,7 @@ const page = readPage('desk.md');
 
 /** Fields that a message may leave out; everything else is always there. */
 const optionalFields = new Set([
+  'account.certificateEnd',
   'coins.after',
   'concluded.replacement',
   'station.formerCertificates',

@@ -73,6 +73,7 @@ export const deskSamples: Samples<DeskMessage> = {
     balance: 5n,
     coinsOutstanding: 2n,
     valueOutstanding: 9n,
+    certificateEnd: 1_800_000_000n,
   },
   coinsLoaded: { orderId, loaded: 1n, of: 3n, coins: [aCoin] },
   ordered: { requestId, orderId, balance: 12n },

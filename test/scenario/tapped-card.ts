@@ -13,7 +13,7 @@ interface Forgery {
 /** A card with somebody looking on, who may act between a command and its answer. */
 export class TappedCard implements SoftwareCard {
   #card: SoftwareCard;
-  readonly #acts = new Map<number, () => Promise<void>>();
+  readonly #acts = new Map<CommandName, () => Promise<void>>();
   #forgery: Forgery | undefined;
 
   constructor(card: SoftwareCard) {
@@ -33,7 +33,7 @@ export class TappedCard implements SoftwareCard {
    * The next time that the card has carried out this command, and before anybody sees its answer.
    */
   afterNext(command: CommandName, act: () => Promise<void>): void {
-    this.#acts.set(commands[command].ins, act);
+    this.#acts.set(command, act);
   }
 
   /** The next time that this command is sent, its answer is this status word and nothing else. */
@@ -66,18 +66,17 @@ export class TappedCard implements SoftwareCard {
       return Uint8Array.of(forgery.sw >> 8, forgery.sw & 0xff);
     }
     const answer = await this.#card.process(command);
-    const [cla = 0, ins = 0] = command;
-    const act = this.#acts.get(ins);
-    // ISO/IEC 7816-4 §5.4.1: of a chain, the last piece is the command.
-    if (act !== undefined && (cla & 0x10) === 0) {
-      this.#acts.delete(ins);
+    const [done] = [...this.#acts].filter(([name]) => isOf(name, command));
+    if (done !== undefined) {
+      const [name, act] = done;
+      this.#acts.delete(name);
       await act();
     }
     return answer;
   }
 }
 
-/** In the clear or wrapped, and the last piece where it is chained. */
+/** In the clear or wrapped, and the last piece where it is chained (ISO/IEC 7816-4 §5.4.1). */
 function isOf(name: CommandName, [cla = 0, ins]: Uint8Array): boolean {
   const { cla: plain, ins: wanted } = commands[name];
   return ins === wanted && (cla | 0x04) === (plain | 0x04);

@@ -1,0 +1,17 @@
+/** A user's certificate near its end: the card gets another one while it is at its desk. */
+import { parseCertificate } from '../../applet-spec/certificate.ts';
+import type { Clock } from '../../applet-spec/clock.ts';
+
+/** As long before its end as a host tells its user of it. */
+const renewedWithinSeconds = 30n * 86_400n;
+
+/** Unix seconds, the last second included. */
+export function certificateEnd(certificate: Uint8Array): bigint {
+  return parseCertificate(certificate).notAfter;
+}
+
+/** Also one that has ended. */
+export function isNearItsEnd(certificate: Uint8Array, clock: Pick<Clock, 'nowMs'>): boolean {
+  const nowSeconds = BigInt(Math.floor(clock.nowMs() / 1_000));
+  return certificateEnd(certificate) - nowSeconds < renewedWithinSeconds;
+}
