@@ -3,6 +3,7 @@
  * (b) relaying.
  */
 import { toHex } from '../../applet-spec/bytes.ts';
+import { isoTime } from '../../applet-spec/iso-time.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Payment } from '../../applet-spec/payment.ts';
 import type { CoinRecord, PaymentRow } from '../store/store.ts';
@@ -203,10 +204,4 @@ function tallyReports(tallies: ReadonlyMap<string, Tally>): Readonly<Record<stri
 /** `2026-07` in UTC. */
 function monthOf(seconds: bigint): string {
   return isoTime(seconds).slice(0, 7);
-}
-
-/** Unix seconds beyond what a date can say are shown as the last moment that it can. */
-function isoTime(seconds: bigint): string {
-  const most = 253_402_300_799n;
-  return new Date(Number(seconds > most ? most : seconds) * 1_000).toISOString();
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import { counted } from '../../applet-spec/counted.ts';
+import { isoTime } from '../../applet-spec/iso-time.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, isUserName } from '../../applet-spec/names.ts';
 import type { AuditReport } from '../audit/audit.ts';
@@ -204,10 +205,6 @@ function revocationLines({ revocations }: AuditReport): string[] {
         `  revoked: ${who}, certificate ${serialNumber}, by list ${list} in force since ${since}`,
     ),
   ];
-}
-
-function isoTime(seconds: bigint): string {
-  return new Date(Number(seconds) * 1_000).toISOString();
 }
 
 function findingLines({ findings, trialBalance, currency }: AuditReport): string[] {

@@ -5,6 +5,7 @@
 import { toHex } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
+import { isoTime, isoTimeOfMs } from '../../applet-spec/iso-time.ts';
 import type { Desk } from '../desk/desk.ts';
 import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
@@ -141,7 +142,7 @@ export function stationStatus(parts: {
     currency: config.currency,
     uptimeSeconds: Math.floor((clock.nowMs() - startedMs) / 1000),
     usersAtDesk: desk.present,
-    crl: crl && { number: String(crl.number), nextUpdate: isoTime(Number(crl.nextUpdate) * 1000) },
+    crl: crl && { number: String(crl.number), nextUpdate: isoTime(crl.nextUpdate) },
     signsWith: signsWith(parts.identity),
     expiries: expiriesOf(parts),
     links: links.peers.flatMap((peer) => {
@@ -153,7 +154,7 @@ export function stationStatus(parts: {
           peer,
           suite,
           state,
-          since: isoTime(sinceMs),
+          since: isoTimeOfMs(sinceMs),
           ...(detail !== undefined && { detail }),
           missingBits: String(missingBits),
           availableBits: String(keys.available),
@@ -169,7 +170,7 @@ export function stationStatus(parts: {
     refused: failures.allSpent.slice(0, refusedMost).map(({ who, perHour, untilMs }) => ({
       who,
       perHour,
-      until: isoTime(untilMs),
+      until: isoTimeOfMs(untilMs),
     })),
     log: logStatus(parts.witnessedLog),
     ...(parts.recovery.state && { recovery: recoveryStatus(parts.recovery.state) }),
@@ -183,14 +184,14 @@ function announced(directory: Directory): StationStatus['stations'] {
     fee: String(body.fee),
     currency: body.currency,
     sequence: String(body.sequence),
-    announced: isoTime(Number(body.time) * 1000),
-    expires: isoTime(Number(body.expiry) * 1000),
+    announced: isoTime(body.time),
+    expires: isoTime(body.expiry),
     links: body.links.map(({ neighbour, suite, state, since, availableBits, missingBits }) => ({
       neighbour,
       suite,
       state,
       up: state === 'up',
-      since: isoTime(Number(since) * 1000),
+      since: isoTime(since),
       availableBits: String(availableBits),
       missingBits: String(missingBits),
     })),
@@ -206,9 +207,4 @@ function signsWith(identity: Identity): StationStatus['signsWith'] {
 
 function serialOf(certificate: Uint8Array): string {
   return toHex(parseCertificate(certificate).serialNumber);
-}
-
-/** Beyond what a date can say, the last moment that it can: stations announce what they like. */
-function isoTime(unixMs: number): string {
-  return new Date(Math.min(unixMs, 8.64e15)).toISOString();
 }

@@ -1,4 +1,5 @@
 /** The witnessed log of a station, and what its operator reads of it. */
+import { isoTime } from '../../applet-spec/iso-time.ts';
 import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
 import type { Store } from '../store/store.ts';
@@ -89,7 +90,7 @@ export function logStatus({ sequencer, witness, standing }: WitnessedLog): LogSt
     losses: [...(standing.declared ? [standing.declared] : []), ...witness.declared.values()].map(
       ({ body: { station, time, lost, kept } }) => ({
         station,
-        declared: new Date(Number(time) * 1_000).toISOString(),
+        declared: isoTime(time),
         lost: String(lost.size),
         kept: String(kept.size),
       }),

@@ -1,10 +1,10 @@
+import { isoTime } from '../../applet-spec/iso-time.ts';
 import type { ErrandResult } from './errands.ts';
 import { matchPool } from './catch-up.ts';
 import { certificateEnd } from './certificate-end.ts';
 import { granted } from './granted.ts';
 import type { Host } from './host.ts';
 import { expired, held } from './order-errands.ts';
-import { isoTime } from './payment-errands.ts';
 import { ending } from './renewal.ts';
 
 /** Account, coins and room for coins, as station and card say now. */

@@ -4,9 +4,9 @@
  * user is told in time.
  */
 import type { AccountReply } from '../../applet-spec/desk-messages.ts';
+import { isoTime } from '../../applet-spec/iso-time.ts';
 import type { Host } from './host.ts';
 import { nowSeconds } from './order-errands.ts';
-import { isoTime } from './payment-errands.ts';
 
 const daySeconds = 86_400n;
 export const warnedWithinDays = 30;

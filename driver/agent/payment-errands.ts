@@ -1,4 +1,5 @@
 import { equalBytes, fromHex, toHex } from '../../applet-spec/bytes.ts';
+import { isoTime } from '../../applet-spec/iso-time.ts';
 import { billTotal, type BillLine, type QuoteBody } from '../../applet-spec/quote.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import type { DeskRefusal } from '../desk/desk-requests.ts';
@@ -302,10 +303,4 @@ function describePayment(kept: WalletPayment): ErrandResult<'pay'> {
 
 function describeBill(bill: readonly BillLine[]): { station: string; fee: string }[] {
   return bill.map(({ station, fee }) => ({ station, fee: fee.toString() }));
-}
-
-/** Unix seconds beyond what a date can say are shown as the last moment that it can. */
-export function isoTime(seconds: bigint): string {
-  const most = 8_640_000_000_000n;
-  return new Date(Number(seconds > most ? most : seconds) * 1_000).toISOString();
 }

@@ -3,6 +3,7 @@
  * server.
  */
 import { toHex } from '../../applet-spec/bytes.ts';
+import { isoTime } from '../../applet-spec/iso-time.ts';
 import { billTotal } from '../../applet-spec/quote.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 
@@ -121,10 +122,4 @@ function tally({ payments, amount }: Sum): BillTally {
 function tallies(sums: ReadonlyMap<string, Sum>): Readonly<Record<string, BillTally>> {
   const sorted = [...sums].sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(sorted.map(([name, sum]) => [name, tally(sum)]));
-}
-
-/** Unix seconds beyond what a date can say are shown as the last moment that it can. */
-function isoTime(seconds: bigint): string {
-  const most = 253_402_300_799n;
-  return new Date(Number(seconds > most ? most : seconds) * 1_000).toISOString();
 }
