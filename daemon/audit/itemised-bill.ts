@@ -31,6 +31,8 @@ export interface Item {
   readonly state: PaymentRow['state'];
   readonly payer: string;
   readonly payee: string;
+  /** In hexadecimal: which of its issuer's coins paid. */
+  readonly coinId: string;
   readonly value: string;
   readonly bill: readonly { readonly station: string; readonly fee: string }[];
   /** This station's own line. */
@@ -160,6 +162,7 @@ function itemOf(row: PaymentRow, { quote, coin }: Payment, own: bigint): Item {
     state: row.state,
     payer: quote.payer,
     payee: quote.payee,
+    coinId: toHex(coin.body.coinId),
     value: `${coin.body.value}`,
     bill: quote.bill.map(({ station, fee }) => ({ station, fee: `${fee}` })),
     fee: `${own}`,

@@ -2,8 +2,10 @@
 import { toHex } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { coin as coinKind } from '../../applet-spec/coin.ts';
+import { isoTime } from '../../applet-spec/iso-time.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import { WalletError } from '../wallet/wallet-error.ts';
+import type { WalletCoin, WalletCoinState } from '../wallet/wallet-coins.ts';
 import type { Wallet } from '../wallet/wallet.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 import { KnownStations } from './known-stations.ts';
@@ -15,9 +17,22 @@ export interface WalletAuditReport extends WalletBillReport {
   readonly user: string;
   readonly station: string;
   readonly currency: string;
+  /** On the card, as far as the wallet knows: what their issuer owes, should it be gone. */
+  readonly coins: readonly AuditedCoin[];
   readonly findings: readonly WalletFinding[];
   /** How many signatures of each kind nothing in the wallet can check. */
   readonly unchecked: Readonly<Record<string, number>>;
+}
+
+/** A coin as evidence: whoever knows its issuer's certificate can verify `signed`. */
+export interface AuditedCoin {
+  readonly coinId: string;
+  readonly value: string;
+  /** ISO 8601. */
+  readonly expires: string;
+  readonly state: WalletCoinState;
+  /** The coin as its issuer signed it, in hexadecimal; nothing in it is secret. */
+  readonly signed: string;
 }
 
 /**
@@ -49,8 +64,15 @@ export function auditWallet(
   }
   const bill = new WalletBill(filter);
   const unchecked = auditPayments(context, wallet, findings, bill);
-  findings.push(...readable('a coin', () => coinFindings(context, wallet, station)));
-  return { user, station, currency, findings, unchecked, ...bill.report() };
+  const coins: AuditedCoin[] = [];
+  findings.push(
+    ...readable('a coin', () => {
+      const onCard = wallet.coins.onCard();
+      coins.push(...onCard.map(auditedCoin));
+      return coinFindings(context, onCard, station);
+    }),
+  );
+  return { user, station, currency, coins, findings, unchecked, ...bill.report() };
 }
 
 function auditPayments(
@@ -115,16 +137,27 @@ function coinUse(
   return findings;
 }
 
+function auditedCoin({ coin, state }: WalletCoin): AuditedCoin {
+  const { coinId, value, expiry } = coin.body;
+  return {
+    coinId: toHex(coinId),
+    value: String(value),
+    expires: isoTime(expiry),
+    state,
+    signed: toHex(coin.bytes),
+  };
+}
+
 /** The public parts of the coins on the card. */
 function coinFindings(
   { stations, network }: WalletAuditContext,
-  wallet: Wallet,
+  onCard: readonly WalletCoin[],
   station: string,
 ): readonly WalletFinding[] {
   const keys = stations.keysOf('station-coin', station);
   // A wallet that has not met its station since it keeps certificates learns them when it does.
   if (keys.length === 0) return [];
-  return wallet.coins.onCard().flatMap(({ coin }): WalletFinding[] => {
+  return onCard.flatMap(({ coin }): WalletFinding[] => {
     const { issuer, coinId, network: of } = coin.body;
     const holds =
       issuer === station && of === network && keys.some((one) => coinKind.verify(coin, one));

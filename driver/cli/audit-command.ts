@@ -71,7 +71,16 @@ function reportLines(report: WalletAuditReport): string[] {
     ...tallyLines('station', report.byStation, currency),
     ...tallyLines('peer', report.byPeer, currency),
     ...tallyLines('month', report.byPeriod, currency),
+    ...coinLines(report),
     ...findingLines(report),
+  ];
+}
+
+function coinLines({ coins, station, currency }: WalletAuditReport): string[] {
+  if (coins.length === 0) return [];
+  const value = coins.reduce((sum, coin) => sum + BigInt(coin.value), 0n);
+  return [
+    `on the card: ${counted(coins.length, 'coin')} of ${station}, ${formatMoney(value, currency)}`,
   ];
 }
 

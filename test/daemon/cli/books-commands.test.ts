@@ -133,7 +133,14 @@ describe('keytolld audit', () => {
       issued: { payments: 1, delivered: 1, earned: '5', owed: '7' },
       byPeer: { q2: { owed: '4' }, q3: { owed: '3' } },
       byPeriod: { '2026-07': { payments: 1 } },
-      items: [{ role: 'issuer', state: 'delivered', value: '12' }],
+      items: [
+        {
+          role: 'issuer',
+          state: 'delivered',
+          coinId: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
+          value: '12',
+        },
+      ],
     });
     expect(exitCode).toBe(0);
     expect(readdirSync(data).filter((name) => name.startsWith('audit'))).toEqual([]);

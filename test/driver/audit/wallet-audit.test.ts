@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { toHex } from '../../../applet-spec/bytes.ts';
+import { fromHex, toHex } from '../../../applet-spec/bytes.ts';
+import { coin as coinKind } from '../../../applet-spec/coin.ts';
 import { headNow } from '../../../applet-spec/names.ts';
 import { payment as paymentKind, type Payment } from '../../../applet-spec/payment.ts';
 import {
@@ -145,6 +146,19 @@ describe('an audit of a sound wallet', () => {
       expect.arrayContaining([first, second, undelivered].map(({ paymentId }) => toHex(paymentId))),
     );
     expect(report.items[0]?.bill).toHaveLength(3);
+  });
+
+  it('shows what the issuer owes in coins, each as it was signed, for when it is gone', () => {
+    const { coinId, value } = first.coin.body;
+    const { coins, findings } = auditAfter((database) => {
+      database.prepare('delete from payments').run();
+      database.prepare("update coins set state = 'held' where coin_id = ?").run(coinId);
+    });
+    expect(findings).toEqual([]);
+    expect(coins).toMatchObject([{ coinId: toHex(coinId), value: String(value), state: 'held' }]);
+    const signed = coinKind.decode(fromHex(coins[0]?.signed ?? ''));
+    expect(coinKind.verify(signed, room.station('q1').coinKey)).toBe(true);
+    expect(auditAfter(() => {}).coins).toEqual([]);
   });
 });
 
