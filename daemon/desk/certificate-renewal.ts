@@ -12,6 +12,13 @@ export function certificateEnd(certificate: Uint8Array): bigint {
 
 /** Also one that has ended. */
 export function isNearItsEnd(certificate: Uint8Array, clock: Pick<Clock, 'nowMs'>): boolean {
-  const nowSeconds = BigInt(Math.floor(clock.nowMs() / 1_000));
-  return certificateEnd(certificate) - nowSeconds < renewedWithinSeconds;
+  return certificateEnd(certificate) - nowSeconds(clock) < renewedWithinSeconds;
+}
+
+export function hasEnded(certificate: Uint8Array, clock: Pick<Clock, 'nowMs'>): boolean {
+  return certificateEnd(certificate) < nowSeconds(clock);
+}
+
+function nowSeconds(clock: Pick<Clock, 'nowMs'>): bigint {
+  return BigInt(Math.floor(clock.nowMs() / 1_000));
 }

@@ -15,7 +15,7 @@ import { accountReply } from './account-reply.ts';
 import { AwaitedVerdicts } from './awaited-verdicts.ts';
 import { cardRefusal, whatCame } from './card-refusals.ts';
 import { CardVisit } from './card-visit.ts';
-import { isNearItsEnd } from './certificate-renewal.ts';
+import { hasEnded, isNearItsEnd } from './certificate-renewal.ts';
 import { booksClosed, type DeskContext } from './desk-context.ts';
 import { DeskError, fitting } from './desk-error.ts';
 import type { Conclusion, DeskRefusal, Paid, Payable } from './desk-seams.ts';
@@ -97,6 +97,9 @@ export class Visitor {
     const { store, clock, certifyUser } = this.#context;
     const certificate = await this.#keptCertificate();
     if (certificate === undefined || !isNearItsEnd(certificate, clock)) return;
+    // What was signed under it and could not be taken up would be good for nothing afterwards.
+    const isOpen = (await store.paying(this.user)).length > 0;
+    if (isOpen && !hasEnded(certificate, clock)) return;
     const card = await store.cardOf(this.user);
     if (card === undefined || certifyUser === undefined) return;
     await this.card.inTurn(() => this.card.enrol(card));

@@ -15,12 +15,22 @@ function certificateOf({ cardState }: RoadUser): Uint8Array {
   return cardState.certificate;
 }
 
-/** All go away, and it is 18 days before the certificates of all end. */
-async function awayUntilNearTheEnd(road: Road): Promise<string[]> {
-  const { alice, bob, users, stations } = road;
+async function funded(road: Road): Promise<{ readonly quoteId: string }> {
+  const { alice, bob } = road;
   await alice.station.topUp(alice.name, 1_000n);
   await alice.buy([road.price(), 2]);
-  await alice.share(bob.name);
+  return alice.quote(bob.name);
+}
+
+async function awayUntilNearTheEnd(road: Road): Promise<string[]> {
+  const { quoteId } = await funded(road);
+  await road.alice.pay(quoteId);
+  return awayForLong(road);
+}
+
+/** All go away, and it is 18 days before the certificates of all end. */
+async function awayForLong(road: Road): Promise<string[]> {
+  const { users, stations } = road;
   const old = users.map((user) => toHex(certificateOf(user)));
   for (const user of users) await user.leave();
   for (const station of stations) await station.stop();
@@ -76,6 +86,21 @@ it(
     await road.alice.comeBack();
     await road.alice.run('connect', {});
     expect(certificateOf(road.alice)).toEqual(renewed);
+  }),
+);
+
+it(
+  'a payment cut off a year before is taken up before its certificate goes',
+  onRoad(longLived, async (road) => {
+    const { alice } = road;
+    const { quoteId } = await funded(road);
+    alice.card.afterNext('pay', () => alice.station.stop());
+    await expect(alice.pay(quoteId)).rejects.toMatchObject({ outcome: 'unknown' });
+    expect(alice.cardState.coins.map(({ state }) => state).sort()).toEqual(['signed', 'unspent']);
+    const old = await awayForLong(road);
+    for (const user of road.users) await user.comeBack();
+    await expectRenewed(road, old);
+    expect(alice.cardState.coins.map(({ state }) => state)).toEqual(['unspent']);
   }),
 );
 
