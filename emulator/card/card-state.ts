@@ -117,6 +117,11 @@ export interface CardState {
   readonly peerKeys: readonly StoredPeerKey[];
   /** IDs of coins that left the card, latest last: none of them may come back. */
   readonly goneCoinIds: readonly Uint8Array[];
+  /**
+   * The highest epoch for sending that an erased slot had: new slots begin there, as one may hold
+   * the same key again. Absent where none had any.
+   */
+  readonly epochFloor?: bigint;
 }
 
 export function blankState(made: {
@@ -221,6 +226,7 @@ const cardState = element(
     coins: element(0xad, listOf(kept(element(0xa0, storedCoin)), 0, limits.cardCoins)),
     peerKeys: element(0xae, listOf(kept(element(0xa0, storedPeerKey)), 0, limits.cardPeerKeys)),
     goneCoinIds: element(0xaf, listOf(element(0x80, shortId), 0, limits.cardGoneCoins)),
+    epochFloor: optional(element(0x91, uint(4))),
     device: optional(
       element(
         0xb0,

@@ -108,7 +108,7 @@ function mark(
     peer: quoteBody.payee,
     coinId: coin.coinId,
     quoteDigest,
-    sendEpoch: 0n,
+    sendEpoch: state.epochFloor ?? 0n,
     verdictStation: last.station,
     verdictKey: quoteBody.payeeStationKey,
     secret: coin.secret,

@@ -32,6 +32,7 @@ import {
   type SecureAnswer,
 } from './card-context.ts';
 import { ownership, type CardState, type Ownership, type StoredPeerKey } from './card-state.ts';
+import { laterOf } from './coin-pool.ts';
 
 const peerKeysPerPage = 16;
 const paymentIdBytes = 32;
@@ -61,7 +62,7 @@ export function offer(card: CardContext, command: CommandApdu): SecureAnswer {
     state: 'provisional',
     peer: offered.payer,
     coinId: named.coinId,
-    sendEpoch: 0n,
+    sendEpoch: memory.state.epochFloor ?? 0n,
     verdictStation: owner.profile.homeStation,
     verdictKey: owner.profile.homeStationKey,
     secret: offered.coinSecret,
@@ -89,7 +90,11 @@ export function erasePeerKey(card: CardContext, command: CommandApdu): ResponseA
   requireDataLength(command, paymentIdBytes);
   const slot = requirePeerKey(memory.state, command.data);
   if (slot.state === 'provisional') throw statusWord('conditions-of-use-not-satisfied');
-  memory.commit({ peerKeys: memory.state.peerKeys.filter((other) => other !== slot) });
+  const { peerKeys, epochFloor = 0n } = memory.state;
+  memory.commit({
+    peerKeys: peerKeys.filter((other) => other !== slot),
+    epochFloor: laterOf(epochFloor, slot.sendEpoch),
+  });
   return answer();
 }
 

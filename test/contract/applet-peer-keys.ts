@@ -184,6 +184,22 @@ export function describePeerKeys(make: MakeBlankCard): void {
     expect((await stateOf(subject, paymentId))?.sendEpoch).toBe(3n);
   });
 
+  it('S4: gives no epoch of a key twice, though it was erased and arrives again', async () => {
+    const { subject, station } = await bobsCard(make);
+    const arrive = async (over: TestStation): Promise<void> => {
+      const answer = await offered(over, transactionBytes, coin.secret);
+      const acknowledgement = acknowledgementSignature(answer);
+      await over.done('conclude', receiptOf(offeredId, { acknowledgement }));
+    };
+    await arrive(station);
+    expect((await sendKey(subject, offeredId)).epoch).toBe(1n);
+    expect((await sendKey(subject, offeredId)).epoch).toBe(2n);
+    await subject.host.done('erasePeerKey', offeredId);
+    await subject.card.powerCycle();
+    await arrive(await subject.connect());
+    expect((await sendKey(subject, offeredId)).epoch).toBe(3n);
+  });
+
   it('S4: derives for receiving what the peer’s card derives for sending', async () => {
     const { subject, station, paymentId } = await alicesPayment(make);
     await station.done('conclude', receiptOf(paymentId));
