@@ -62,7 +62,7 @@ export async function initialiseCard(
   requireDeskUrl(params.stationUrl);
   const session = await host.card();
   const { lifeCycle } = await session.applicationInfo();
-  if (lifeCycle === 'blank') await setReferences(session, params);
+  const pukSet = lifeCycle === 'blank' && (await setReferences(session, params)).has('PUK');
   host.givePin(params.newPin);
   await host.verifiedCard();
   const enrolled = lifeCycle !== 'enrolled';
@@ -71,7 +71,7 @@ export async function initialiseCard(
   requireOwnCard(await session.owner(), before?.account?.user);
   host.wallet.saveStation({ stationUrl: params.stationUrl, rootCertificate });
   try {
-    return { ...(await describeDesk(host)), enrolled };
+    return { ...(await describeDesk(host)), enrolled, pukSet };
   } catch (error) {
     // A wallet that knew its station keeps to it.
     if (before?.account !== undefined) host.wallet.saveStation(before);
@@ -91,12 +91,13 @@ export function connect(host: Host): Promise<ErrandResult<'connect'>> {
 
 /**
  * A blank card may have been torn between its two references: what is set already stays. Neither is
- * set where one of them cannot be.
+ * set where one of them cannot be. Which were set now.
  */
 async function setReferences(
   session: CardSession,
   { newPin, newPuk }: ErrandParams<'card-init'>,
-): Promise<void> {
+): Promise<ReadonlySet<'PIN' | 'PUK'>> {
+  const set = new Set<'PIN' | 'PUK'>();
   for (const reference of [newPin, newPuk]) wipe(referenceBytes(reference));
   for (const [reference, value] of [
     ['PIN', newPin],
@@ -104,10 +105,12 @@ async function setReferences(
   ] as const) {
     try {
       await session.setFirst(reference, value);
+      set.add(reference);
     } catch (error) {
       if (!(error instanceof CardError) || error.code !== 'reference-set-already') throw error;
     }
   }
+  return set;
 }
 
 /** The station drives the card; the host only carries, and waits for its word that all is done. */

@@ -138,7 +138,8 @@ export const errands = {
       stationUrl: z.string().max(2_048),
       rootCertificate: base64,
     }),
-    result: connection.extend({ enrolled: z.boolean() }),
+    /** `pukSet`: false where the card had one before, which stays, whatever was given now. */
+    result: connection.extend({ enrolled: z.boolean(), pukSet: z.boolean() }),
   },
   'pin-change': { params: z.object({ oldPin: reference, newPin: reference }), result: none },
   'pin-unblock': { params: z.object({ puk: reference, newPin: reference }), result: none },

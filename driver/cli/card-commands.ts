@@ -131,11 +131,12 @@ async function initialise(setting: CommandSetting, options: InitOptions): Promis
     stationUrl: options.station,
     rootCertificate: Buffer.from(rootCertificate).toString('base64'),
   });
-  setting.print(result, () =>
-    result.enrolled
+  setting.print(result, () => {
+    const words = result.enrolled
       ? `The card is ${result.user}'s now, at ${result.station} (network ${result.network}).`
-      : `The card was enrolled already: ${result.user} at ${result.station}.`,
-  );
+      : `The card was enrolled already: ${result.user} at ${result.station}.`;
+    return result.pukSet ? words : `${words} Its PUK is the one that it had before.`;
+  });
 }
 
 const eventWords = {

@@ -67,6 +67,14 @@ it('two errands at once with the same wrong PIN cost one try', async () => {
   await expect(bench.runner.run('card-info', {})).resolves.toMatchObject({ pinTries: 2 });
 });
 
+it('a PUK that a card had before is told to be the one that stays', async () => {
+  const first = await bench.runner.run('card-init', bench.initParams);
+  expect(first.pukSet).toBe(true);
+  const again = { ...bench.initParams, newPuk: '55556666' };
+  await expect(bench.runner.run('card-init', again)).resolves.toMatchObject({ pukSet: false });
+  await bench.runner.run('pin-unblock', { puk, newPin: '8642' });
+});
+
 it('a PUK that is too short is told before the PIN is set', async () => {
   await expect(
     bench.runner.run('card-init', { ...bench.initParams, newPuk: '12' }),
