@@ -42,7 +42,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-export function isNodeError(error: unknown, ...codes: readonly string[]): boolean {
+export function isNodeError(error: unknown, ...codes: readonly string[]): error is Error {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 

@@ -296,8 +296,7 @@ async function running(command: Command, run: () => Promise<void>): Promise<void
   } catch (error) {
     const known = error instanceof CaError || error instanceof CertificateError;
     if (known || isNodeError(error, 'ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'ENOSPC', 'EROFS')) {
-      const detail = error instanceof Error ? error.message : String(error);
-      fail(command, detail);
+      fail(command, error);
     }
     throw error;
   }

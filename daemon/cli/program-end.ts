@@ -1,9 +1,18 @@
 /** How `keytolld` ends: its exit codes, and what becomes of words that nobody takes. */
 import type { CommanderError } from 'commander';
+import { errorJson } from './report.ts';
 
 /** 0 done, 1 fault, 2 usage: what commander itself finds wrong in a command line. */
-export function endWith({ code, exitCode }: Pick<CommanderError, 'code' | 'exitCode'>): never {
+export function endWith({
+  code,
+  exitCode,
+  message,
+}: Pick<CommanderError, 'code' | 'exitCode' | 'message'>): never {
   const ofUsage = exitCode !== 0 && code.startsWith('commander.') && code !== 'commander.error';
+  // A line that cannot be read has no options yet; commander has told people already.
+  if (ofUsage && process.argv.includes('--json')) {
+    process.stdout.write(errorJson('usage', message.replace(/^error: /, '')));
+  }
   process.exit(ofUsage ? 2 : exitCode);
 }
 

@@ -71,7 +71,7 @@ async function runProbe(
     process.exitCode = report.conforms ? 0 : 1;
   } catch (error) {
     if (!(error instanceof QkdError)) throw error;
-    fail(command, error.message, 2);
+    fail(command, error, 2);
   } finally {
     for (const { transport } of ends) transport.close();
   }

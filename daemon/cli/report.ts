@@ -1,4 +1,7 @@
-/** How `keytolld` prints: JSON or lines on standard output, one line of fault on standard error. */
+/**
+ * How `keytolld` prints: JSON or lines on standard output, one line of fault on standard error, and
+ * with `--json` `{ "error": { code, message } }` beside it, as `keytoll` does.
+ */
 import type { Command } from 'commander';
 import { CertificateError } from '../../applet-spec/certificate-error.ts';
 import { CaError } from '../ca/ca-error.ts';
@@ -23,15 +26,28 @@ export async function reporting(command: Command, run: () => Promise<void> | voi
     await run();
   } catch (error) {
     if (error instanceof Error && known.some((kind) => error instanceof kind)) {
-      fail(command, error.message);
+      fail(command, error);
     }
     throw error;
   }
 }
 
 /** One line of fault, and exit code 1 where no other is given; no word of help, which has none. */
-export function fail(command: Command, message: string, exitCode = 1): never {
+export function fail(command: Command, error: Error, exitCode = 1): never {
+  const { message } = error;
+  if (command.opts<{ readonly json?: boolean }>().json === true) {
+    command.configureOutput().writeOut?.(errorJson(codeOf(error), message));
+  }
   return command.showHelpAfterError(false).error(`${wholeName(command)}: ${message}`, { exitCode });
+}
+
+export function errorJson(code: string, message: string): string {
+  return `${JSON.stringify({ error: { code, message } })}\n`;
+}
+
+/** What was asked for is at fault where an error has no code of its own. */
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : 'bad-value';
 }
 
 /** Such as `keytolld account show`. */

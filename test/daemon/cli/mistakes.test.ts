@@ -50,6 +50,20 @@ describe('a fault is one line, without a word of help, and exit code 1', () => {
     });
   });
 
+  it.each([
+    ['status --json --config nofile', 1, 'bad-configuration', /^nofile is not there/],
+    ['account show bob@q2 --json --config q1/station.toml', 1, 'bad-value', /^bob@q2 is not of/],
+    ['ca revoke ca --certificate none --json', 1, 'bad-request', /^none is not there$/],
+    ['audit --json', 2, 'usage', /^required option '--config <file>' not/],
+    ['qkd probe https://127.0.0.1:1 --sae a --peer b --json', 2, 'usage', /required option/],
+  ] as const)('and keytolld %s tells programs so, too', async (line, exit, code, words) => {
+    const { exitCode, out, err } = await keytolld(line);
+    const told: unknown = JSON.parse(out);
+    expect(told).toEqual({ error: { code, message: expect.stringMatching(words) as string } });
+    expect(err).not.toBe('');
+    expect(exitCode).toBe(exit);
+  });
+
   it('and what could not be made whole is not left half made', () => {
     expect(existsSync(join(folder, 'q5'))).toBe(false);
   });
