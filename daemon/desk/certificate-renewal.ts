@@ -1,6 +1,9 @@
 /** A user's certificate near its end: the card gets another one while it is at its desk. */
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
+import type { UserName } from '../../applet-spec/names.ts';
+import type { CardVisit } from './card-visit.ts';
+import type { DeskContext } from './desk-context.ts';
 
 /** As long before its end as a host tells its user of it. */
 const renewedWithinSeconds = 30n * 86_400n;
@@ -15,7 +18,27 @@ export function isNearItsEnd(certificate: Uint8Array, clock: Pick<Clock, 'nowMs'
   return certificateEnd(certificate) - nowSeconds(clock) < renewedWithinSeconds;
 }
 
-export function hasEnded(certificate: Uint8Array, clock: Pick<Clock, 'nowMs'>): boolean {
+/** Once what was signed under it has been taken up; after its end whatever is open. */
+export async function renewNearEnd(
+  { store, clock, certifyUser, log }: DeskContext,
+  visit: Pick<CardVisit, 'inTurn' | 'enrol'>,
+  user: UserName,
+  certificate: Uint8Array,
+): Promise<void> {
+  if (!isNearItsEnd(certificate, clock)) return;
+  if (certifyUser === undefined) {
+    const ends = new Date(Number(certificateEnd(certificate)) * 1_000).toISOString();
+    log.warn({ user, ends }, 'a user’s certificate ends, and no CA is at hand to renew it');
+    return;
+  }
+  // Good for nothing afterwards.
+  const isOpen = (await store.paying(user)).length > 0;
+  if (isOpen && !hasEnded(certificate, clock)) return;
+  const card = await store.cardOf(user);
+  if (card !== undefined) await visit.inTurn(() => visit.enrol(card));
+}
+
+function hasEnded(certificate: Uint8Array, clock: Pick<Clock, 'nowMs'>): boolean {
   return certificateEnd(certificate) < nowSeconds(clock);
 }
 

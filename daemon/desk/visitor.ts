@@ -15,7 +15,7 @@ import { accountReply } from './account-reply.ts';
 import { AwaitedVerdicts } from './awaited-verdicts.ts';
 import { cardRefusal, whatCame } from './card-refusals.ts';
 import { CardVisit } from './card-visit.ts';
-import { hasEnded, isNearItsEnd } from './certificate-renewal.ts';
+import { isNearItsEnd, renewNearEnd } from './certificate-renewal.ts';
 import { booksClosed, type DeskContext } from './desk-context.ts';
 import { DeskError, fitting } from './desk-error.ts';
 import type { Conclusion, DeskRefusal, Paid, Payable } from './desk-seams.ts';
@@ -92,17 +92,10 @@ export class Visitor {
     await this.#attempt('a certificate could not be renewed', () => this.#renew());
   }
 
-  /** Before its certificate ends; what was signed under it has been taken up by now. */
   async #renew(): Promise<void> {
-    const { store, clock, certifyUser } = this.#context;
     const certificate = await this.#keptCertificate();
-    if (certificate === undefined || !isNearItsEnd(certificate, clock)) return;
-    // What was signed under it and could not be taken up would be good for nothing afterwards.
-    const isOpen = (await store.paying(this.user)).length > 0;
-    if (isOpen && !hasEnded(certificate, clock)) return;
-    const card = await store.cardOf(this.user);
-    if (card === undefined || certifyUser === undefined) return;
-    await this.card.inTurn(() => this.card.enrol(card));
+    if (certificate === undefined) return;
+    await renewNearEnd(this.#context, this.card, this.user, certificate);
     this.#certificate = undefined;
   }
 

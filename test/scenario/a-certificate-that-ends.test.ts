@@ -165,6 +165,8 @@ it(
     await alice.run('connect', {}, { pin });
     expect((await told).certificate.daysLeft).toBe(17);
     expect(old).toContain(toHex(certificateOf(alice)));
+    const complaints = alice.station.log.complaints.filter((line) => line.includes('no CA'));
+    expect(complaints).toMatchObject([expect.stringContaining('"user":"alice@q1"')]);
     const { paymentId } = await alice.share(bob.name);
     await road.sharedCheck(paymentId);
   }),
