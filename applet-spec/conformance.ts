@@ -148,7 +148,11 @@ export const conformanceCases = {
   'PEER-5': entry(peers, 'expendable', 'an undelivered key is burned, and its coin gone'),
   'PEER-6': entry(peers, 'expendable', 'the home station’s refusal burns a payer’s key'),
   'PEER-7': entry(peers, 'expendable', 'traffic keys are those of the KDF, and epochs only rise'),
-  'PEER-8': entry(peers, 'expendable', 'a key that is erased is gone'),
+  'PEER-8': entry(
+    peers,
+    'expendable',
+    'a key that is erased is gone, and its epochs are not given again',
+  ),
 } as const satisfies Readonly<Record<string, ConformanceCase>>;
 
 export type ConformanceCaseId = keyof typeof conformanceCases;

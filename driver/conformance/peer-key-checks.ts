@@ -165,9 +165,19 @@ export const peerKeyChecks = {
   'PEER-8': async (card: CardOnBench): Promise<void> => {
     await card.enter();
     const { paymentId } = card.life.active;
+    const sent = (await slotOf(card, paymentId))?.sendEpoch ?? 0n;
     await card.done('erasePeerKey', paymentId);
     expectThat((await slotOf(card, paymentId)) === undefined, 'an erased key is listed');
     expectStatus('ERASE PEER KEY again', (await card.send('erasePeerKey', paymentId)).sw, 0x6a88);
+    const station = await card.enterWithStation();
+    const { transaction, paymentId: next, secret } = incoming(card);
+    const offered = offerObject.encode({ payer: bob, transaction, coinSecret: secret });
+    await station.expect('done', 'offer', offered);
+    const begun = (await slotOf(card, next))?.sendEpoch ?? -1n;
+    expectThat(
+      begun >= sent,
+      `a new slot begins at epoch ${begun}, an erased one sent under ${sent}`,
+    );
   },
 } as const;
 

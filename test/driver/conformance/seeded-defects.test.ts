@@ -48,6 +48,7 @@ const defects: readonly (readonly [defect: string, found: ConformanceCaseId, of:
   // Its life.
   ['has no handle', 'LIFE-12', { remembers: ({ handle: _, ...state }) => state }],
   // The pool.
+  ['counts epochs anew', 'PEER-8', { remembers: ({ epochFloor: _, ...state }) => state }],
   ['forgets its coins', 'POOL-5', { remembers: (state) => ({ ...state, goneCoinIds: [] }) }],
   ['forgets orders', 'POOL-3', coins(({ orderId: _, ...coin }) => coin)],
   ['keeps coins for ever', 'POOL-4', coins((coin) => ({ ...coin, expiry: neverExpires }))],
