@@ -7,6 +7,11 @@ import type { DeskContext } from './desk-context.ts';
 
 /** As long before its end as a host tells its user of it. */
 const renewedWithinSeconds = 30n * 86_400n;
+/**
+ * Of a shorter life, as where the CA's root ends with it, the last quarter: a new one is not near
+ * its end at once.
+ */
+const renewedWithinShare = 4n;
 
 /** Unix seconds, the last second included. */
 export function certificateEnd(certificate: Uint8Array): bigint {
@@ -15,7 +20,10 @@ export function certificateEnd(certificate: Uint8Array): bigint {
 
 /** Also one that has ended. */
 export function isNearItsEnd(certificate: Uint8Array, clock: Pick<Clock, 'nowMs'>): boolean {
-  return certificateEnd(certificate) - nowSeconds(clock) < renewedWithinSeconds;
+  const { notBefore, notAfter } = parseCertificate(certificate);
+  const quarter = (notAfter - notBefore) / renewedWithinShare;
+  const within = quarter < renewedWithinSeconds ? quarter : renewedWithinSeconds;
+  return notAfter - nowSeconds(clock) < within;
 }
 
 /** Once what was signed under it has been taken up; after its end whatever is open. */

@@ -121,12 +121,9 @@ const heldHere = new Set<string>();
 function lock(path: string): void {
   const lockPath = lockPathOf(path);
   for (;;) {
-    try {
-      writeFileSync(lockPath, `${process.pid}\n`, { flag: 'wx', mode: ownerOnly });
+    if (taken(path, lockPath)) {
       heldHere.add(lockPath);
       return;
-    } catch (error) {
-      if (!hasCode(error, 'EEXIST')) throw unwritable(path, error);
     }
     const holder = holderOf(lockPath);
     if (holder !== undefined && (heldHere.has(lockPath) || isOtherRunning(holder))) {
@@ -134,6 +131,21 @@ function lock(path: string): void {
       throw new CardFileError('card-in-use', path, detail);
     }
     takeAway(lockPath, holder);
+  }
+}
+
+/** False where there is one. A link of what is written whole: none is seen without its holder. */
+function taken(path: string, lockPath: string): boolean {
+  const own = `${lockPath}.${process.pid}.new`;
+  try {
+    writeFileSync(own, `${process.pid}\n`, { mode: ownerOnly });
+    linkSync(own, lockPath);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw unwritable(path, error);
+  } finally {
+    rmSync(own, { force: true });
   }
 }
 
