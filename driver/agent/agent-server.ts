@@ -1,5 +1,6 @@
-import { chmodSync, rmSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import {
   agentProtocol,
   agentRequest,
@@ -11,21 +12,27 @@ import {
 import { toErrandError } from './errand-error.ts';
 import { HostError } from './host-error.ts';
 import type { HostRunner } from './host-runner.ts';
+import { WalletError } from '../wallet/wallet-error.ts';
+import { holdFile } from '../wallet/wallet-file.ts';
 
 /** Requests of one command that may run at once. */
 const requestsMost = 16;
 /** `sun_path` of unix(7), less its final zero. */
 const socketPathBytesMost = 107;
 
+type Held = ReturnType<typeof holdFile>;
+
 /** The agent's end of the socket: runs what commands ask, on the host that the agent holds. */
 export class AgentServer {
   readonly path: string;
   readonly #server: Server;
+  readonly #held: Held;
   readonly #clients = new Set<Socket>();
 
-  private constructor(path: string, server: Server) {
+  private constructor(path: string, server: Server, held: Held) {
     this.path = path;
     this.#server = server;
+    this.#held = held;
   }
 
   /**
@@ -44,24 +51,27 @@ export class AgentServer {
         `${path} is too long for a socket: choose a wallet folder with a shorter path`,
       );
     }
-    if (await answers(path)) {
-      throw new HostError('agent-running', `an agent serves ${walletFolder} already`);
-    }
-    // What nobody answers at is left over from an agent that was killed.
-    rmSync(path, { force: true });
-    const server = createServer();
-    const agent = new AgentServer(path, server);
-    server.on('connection', (socket) => {
-      agent.#serve(socket, runner, reader);
-    });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => {
-        reject(new HostError('agent-unreachable', `${path}: ${error.message}`));
+    const held = holdWallet(walletFolder);
+    try {
+      // What is there is left over from an agent that was killed.
+      rmSync(path, { force: true });
+      const server = createServer();
+      const agent = new AgentServer(path, server, held);
+      server.on('connection', (socket) => {
+        agent.#serve(socket, runner, reader);
       });
-      server.listen(path, resolve);
-    });
-    chmodSync(path, 0o600);
-    return agent;
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', (error) => {
+          reject(new HostError('agent-unreachable', `${path}: ${error.message}`));
+        });
+        server.listen(path, resolve);
+      });
+      chmodSync(path, 0o600);
+      return agent;
+    } catch (error) {
+      held.release();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
@@ -72,6 +82,7 @@ export class AgentServer {
     });
     for (const client of this.#clients) client.destroy();
     await closed;
+    this.#held.release();
   }
 
   #serve(socket: Socket, runner: HostRunner, reader: string): void {
@@ -106,19 +117,14 @@ export class AgentServer {
   }
 }
 
-/** Whether somebody listens at the path. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path);
-    const settle = (running: boolean): void => {
-      probe.destroy();
-      resolve(running);
-    };
-    probe.once('connect', () => {
-      settle(true);
-    });
-    probe.once('error', () => {
-      settle(false);
-    });
-  });
+/** For one agent of all that are started, also in one instant. Throws HostError. */
+function holdWallet(walletFolder: string): Held {
+  mkdirSync(walletFolder, { recursive: true, mode: 0o700 });
+  try {
+    return holdFile(join(walletFolder, 'agent.lock'));
+  } catch (error) {
+    if (!(error instanceof WalletError)) throw error;
+    if (error.code !== 'wallet-busy') throw new HostError('agent-unreachable', error.message);
+    throw new HostError('agent-running', `an agent serves ${walletFolder} already`);
+  }
 }

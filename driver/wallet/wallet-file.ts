@@ -108,6 +108,28 @@ function toRow(row: unknown): SqlRow {
   return { ...row };
 }
 
+/**
+ * Of all programs that name this file one holds it, until it lets go or ends, however that be.
+ * Throws WalletError: `wallet-busy` where another one does.
+ */
+export function holdFile(path: string): { readonly release: () => void } {
+  return guard(path, () => {
+    const database = new Database(path, { timeout: 0 });
+    try {
+      database.exec('BEGIN EXCLUSIVE');
+      chmodSync(path, 0o600);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    return {
+      release: () => {
+        database.close();
+      },
+    };
+  });
+}
+
 function guard<T>(path: string, work: () => T): T {
   try {
     return work();

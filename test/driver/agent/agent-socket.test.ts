@@ -48,6 +48,22 @@ describe('the agent at its socket', () => {
     expect(statSync(bench.folder).mode & 0o077).toBe(0);
   });
 
+  it('is one, of several that are started in one instant', async () => {
+    await bench.enrol();
+    const started = await Promise.allSettled(
+      [1, 2, 3].map(() => AgentServer.listen(bench.folder, bench.runner, 'pcsc')),
+    );
+    const serving = started.filter((one) => one.status === 'fulfilled');
+    const refused = started.filter((one) => one.status === 'rejected');
+    expect(serving).toHaveLength(1);
+    server = serving[0]?.value;
+    const why: unknown[] = refused.map(({ reason }) => reason as unknown);
+    expect(why).toMatchObject([{ code: 'agent-running' }, { code: 'agent-running' }]);
+    expect(await (await client()).run('keys', {})).toMatchObject({ keys: [] });
+    await server?.close();
+    server = await AgentServer.listen(bench.folder, bench.runner, 'pcsc');
+  });
+
   it('runs errands with progress, results and refusals as a host of ones own does', async () => {
     await bench.enrol();
     await listen();
