@@ -26,9 +26,9 @@ export function isNearItsEnd(certificate: Uint8Array, clock: Pick<Clock, 'nowMs'
   return notAfter - nowSeconds(clock) < within;
 }
 
-/** Once what was signed under it has been taken up; after its end whatever is open. */
+/** Once no payment by or to the user is open under it; after its end whatever is. */
 export async function renewNearEnd(
-  { store, clock, certifyUser, log }: DeskContext,
+  { store, clock, certifyUser, log, toll }: DeskContext,
   visit: Pick<CardVisit, 'inTurn' | 'enrol'>,
   user: UserName,
   certificate: Uint8Array,
@@ -40,7 +40,7 @@ export async function renewNearEnd(
     return;
   }
   // Good for nothing afterwards.
-  const isOpen = (await store.paying(user)).length > 0;
+  const isOpen = toll.awaits(user) || (await store.paying(user)).length > 0;
   if (isOpen && !hasEnded(certificate, clock)) return;
   const card = await store.cardOf(user);
   if (card !== undefined) await visit.inTurn(() => visit.enrol(card));

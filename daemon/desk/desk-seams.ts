@@ -83,6 +83,8 @@ export interface Toll {
   pay(payer: UserName, quote: Quote, answer: PaySigned): Promise<Paid | DeskRefusal>;
   /** A user's card is at the desk: offers that wait for it may go on. */
   arrived(user: UserName): void;
+  /** Payments to this user are undecided here, under the certificate that their quotes name. */
+  awaits(user: UserName): boolean;
 }
 
 export type OfferOutcome =

@@ -104,6 +104,11 @@ export class LastStation {
     this.#offer(this.#watch(payment), coinSecret);
   }
 
+  /** Payments to this user are held here, and not decided. */
+  awaits(user: UserName): boolean {
+    return [...this.#open.values()].some(({ payment }) => payment.payment.quote.payee === user);
+  }
+
   /** The payee's card is at the desk. */
   arrived(user: UserName): void {
     for (const open of this.#open.values()) {

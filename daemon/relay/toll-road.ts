@@ -206,6 +206,10 @@ export class TollRoad implements Toll, LinkListener {
     this.#lastStation.arrived(user);
   }
 
+  awaits(user: UserName): boolean {
+    return this.#lastStation.awaits(user);
+  }
+
   linkUp(peer: StationName): void {
     // Before any payment: a neighbour whose books were rolled back must not take one more.
     this.#witnessedLog.linkUp(peer);

@@ -171,3 +171,30 @@ it(
     await road.sharedCheck(paymentId);
   }),
 );
+
+it(
+  'a payment that waits for its payee is delivered under the certificate that its quote named',
+  onRoad(longLived, async (road) => {
+    const { alice, bob } = road;
+    await bob.station.topUp(bob.name, 1_000n);
+    await bob.buy([road.price(), 2]);
+    const [old] = await awayForLong(road);
+    await alice.station.stop();
+    const withIt = await withoutCaFolder(road);
+    await bob.comeBack();
+    await alice.comeBack();
+    const { quoteId } = await bob.quote(alice.name);
+    await alice.leave();
+    await withIt();
+    const { paymentId } = await bob.pay(quoteId, { waitMs: 0 });
+    await road.payment('q1', paymentId, 'held');
+    await alice.comeBack();
+    await road.payment('q1', paymentId, 'delivered');
+    await road.sharedCheck(paymentId);
+    expect(toHex(certificateOf(alice))).toBe(old);
+    await alice.leave();
+    await alice.comeBack();
+    await alice.run('connect', {});
+    expect(toHex(certificateOf(alice))).not.toBe(old);
+  }),
+);
