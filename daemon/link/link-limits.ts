@@ -49,6 +49,11 @@ export const linkLimits = {
   rekeyFailures: 8,
   /** Rows of a peer whose pads are known to be used, for the answer to their repetition. */
   rememberedRows: 8_192,
+  /**
+   * Connections of one neighbour, each of which takes two QKD keys: as many as one makes that dials
+   * after the longest pauses.
+   */
+  answersPerHour: 120,
   /** Messages that may wait for a handshake that is not ready for them. */
   waitingMessages: 64,
   /** Two of the largest: one may come with the peer's proof, in what the system read at once. */

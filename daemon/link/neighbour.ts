@@ -5,16 +5,12 @@ import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import { QkdError } from '../qkd/qkd-error.ts';
 import type { SocketFactory } from '../socket.ts';
 import { answerLink } from './answer-link.ts';
+import { ConnectionPace } from './connection-pace.ts';
 import { dialLink } from './dial-link.ts';
-import {
-  certificateRefused,
-  distrusted,
-  type Established,
-  type HandshakeTerms,
-} from './handshake-talk.ts';
+import { distrusted, type Established, type HandshakeTerms } from './handshake-talk.ts';
 import type { RekeyLimits } from './key-life.ts';
 import { asLinkError, LinkError } from './link-error.ts';
-import { linkLimits, linkTimes } from './link-limits.ts';
+import { linkLimits } from './link-limits.ts';
 import type { MadeRecord, StoredRecord } from './link-record.ts';
 import { LinkSession } from './link-session.ts';
 import type { LinkListener, LinkStatus, OutboxRecord, Unprotected } from './links.ts';
@@ -59,6 +55,7 @@ export class Neighbour {
   readonly #terms: HandshakeTerms;
   readonly #supply: TrafficSupply;
   readonly #memory = new RowMemory();
+  readonly #pace: ConnectionPace;
   /** Records made here that were not sent yet: their keys were never named. */
   readonly #unsent = new WeakMap<Uint8Array, StoredRecord>();
   readonly #closing = new AbortController();
@@ -69,9 +66,6 @@ export class Neighbour {
   #incoming: MessagePipe | undefined;
   #dialling: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
-  /** Set while a peer whose certificate was refused is given time to get another. */
-  #cancelDistrust: (() => void) | undefined;
-  #failures = 0;
   #changedMs: number;
   #detail: string | undefined;
 
@@ -80,6 +74,7 @@ export class Neighbour {
     this.#link = link;
     this.#seams = seams;
     this.#changedMs = seams.clock.nowMs();
+    this.#pace = new ConnectionPace(link.name, seams);
     const { reservoir } = link;
     const { signal } = this.#closing;
     const onFault = (error: unknown): void => {
@@ -183,10 +178,11 @@ export class Neighbour {
   /** A hello that says it is this neighbour's. Rejects with LinkError where nothing came of it. */
   async answer(pipe: MessagePipe, hello: Uint8Array, authenticated: () => void): Promise<void> {
     const gate = {
-      objection: () => this.#cancelDistrust && certificateRefused(this.name),
+      objection: () => this.#pace.objection(),
       yields: () => this.#outgoing !== undefined && this.#seams.station < this.name,
       authenticated: () => {
         authenticated();
+        this.#pace.answered();
         this.#takeSeat(pipe);
       },
     };
@@ -197,7 +193,7 @@ export class Neighbour {
     } catch (error) {
       const fault = asLinkError(error);
       pipe.close('the handshake failed', fault);
-      const isNews = fault.code !== 'not-authenticated' && this.#cancelDistrust === undefined;
+      const isNews = fault.code !== 'not-authenticated' && !this.#pace.distrusts;
       if (isNews) this.#note(fault);
       this.#distrustAfter(fault);
       throw fault;
@@ -220,7 +216,7 @@ export class Neighbour {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#cancelRetry?.();
-    this.#cancelDistrust?.();
+    this.#pace.close();
     const bye = new LinkError('aborted', 'the station stops');
     this.#outgoing?.close(bye.message, bye);
     this.#incoming?.close(bye.message, bye);
@@ -324,8 +320,7 @@ export class Neighbour {
   #sessionEnded(session: LinkSession, why: LinkError, sinceMs: number): void {
     if (this.#session !== session) return;
     this.#session = undefined;
-    const { clock } = this.#seams;
-    if (clock.nowMs() - sinceMs >= linkTimes.steadyMs) this.#failures = 0;
+    this.#pace.lasted(this.#seams.clock.nowMs() - sinceMs);
     this.#detail = undefined;
     this.#note(why);
     this.#listener?.linkDown(this.name);
@@ -340,11 +335,7 @@ export class Neighbour {
 
   /** After a handshake that failed; after a link that was ended it may come back at once. */
   #distrustAfter({ code }: LinkError): void {
-    if (code !== 'certificate-refused' || this.#closing.signal.aborted) return;
-    this.#cancelDistrust?.();
-    this.#cancelDistrust = this.#seams.clock.after(linkTimes.distrustMs, () => {
-      this.#cancelDistrust = undefined;
-    });
+    if (code === 'certificate-refused' && !this.#closing.signal.aborted) this.#pace.distrust();
   }
 
   #told(bytes: Uint8Array): void {
@@ -379,13 +370,7 @@ export class Neighbour {
   #retry(): void {
     if (this.#link.url === undefined || this.#cancelRetry !== undefined) return;
     if (this.#closing.signal.aborted) return;
-    const { clock, entropy } = this.#seams;
-    const { firstPauseMs, longestPauseMs } = linkTimes;
-    const doubledMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 16));
-    const pauseMs = this.#cancelDistrust === undefined ? doubledMs : linkTimes.distrustMs;
-    const [jitter = 0] = entropy.randomBytes(1);
-    this.#failures++;
-    this.#cancelRetry = clock.after(pauseMs * (1 + jitter / 512), () => {
+    this.#cancelRetry = this.#seams.clock.after(this.#pace.nextPauseMs(), () => {
       this.#cancelRetry = undefined;
       this.#dial();
     });
