@@ -39,26 +39,26 @@ export class KeyLife {
   readonly #options: KeyLifeOptions;
   #records = 0;
   #bytes = 0;
-  #sinceMs: number;
+  /** Its time is over: by a timer, so also where the clock was set back. */
+  #isAged = false;
   #lastEpoch: number;
   #next: { readonly epoch: number; readonly trafficKey: Uint8Array } | undefined;
   #renewing = false;
   #failures = 0;
-  #cancelTimer: () => void;
+  #cancelTimers: () => void;
   #stalledSinceMs: number | undefined;
 
   constructor(options: KeyLifeOptions) {
     this.#options = options;
-    this.#sinceMs = options.clock.nowMs();
     this.#lastEpoch = options.sealer.epoch;
-    this.#cancelTimer = this.#setTimer();
+    this.#cancelTimers = this.#setTimers();
   }
 
   /** Rows and told messages that the key may still seal; at 0 they wait. */
   get trafficLeft(): number {
-    const { rekeyRecords, rekeyBytes, rekeySeconds, clock } = this.#options;
-    const aged = clock.nowMs() - this.#sinceMs >= 1000 * rekeySeconds;
-    return aged || this.#bytes >= rekeyBytes ? 0 : Math.max(0, rekeyRecords - this.#records);
+    const { rekeyRecords, rekeyBytes } = this.#options;
+    const isOver = this.#isAged || this.#bytes >= rekeyBytes;
+    return isOver ? 0 : Math.max(0, rekeyRecords - this.#records);
   }
 
   /** Since when traffic waits for a fresh key; undefined where it does not. */
@@ -88,7 +88,7 @@ export class KeyLife {
 
   /** The peer has the key of this epoch. Throws LinkError where nobody named one. */
   rekeyed(epoch: number): void {
-    const { sealer, reservoir, clock, renewed } = this.#options;
+    const { sealer, reservoir, renewed } = this.#options;
     const next = this.#named(epoch);
     this.#next = undefined;
     this.#renewing = false;
@@ -96,10 +96,10 @@ export class KeyLife {
     sealer.rekey(epoch, next.trafficKey);
     this.#records = 0;
     this.#bytes = 0;
-    this.#sinceMs = clock.nowMs();
+    this.#isAged = false;
     this.#stalledSinceMs = undefined;
-    this.#cancelTimer();
-    this.#cancelTimer = this.#setTimer();
+    this.#cancelTimers();
+    this.#cancelTimers = this.#setTimers();
     reservoir.reportFetched();
     renewed();
   }
@@ -118,7 +118,7 @@ export class KeyLife {
   }
 
   close(): void {
-    this.#cancelTimer();
+    this.#cancelTimers();
     if (this.#next !== undefined) wipe(this.#next.trafficKey);
     this.#next = undefined;
   }
@@ -146,9 +146,17 @@ export class KeyLife {
     throw new LinkError('peer-out-of-bounds', 'the peer speaks of a traffic key that nobody named');
   }
 
-  #setTimer(): () => void {
-    return this.#options.clock.after(1000 * rekeyAhead * this.#options.rekeySeconds, () => {
+  #setTimers(): () => void {
+    const { clock, rekeySeconds } = this.#options;
+    const cancelRenewal = clock.after(1000 * rekeyAhead * rekeySeconds, () => {
       this.#renew();
     });
+    const cancelEnd = clock.after(1000 * rekeySeconds, () => {
+      this.#isAged = true;
+    });
+    return () => {
+      cancelRenewal();
+      cancelEnd();
+    };
   }
 }

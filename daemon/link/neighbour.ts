@@ -193,7 +193,9 @@ export class Neighbour {
     } catch (error) {
       const fault = asLinkError(error);
       pipe.close('the handshake failed', fault);
-      const isNews = fault.code !== 'not-authenticated' && !this.#pace.distrusts;
+      // Who has not proved itself may be anybody, while the link is up.
+      const isOfLink = fault.code !== 'not-authenticated' && this.#session === undefined;
+      const isNews = isOfLink && !this.#pace.distrusts;
       if (isNews) this.#note(fault);
       this.#distrustAfter(fault);
       throw fault;

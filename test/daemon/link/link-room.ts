@@ -18,6 +18,7 @@ import { wireMessage, type WireMessage } from '../../../daemon/wire/wire-message
 import { seededEntropy } from '../../../emulator/entropy.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
 import { MemoryLedger, ScriptedSource } from '../qkd/key-fixtures.ts';
+import { UnsteadyClock } from '../unsteady-clock.ts';
 import { MemoryNetwork } from './memory-sockets.ts';
 
 export const primitives = opensslPrimitives;
@@ -77,6 +78,8 @@ export interface LinkEnd {
 
 export class LinkRoom {
   readonly clock = new VirtualClock();
+  /** By which the stations go: the same, unless somebody sets it. */
+  readonly stationClock = new UnsteadyClock(this.clock);
   readonly network = new MemoryNetwork();
   /** What the devices share. */
   readonly handedOut = new Map<string, Uint8Array>();
@@ -103,7 +106,7 @@ export class LinkRoom {
   async open(station: string, options: EndOptions): Promise<LinkEnd> {
     const name = toStationName(station);
     const peer = toStationName(options.peer ?? 'q1');
-    const { clock } = this;
+    const { stationClock: clock } = this;
     const ledger = options.ledger ?? new MemoryLedger();
     const source = options.source ?? new ScriptedSource(options.stock ?? 1_000, this.handedOut);
     const reservoir = new Reservoir({

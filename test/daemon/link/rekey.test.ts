@@ -117,9 +117,10 @@ describe('a key whose life is over', () => {
     expect(q1.changes).toEqual(['up q2']);
   });
 
-  it('of age: the same', async () => {
+  it.each([0, -3_600_000, 3_600_000])('of age: the same, the clock set by %i ms', async (by) => {
     const limits = { ...huge, rekeySeconds: 100 };
     const [q1, q2] = await room.linked({ suite: 'aes', ...limits }, { stock: 1 });
+    room.stationClock.set(by);
     await room.pass(101_000);
     await pay(q1, 1, 1);
     await room.pass(1_000);

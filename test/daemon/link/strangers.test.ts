@@ -93,6 +93,18 @@ describe('a stranger', () => {
     expect(q2.state()).toBe('down');
     expect(q2.changes).toEqual(['up q1', 'down q1']);
   });
+
+  it('who replays a neighbour’s hello while its link is up is no news of the link', async () => {
+    const [, q2] = await room.linked();
+    const [hello] = room.network.sent;
+    await say(hello?.bytes ?? new Uint8Array(0));
+    await room.pass(6_000);
+    expect(q2.state()).toBe('up');
+    expect(q2.log.map(({ peer, message }) => `${peer}: ${message}`)).toEqual([
+      'q1: the link is up',
+      'mallory: a stranger was turned away',
+    ]);
+  });
 });
 
 describe('a neighbour', () => {
