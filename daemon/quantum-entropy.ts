@@ -148,14 +148,16 @@ export class QuantumEntropy implements Entropy {
 
   async #await(raw: number): Promise<void> {
     const { clock, stallMs = 5_000 } = this.#options;
-    const deadlineMs = clock.nowMs() + stallMs;
+    // Told by the timer alone: the clock may be set back, and a timer be a little early by it.
+    const patience = { isOver: false };
     const cancel = clock.after(stallMs, () => {
+      patience.isOver = true;
       this.#wakeAll();
     });
     try {
       while (this.#ready < raw) {
         if (this.#failure !== undefined) throw this.#failure;
-        if (clock.nowMs() >= deadlineMs) throw this.#slow();
+        if (patience.isOver) throw this.#slow();
         this.#wanted = Math.max(this.#wanted, raw);
         const woken = new Promise<void>((resolve) => this.#waiting.add(resolve));
         this.#readAhead();

@@ -47,6 +47,7 @@ export class ClaimShelf {
       return ids.map((id) => this.#takeOff(id));
     } finally {
       for (const id of ids) this.#underway.delete(id);
+      this.#evict(maxShelvedKeys);
     }
   }
 
@@ -72,7 +73,6 @@ export class ClaimShelf {
         throw new QkdError('protocol', 'the device answered with keys that were not asked for');
       }
     }
-    this.#evict(maxShelvedKeys);
   }
 
   #takeOff(id: string): QkdKey {

@@ -11,6 +11,8 @@ import { HealthTests } from '../../daemon/entropy-health.ts';
 import { QuantumEntropy } from '../../daemon/quantum-entropy.ts';
 import type { QuantumEntropyOptions } from '../../daemon/quantum-entropy.ts';
 import { seededEntropy } from '../../emulator/entropy.ts';
+import { VirtualClock } from '../../emulator/virtual-clock.ts';
+import { UnsteadyClock } from './unsteady-clock.ts';
 
 let dir = '';
 const opened: QuantumEntropy[] = [];
@@ -122,6 +124,28 @@ describe('the quantum random number generator', () => {
     await entropy.close();
     await device.write(random(16));
     await device.close();
+  });
+
+  it('that hangs is reported also where the clock is set back meanwhile', async () => {
+    const source = join(dir, 'pipe');
+    execFileSync('mkfifo', [source]);
+    const device = await open(source, 'r+');
+    await device.write(random(2_048));
+    const time = new VirtualClock();
+    const clock = new UnsteadyClock(time);
+    const entropy = await quantum(source, { clock });
+    let code: unknown;
+    const reserved = entropy.reserve(8_192).catch((error: unknown) => {
+      code = error instanceof EntropyError ? error.code : error;
+    });
+    clock.set(-1);
+    time.advance(5_000);
+    for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(code).toBe('source-slow');
+    await entropy.close();
+    await device.write(random(16));
+    await device.close();
+    await reserved;
   });
 
   it('that is not there is named', async () => {
