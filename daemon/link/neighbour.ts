@@ -152,12 +152,22 @@ export class Neighbour {
     work: (either: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const closing = this.#closing.signal;
+    const either = new AbortController();
+    const giveUp = (): void => {
+      either.abort();
+    };
+    // Not AbortSignal.any: on Node 20 the older signal keeps a trace of each that is made of it.
+    const signals = signal === undefined ? [closing] : [closing, signal];
+    for (const one of signals) one.addEventListener('abort', giveUp, { once: true });
+    if (signals.some(({ aborted }) => aborted)) giveUp();
     try {
-      return await work(signal === undefined ? closing : AbortSignal.any([closing, signal]));
+      return await work(either.signal);
     } catch (cause) {
       if (!(cause instanceof QkdError) || cause.code !== 'aborted') throw cause;
       const detail = `the link to ${this.name} had no QKD keys for as long as was waited`;
       throw new LinkError('aborted', detail, { cause });
+    } finally {
+      for (const one of signals) one.removeEventListener('abort', giveUp);
     }
   }
 
