@@ -37,6 +37,7 @@ import {
   unprotected,
   withKeys,
 } from './protect-in-time.ts';
+import { isOfRecord } from './quarantine.ts';
 import {
   nameOf,
   newPayment,
@@ -241,7 +242,8 @@ export class Issuer {
   #batch(next: StationName): Batch<ArrivingPayment, AdmitOutcome> {
     const known = this.#admitting.get(next);
     if (known !== undefined) return known;
-    const batch = new Batch<ArrivingPayment, AdmitOutcome>((items) => this.#admit(next, items));
+    const admit = (items: readonly ArrivingPayment[]) => this.#admit(next, items);
+    const batch = new Batch(admit, isOfRecord);
     this.#admitting.set(next, batch);
     return batch;
   }

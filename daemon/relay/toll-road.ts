@@ -184,7 +184,12 @@ export class TollRoad implements Toll, LinkListener {
 
   async payable(payer: UserName, quoteDigest: Uint8Array) {
     const closed = nothingNew(this.#context);
-    if (closed !== undefined) return refused(closed.code, `${closed.why} No coin was used.`);
+    if (closed !== undefined) {
+      // Nothing new: whoever asks again hears of the payment that is there.
+      const row = await this.#context.store.paymentByQuote(quoteDigest);
+      if (row?.payer === payer) return { outcome: 'paid-before', row } as const;
+      return refused(closed.code, `${closed.why} No coin was used.`);
+    }
     const payable = await this.#issuer.payable(payer, quoteDigest);
     if (payable.outcome !== 'payable') return payable;
     const { payee } = payable.quote.body;

@@ -65,6 +65,8 @@ export class TollStation {
   keysDrawn = 0;
   /** Set by a test: what the payee's card answers; without it no payee is at the desk. */
   payeesCard: (() => OfferOutcome) | undefined;
+  /** Set by a test: the disk is almost full. */
+  readonly room: { refusal: string | undefined } = { refusal: undefined };
   /** What it says of keys that it may have. */
   payeesJournal: HeldKey = { outcome: 'unknown' };
   readonly toll: TollRoad;
@@ -220,7 +222,7 @@ export class TollStation {
     const failures = new FailureBudgets(station.name, this.#borne.failures, clock);
     const witnessedLog = this.#witnessedLog(links);
     const { standing } = witnessedLog;
-    const noted = { picture, positions, failures, standing, room: { refusal: undefined } };
+    const noted = { picture, positions, failures, standing, room: this.room };
     const documentKeys = [documentKey];
     const own = { ...shared, ...noted, station: name, documentKey, documentKeys, entropy };
     const mint = new CoinMint({
