@@ -11,6 +11,7 @@ import { systemEntropy } from '../entropy.ts';
 import { attestationPolicy, makerName } from '../station/card-makers.ts';
 import { readStationConfig, type StationConfig } from '../station/config.ts';
 import { askEndFrozen } from '../station/admin-socket.ts';
+import { awaitCard, requireNew } from '../station/awaited-card.ts';
 import { giveUpFormerCard, type GivenBack } from '../station/former-card.ts';
 import { unreadable } from '../station/key-files.ts';
 import { StationError } from '../station/station-error.ts';
@@ -105,13 +106,7 @@ async function enrol(
   requireOwn(config, user);
   const delivery = readDelivery(options.delivery);
   const { required, makers } = attestationPolicy(config);
-  const known = await store.cardByIdentifier(delivery.serial);
-  if (known?.state === 'enrolled') {
-    throw new StationError('exists', 'this card is enrolled already');
-  }
-  if (known?.state === 'frozen') {
-    throw new StationError('exists', 'another card has taken the place of this one for good');
-  }
+  requireNew(await store.cardByIdentifier(delivery.serial));
   await store.addUser(user, config.currency);
   let visit: FormerVisit = 'none';
   const givenBack = await giveUpFormerCard(store, user, delivery.serial, {
@@ -122,15 +117,7 @@ async function enrol(
       visit = await endVisitAt(config, user);
     },
   });
-  await store.putCard({
-    serial: delivery.serial,
-    user,
-    state: 'awaiting-enrolment',
-    keyVersion: delivery.keyVersion,
-    keys: delivery.keys,
-    paymentLimit: options.paymentLimit,
-    dayLimit: options.dayLimit,
-  });
+  await awaitCard(store, user, delivery, options);
   const attestation = required ? 'required' : makers.length > 0 ? 'optional' : 'off';
   const back = { coins: givenBack.coins, value: String(givenBack.value) };
   const json = { user, state: 'awaiting-enrolment', attestation };

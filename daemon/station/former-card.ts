@@ -3,6 +3,7 @@ import { equalBytes } from '../../applet-spec/bytes.ts';
 import type { UserName } from '../../applet-spec/names.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import type { CardStore, CoinStore } from '../store/store.ts';
+import { isInUse } from './awaited-card.ts';
 import { StationError } from './station-error.ts';
 
 type Cards = Pick<CardStore, 'cardOf' | 'putCard'>;
@@ -37,7 +38,7 @@ export async function giveUpFormerCard(
     const former = await store.cardOf(user);
     if (former === undefined || former.state === 'frozen') break;
     if (equalBytes(former.serial, next)) break;
-    if (former.state === 'enrolled' && !options.isGivenUp) {
+    if (isInUse(former) && !options.isGivenUp) {
       throw new StationError(
         'exists',
         `${user} has a card. With --replace it is never served again, and its coins become money`,

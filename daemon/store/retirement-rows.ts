@@ -37,9 +37,9 @@ export class RetirementRows implements Pick<
           before.kind === order.operation &&
           before.user === order.user &&
           // Older programs did not keep what was asked for.
-          (before.content === content || before.content === JSON.stringify(coinsGiven)) &&
-          before.state !== 'cancelled';
-        return same ? 'exists' : 'order-conflict';
+          (before.content === content || before.content === JSON.stringify(coinsGiven));
+        if (!same) return 'order-conflict';
+        if (before.state !== 'cancelled') return 'exists';
       }
       const coins = this.#unspentOf(order);
       if (coins === undefined) return 'coin-not-unspent';
@@ -47,7 +47,9 @@ export class RetirementRows implements Pick<
       const strayCoins = order.operation === 'refund' && order.replacements.length > 0;
       if (back !== totalOf(coins) || strayCoins) return 'sums-differ';
       const { orderId, user, operation, nowMs } = order;
-      this.#sql.insertOrder.run(orderId, user, operation, content, nowMs);
+      // Nothing came of it while it was cancelled, and it is asked again under its own ID.
+      if (before !== undefined) this.#sql.step.run('open', orderId);
+      else this.#sql.insertOrder.run(orderId, user, operation, content, nowMs);
       for (const coin of coins) this.#sql.retire.run(orderId, coin.number);
       for (const coin of order.replacements) this.#keepWaiting(orderId, coin);
       return 'created';
@@ -147,7 +149,7 @@ export class RetirementRows implements Pick<
 
   #end(orderId: Uint8Array, state: 'done' | 'cancelled'): void {
     this.#sql.dropWaiting.run(orderId);
-    this.#sql.end.run(state, orderId);
+    this.#sql.step.run(state, orderId);
   }
 }
 
@@ -188,7 +190,7 @@ function prepareRetirements(database: SqliteDatabase) {
     open: database.prepare<[string], OpenRow>(
       "SELECT order_id, kind FROM coin_order WHERE user = ? AND state = 'open' ORDER BY time_ms",
     ),
-    end: database.prepare<[string, Uint8Array]>(
+    step: database.prepare<[string, Uint8Array]>(
       'UPDATE coin_order SET state = ? WHERE order_id = ?',
     ),
     retire: database.prepare<[Uint8Array, bigint]>(

@@ -142,6 +142,7 @@ export interface CoinStore {
   markLoaded(coinIds: readonly Uint8Array[]): Promise<void>;
   /**
    * unspent → retiring, for a refund or an exchange. An exchange's new coins wait with the order.
+   * One that was cancelled is begun anew.
    */
   retire(order: {
     readonly orderId: Uint8Array;
@@ -158,7 +159,7 @@ export interface CoinStore {
    * An exchange's new coins are from now on coins, `reserved`, of this order.
    */
   finishRetirement(orderId: Uint8Array, nowMs: number): Promise<void>;
-  /** The card never authorised it: retiring → unspent, replacements dropped. */
+  /** The card never retired them: retiring → unspent, replacements dropped. */
   cancelRetirement(orderId: Uint8Array): Promise<void>;
   /** Retirements begun and not finished, for the next time the card is there. */
   openRetirements(user: UserName): Promise<

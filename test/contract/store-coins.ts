@@ -188,11 +188,26 @@ function describeRetiring(open: OpenStore): void {
     await store().cancelRetirement(refundId);
     expect(await states(store(), coins)).toEqual(['unspent', 'unspent']);
     expect(await states(store(), replacements)).toEqual([undefined, undefined]);
-    expect(await store().retire(exchange)).toBe('order-conflict');
     expect(await store().retire({ ...exchange, orderId: orderIdFrom('again') })).toBe('created');
     await expect(store().finishRetirement(refundId, startMs)).rejects.toMatchObject({
       code: 'wrong-state',
     });
+  });
+
+  it('are retired by an order that was cancelled and is asked again, and by no other', async () => {
+    await withCoins();
+    await store().retire(exchange);
+    await store().cancelRetirement(refundId);
+    expect(await store().retire(refund)).toBe('order-conflict');
+    const others = [newCoin('e', 6n), newCoin('f', 6n)];
+    expect(await store().retire({ ...exchange, replacements: others })).toBe('created');
+    expect(await states(store(), coins)).toEqual(['retiring', 'retiring']);
+    expect(await store().openRetirements(alice)).toMatchObject([{ operation: 'exchange' }]);
+    await store().finishRetirement(refundId, startMs);
+    expect(await states(store(), coins)).toEqual(['exchanged', 'exchanged']);
+    expect(await states(store(), others)).toEqual(['reserved', 'reserved']);
+    expect(await states(store(), replacements)).toEqual([undefined, undefined]);
+    expect(await store().retire(exchange)).toBe('exists');
   });
 
   it('are not retired twice, nor by another, nor for another sum', async () => {

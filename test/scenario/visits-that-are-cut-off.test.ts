@@ -76,6 +76,30 @@ it(
   }),
 );
 
+it.each(['refund', 'exchange'] as const)(
+  'the card never hears of a %s: it is asked again by itself, and carried out',
+  async (kind) => {
+    await onRoad({ stations: 2 }, async (road) => {
+      const { alice } = road;
+      await alice.station.topUp(alice.name, 100n);
+      await alice.buy([10n, 3]);
+      alice.card.forgeNext('retireCoins', 0x6f00, 'instead');
+      const lines = [kind === 'refund' ? { value: '10', count: 1 } : { value: '5', count: 2 }];
+      await expect(alice.run(kind, { lines })).rejects.toMatchObject({ code: 'outcome-unknown' });
+      await alice.leave();
+      await alice.pullCard();
+      alice.insertCard();
+      await alice.comeBack();
+      await road.eventually('the order has ended', async () => {
+        await alice.run('balance', {});
+        return alice.host.wallet.orders.pending().length === 0;
+      });
+      const after = kind === 'refund' ? ['80', [10n, 10n]] : ['70', [5n, 5n, 10n, 10n]];
+      expect([(await alice.run('balance', {})).account, await unspent(alice)]).toEqual(after);
+    })();
+  },
+);
+
 it(
   'a verdict comes while the card is taken in at the desk: it gets it in that visit',
   onRoad({ users: ['alice@q1', 'bob@q3', 'carol@q3'] }, async (road) => {

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toHex, toUtf8 } from '../../../applet-spec/bytes.ts';
 import { encodeDelivery } from '../../../applet-spec/card-delivery.ts';
 import { toStationName, toUserName } from '../../../applet-spec/names.ts';
+import type { CardKeys } from '../../../applet-spec/scp03-keys.ts';
 import { registerAccountCommands } from '../../../daemon/cli/account-command.ts';
 import { opensslPrimitives } from '../../../daemon/openssl-primitives.ts';
 import { serveAdmin, type Administered } from '../../../daemon/station/admin-socket.ts';
@@ -14,7 +15,7 @@ import { readStationConfig } from '../../../daemon/station/config.ts';
 import { initStationFolder } from '../../../daemon/station/station-folder.ts';
 import { adminSocketOf } from '../../../daemon/station/station.ts';
 import { openStationStore } from '../../../daemon/station/station-store.ts';
-import type { Store } from '../../../daemon/store/store.ts';
+import type { CardRecord, Store } from '../../../daemon/store/store.ts';
 import { makeCard } from '../../../emulator/card/card-maker.ts';
 import { DeviceMaker } from '../../../emulator/card/device-maker.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
@@ -69,6 +70,15 @@ async function keytolld(...words: readonly string[]): Promise<{ out: string; err
     return { out, error };
   }
   return { out };
+}
+
+async function inStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openStationStore(readStationConfig(config), entropy);
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
 }
 
 describe('keytolld enrol', () => {
@@ -141,15 +151,6 @@ describe('keytolld enrol, of a user who has a card', () => {
     });
   }
 
-  async function inStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
-    const store = await openStationStore(readStationConfig(config), entropy);
-    try {
-      return await work(store);
-    } finally {
-      await store.close();
-    }
-  }
-
   function standing(serial: Uint8Array) {
     return inStore(async (store) => ({
       former: (await store.cardByIdentifier(serial))?.state,
@@ -197,6 +198,63 @@ describe('keytolld enrol, of a user who has a card', () => {
     const { out } = await enrol('--replace');
     await admin.close();
     expect(out).toMatch(/Should it be at the desk just now, restart the station/);
+  });
+});
+
+describe('keytolld enrol, of a card whose enrolment was cut off', () => {
+  const alice = toUserName('alice@q1');
+  const own: CardKeys = {
+    enc: new Uint8Array(32).fill(1),
+    mac: new Uint8Array(32).fill(2),
+    dek: new Uint8Array(32).fill(3),
+    hostLink: new Uint8Array(32).fill(4),
+  };
+
+  async function cardAs(changes: Partial<CardRecord>): Promise<Uint8Array> {
+    await enrol();
+    return inStore(async (store) => {
+      const card = await store.cardOf(alice);
+      if (card === undefined) throw new Error('there is no card');
+      await store.putStationKey(card.serial, new Uint8Array(65));
+      await store.putCard({ ...card, ...changes });
+      return card.serial;
+    });
+  }
+  const cardNow = () => inStore((store) => store.cardOf(alice));
+
+  it('keeps the keys that the station has given it, or nobody could open it again', async () => {
+    await cardAs({ keys: own, keyVersion: 1 });
+    expect((await enrol()).error).toBeUndefined();
+    const state = 'awaiting-enrolment';
+    expect(await cardNow()).toMatchObject({ state, keys: own, keyVersion: 1 });
+  });
+
+  it('keeps those that the card may have taken', async () => {
+    await cardAs({ nextKeys: own, nextKeyVersion: 1 });
+    expect((await enrol()).error).toBeUndefined();
+    expect(await cardNow()).toMatchObject({ keyVersion: 0x30, nextKeys: own, nextKeyVersion: 1 });
+  });
+
+  it('gives it the limits of now, as its profile is put there again', async () => {
+    await cardAs({ keys: own, keyVersion: 1 });
+    await enrol('--payment-limit', '7');
+    const card = await cardNow();
+    expect(card).toMatchObject({ paymentLimit: 7n });
+    expect(card?.stationKey).toBeUndefined();
+  });
+
+  it('is refused where only its certificate was being renewed: it is enrolled', async () => {
+    await cardAs({ keys: own, keyVersion: 1, handle: new Uint8Array(16).fill(9) });
+    expect((await enrol()).error).toMatch(/this card is enrolled already/);
+    expect(await cardNow()).toMatchObject({ keys: own, keyVersion: 1 });
+  });
+
+  it('takes the place of one whose certificate was being renewed only with --replace', async () => {
+    const serial = await cardAs({ keys: own, keyVersion: 1, handle: new Uint8Array(16).fill(9) });
+    const { delivery } = makeCard(entropy, 't1-short', maker);
+    writeFileSync(join(folder, 'card.json'), encodeDelivery(delivery));
+    expect((await enrol()).error).toMatch(/alice@q1 has a card\. With --replace it is never/);
+    expect((await cardNow())?.serial).toEqual(serial);
   });
 });
 

@@ -28,7 +28,7 @@ async function quoted({ payment }: ArrivingPayment): Promise<Uint8Array> {
   return digest;
 }
 
-it('and the disk is almost full meanwhile: it hears of its payment, as nothing new is begun', async () => {
+it('and the disk is almost full meanwhile: it hears of its payment', async () => {
   const paid = await room.arriving('q1');
   await q1.sells(paid);
   const digest = await quoted(paid);

@@ -219,7 +219,11 @@ export class MoneyModel {
 
   #retire(wish: Extract<Operation, { readonly do: 'refund' | 'exchange' }>): void {
     const coin = this.coins.get(wish.coin);
-    if (this.#orders.has(wish.order) || this.#bought.has(wish.order)) return;
+    const before = this.#orders.get(wish.order);
+    const { kind, user, coin: given } = before ?? { ...wish, kind: wish.do };
+    const isAnother = kind !== wish.do || user !== wish.user || given !== wish.coin;
+    if (isAnother || this.#bought.has(wish.order)) return;
+    if (before !== undefined && before.state !== 'cancelled') return;
     if (coin?.state !== 'unspent' || coin.owner !== wish.user || coin.value !== coinValue) return;
     coin.state = 'retiring';
     this.#orders.set(wish.order, {
