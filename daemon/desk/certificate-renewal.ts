@@ -4,6 +4,7 @@ import type { Clock } from '../../applet-spec/clock.ts';
 import type { UserName } from '../../applet-spec/names.ts';
 import type { CardVisit } from './card-visit.ts';
 import type { DeskContext } from './desk-context.ts';
+import { DeskError } from './desk-error.ts';
 
 /** As long before its end as a host tells its user of it. */
 const renewedWithinSeconds = 30n * 86_400n;
@@ -26,7 +27,11 @@ export function isNearItsEnd(certificate: Uint8Array, clock: Pick<Clock, 'nowMs'
   return notAfter - nowSeconds(clock) < within;
 }
 
-/** Once no payment by or to the user is open under it; after its end whatever is. */
+/**
+ * Once no payment by or to the user is open under it; after its end whatever is. Rejects with
+ * DeskError `outcome-unknown` where the card may have one that the books do not name: its visit
+ * ends, and the next one enrols it before it signs anything.
+ */
 export async function renewNearEnd(
   { store, clock, certifyUser, log, toll }: DeskContext,
   visit: Pick<CardVisit, 'inTurn' | 'enrol'>,
@@ -43,7 +48,14 @@ export async function renewNearEnd(
   const isOpen = toll.awaits(user) || (await store.paying(user)).length > 0;
   if (isOpen && !hasEnded(certificate, clock)) return;
   const card = await store.cardOf(user);
-  if (card !== undefined) await visit.inTurn(() => visit.enrol(card));
+  if (card === undefined) return;
+  try {
+    await visit.inTurn(() => visit.enrol(card));
+  } catch (cause) {
+    if ((await store.cardOf(user))?.state !== 'awaiting-enrolment') throw cause;
+    const words = 'The card’s new certificate was not noted; connect again.';
+    throw new DeskError('outcome-unknown', words, { cause });
+  }
 }
 
 function hasEnded(certificate: Uint8Array, clock: Pick<Clock, 'nowMs'>): boolean {

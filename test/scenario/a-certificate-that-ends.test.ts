@@ -1,8 +1,10 @@
+import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import { toHex } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { CommandName } from '../../applet-spec/commands.ts';
 import { toUserName } from '../../applet-spec/names.ts';
+import { stationDatabase } from '../../daemon/station/station-store.ts';
 import { onRoad, type Road } from './road.ts';
 import { pin, type RoadUser } from './road-user.ts';
 
@@ -127,6 +129,29 @@ for (const command of steps) {
     }),
   );
 }
+
+it(
+  'another program holds the books while the card gets it: nothing is signed before the next',
+  onRoad(longLived, async (road) => {
+    const { alice, bob } = road;
+    const old = await awayUntilNearTheEnd(road);
+    let books: Database.Database | undefined;
+    alice.card.afterNext('putCertificate', () => {
+      books = new Database(stationDatabase(alice.station.config));
+      books.exec('BEGIN IMMEDIATE');
+      return Promise.resolve();
+    });
+    await bob.comeBack();
+    const back = alice.comeBack();
+    await road.eventually('the books were busy', () =>
+      alice.station.log.complaints.some((line) => line.includes('SQLITE_BUSY')),
+    );
+    books?.close();
+    await back;
+    await road.atDesk(alice);
+    await expectRenewed(road, old);
+  }),
+);
 
 it(
   'a card that may have a certificate which the books do not name signs nothing before the next',
