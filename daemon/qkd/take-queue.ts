@@ -34,7 +34,8 @@ interface Take {
   /** Keys recorded for this take already, by want. */
   readonly got: QkdKey[][];
   readonly reservation: StockReservation | undefined;
-  readonly sinceMs: number;
+  /** Since when the stock does not suffice for it; undefined while it does or none has looked. */
+  lacksSinceMs: number | undefined;
   readonly settle: (result: readonly QkdKey[][] | Error) => void;
   settled: boolean;
 }
@@ -70,7 +71,7 @@ export class TakeQueue {
     this.#options = options;
   }
 
-  /** When the take began that starves now; undefined where none does. */
+  /** Since when the take lacks keys that starves now; undefined where none does. */
   get starvedSinceMs(): number | undefined {
     return this.#starvedSinceMs;
   }
@@ -120,7 +121,7 @@ export class TakeQueue {
       const take: Take = {
         ...what,
         got: what.wants.map(() => []),
-        sinceMs: this.#options.clock.nowMs(),
+        lacksSinceMs: undefined,
         settled: false,
         settle: (result) => {
           signal?.removeEventListener('abort', onAbort);
@@ -162,21 +163,23 @@ export class TakeQueue {
   }
 
   #pick(): PickedKey[] {
-    const { stock } = this.#options;
+    const { clock, stock } = this.#options;
     const picked: PickedKey[] = [];
     let blocked = false;
     let served = 0;
     for (const take of this.#takes) {
       if (served === maxTakesAtOnce) break;
-      if (blocked && take.reservation === undefined) continue;
       const wanted = remainders(take);
       const cost = stock.costOf(wanted);
       const own = take.reservation?.bits ?? 0;
-      if (cost > stock.availableBits + own) {
+      const waitsInLine = blocked && take.reservation === undefined;
+      if (waitsInLine || cost > stock.availableBits + own) {
         if (take.reservation === undefined) blocked = true;
+        take.lacksSinceMs ??= clock.nowMs();
         continue;
       }
       served++;
+      take.lacksSinceMs = undefined;
       if (take.grant !== undefined) {
         take.grant(stock.reserve(cost, () => this.serve()));
         this.#settle(take, []);
@@ -242,29 +245,30 @@ export class TakeQueue {
   }
 
   /**
-   * A take that waits longer than the grace starves; it is told once, and once when it is over.
-   * Whoever goes away without keys does not end it: only keys do.
+   * A take that lacks keys for longer than the grace starves; it is told once, and once when it is
+   * over. Whoever waits for the ledger only lacks none, and whoever goes away without keys does not
+   * end it: only keys do.
    */
   #watchStarvation(): void {
     const { clock, graceMs } = this.#options;
-    const oldest = this.#takes[0];
+    const sinceMs = this.#takes.find((take) => take.lacksSinceMs !== undefined)?.lacksSinceMs;
     // Where the clock was set back meanwhile, for longer than anybody can tell.
-    const waitedMs = oldest === undefined ? 0 : Math.abs(clock.nowMs() - oldest.sinceMs);
-    const waits = oldest !== undefined && waitedMs >= graceMs;
+    const waitedMs = sinceMs === undefined ? 0 : Math.abs(clock.nowMs() - sinceMs);
+    const waits = sinceMs !== undefined && waitedMs >= graceMs;
     if (this.#options.stock.availableBits >= this.#unmetBits) this.#unmetBits = 0;
     const starves = waits || this.#unmetBits > 0;
-    if (oldest === undefined || waits) {
+    if (sinceMs === undefined || waits) {
       this.#cancelGrace?.();
       this.#cancelGrace = undefined;
     } else {
       this.#cancelGrace ??= clock.after(graceMs - waitedMs, () => {
         this.#cancelGrace = undefined;
-        // Who has its keys, and waits for the ledger only, starves of nothing.
+        // The stock may have grown since: whom it suffices for is seen after the recording.
         if (!this.#recording) this.#watchStarvation();
       });
     }
     if (starves === (this.#starvedSinceMs !== undefined)) return;
-    this.#starvedSinceMs = starves ? (oldest?.sinceMs ?? clock.nowMs()) : undefined;
+    this.#starvedSinceMs = starves ? (sinceMs ?? clock.nowMs()) : undefined;
     this.#options.onStarvation();
   }
 }

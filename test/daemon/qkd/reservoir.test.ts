@@ -1,44 +1,11 @@
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../daemon/clock.ts';
 import type { KeyLedger } from '../../../daemon/qkd/key-ledger.ts';
 import type { QkdError } from '../../../daemon/qkd/qkd-error.ts';
-import { Reservoir } from '../../../daemon/qkd/reservoir.ts';
-import type {
-  KeyReservation,
-  KeyStarvation,
-  ReservoirOptions,
-} from '../../../daemon/qkd/reservoir.ts';
-import { VirtualClock } from '../../../emulator/virtual-clock.ts';
-import { UnsteadyClock } from '../unsteady-clock.ts';
+import type { KeyReservation } from '../../../daemon/qkd/reservoir.ts';
 import { balanced, MemoryLedger, ScriptedSource, settled } from './key-fixtures.ts';
-
-const pad = { purpose: 'pad', bits: 256 } as const;
-const mac = { purpose: 'mac', bits: 256 } as const;
-
-const open: Reservoir[] = [];
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((reservoir) => reservoir.close()));
-});
-
-function reservoirOf(
-  source: ScriptedSource,
-  options: Partial<ReservoirOptions> = {},
-): { readonly reservoir: Reservoir; readonly ledger: MemoryLedger; readonly clock: VirtualClock } {
-  const clock = new VirtualClock();
-  const ledger = new MemoryLedger();
-  const reservoir = new Reservoir({
-    peer: 'q2',
-    source,
-    ledger,
-    clock,
-    capacityBits: 2_048,
-    ...options,
-  });
-  open.push(reservoir);
-  return { reservoir, ledger, clock };
-}
+import { mac, pad, reservoirOf } from './test-reservoir.ts';
 
 describe('the reservoir', () => {
   it('prefetches keys up to its bound and no further', async () => {
@@ -141,47 +108,6 @@ describe('the reservoir', () => {
     expect(second.balance()).toMatchObject({ lost: 256n, spent: 256n, received: 512n });
   });
 
-  it('waits for keys, first come first served, and tells since when', async () => {
-    const told: (KeyStarvation | undefined)[] = [];
-    const source = new ScriptedSource(0);
-    const { reservoir, clock } = reservoirOf(source, { onStarvation: (one) => told.push(one) });
-    const startMs = clock.nowMs();
-    const order: string[] = [];
-    const long = reservoir.take([{ purpose: 'pad', bits: 512 }]).then(() => order.push('long'));
-    const short = reservoir.take([mac]).then(() => order.push('short'));
-    await settled();
-    expect(reservoir.starvation()).toBeUndefined();
-    clock.advance(200);
-    await settled();
-    expect(reservoir.starvation()).toMatchObject({ sinceMs: startMs, missingBits: 768 });
-    expect(reservoir.deviceError()).toMatchObject({ code: 'exhausted' });
-    source.refill(1);
-    clock.advance(2_000);
-    await settled();
-    expect(order).toEqual([]);
-    expect(reservoir.starvation()).toMatchObject({ missingBits: 512 });
-    source.refill(10);
-    clock.advance(2_000);
-    await Promise.all([long, short]);
-    expect(order).toEqual(['long', 'short']);
-    expect(reservoir.starvation()).toBeUndefined();
-    expect(told).toEqual([expect.objectContaining({ sinceMs: startMs }), undefined]);
-  });
-
-  it('tells that there are no keys, also where the clock is set back meanwhile', async () => {
-    const steady = new VirtualClock();
-    const clock = new UnsteadyClock(steady);
-    const { reservoir } = reservoirOf(new ScriptedSource(0), { clock });
-    const taken = reservoir.take([pad]);
-    await settled();
-    expect(reservoir.starvation()).toBeUndefined();
-    clock.set(-3_600_000);
-    steady.advance(200);
-    expect(reservoir.starvation()).toMatchObject({ missingBits: 256 });
-    await reservoir.close();
-    await expect(taken).rejects.toMatchObject({ code: 'aborted' });
-  });
-
   it('lets a caller give up waiting, and serves the others', async () => {
     const source = new ScriptedSource(0);
     const { reservoir, clock } = reservoirOf(source);
@@ -242,29 +168,6 @@ describe('the reservoir', () => {
       reservations: { made: 1_536n, used: 768n, released: 768n },
     });
     expect(balanced(reservoir.balance())).toBe(true);
-  });
-
-  it('waits in line to set bits apart, and says so until there are keys', async () => {
-    const starvations: (KeyStarvation | undefined)[] = [];
-    const source = new ScriptedSource(0);
-    const { reservoir, clock } = reservoirOf(source, {
-      capacityBits: 0,
-      onStarvation: (one) => starvations.push(one),
-    });
-    const patience = new AbortController();
-    const waits = reservoir.reserve([pad, mac], patience.signal);
-    await settled();
-    clock.advance(1_000);
-    patience.abort();
-    await expect(waits).rejects.toMatchObject({ code: 'aborted' });
-    // Nobody waits any more, and still the device is to make what was asked for.
-    expect(reservoir.starvation()).toMatchObject({ missingBits: 512 });
-    source.refill(2);
-    clock.advance(1_000);
-    await settled();
-    expect(reservoir.starvation()).toBeUndefined();
-    expect(starvations.map((one) => one !== undefined)).toEqual([true, false]);
-    expect((await reservoir.reserve([pad, mac])).bits).toBe(512);
   });
 
   it('I22: whatever happens, bits set apart are used, released or still set apart', async () => {
