@@ -80,6 +80,8 @@ export const linkTimes = {
    * QKD keys, and only another certificate can make it succeed.
    */
   distrustMs: 60_000,
+  /** How long traffic may wait for a fresh key before that counts as trouble. */
+  stallGraceMs: 200,
   /** How long the old key still opens frames after a new one has begun (design §5). */
   oldKeyMs: 30_000,
   /** Pauses while the device of the receiving end is away. */

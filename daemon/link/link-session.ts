@@ -10,7 +10,7 @@ import { certificateRefused, otherDirection, type Established } from './handshak
 import { InboundRows, type ArrivedRow } from './inbound-rows.ts';
 import { KeyLife, type RekeyLimits } from './key-life.ts';
 import { asLinkError, LinkError } from './link-error.ts';
-import { linkLimits } from './link-limits.ts';
+import { linkLimits, linkTimes } from './link-limits.ts';
 import type { StoredRecord } from './link-record.ts';
 import type { FailedRow, InboundRecord, OutboxRecord, Unprotected } from './links.ts';
 import { OutgoingRows } from './outgoing-rows.ts';
@@ -121,8 +121,10 @@ export class LinkSession implements SocketListener {
   /** undefined where traffic flows. */
   trouble(): SessionTrouble | undefined {
     const sinceMs = this.#life.stalledSinceMs;
-    if (sinceMs !== undefined) return { sinceMs, detail: 'traffic waits for a fresh QKD key' };
-    return this.#claimTrouble;
+    if (sinceMs === undefined) return this.#claimTrouble;
+    const waitedMs = Math.abs(this.#options.clock.nowMs() - sinceMs);
+    if (waitedMs < linkTimes.stallGraceMs) return this.#claimTrouble;
+    return { sinceMs, detail: 'traffic waits for a fresh QKD key' };
   }
 
   send(records: readonly OutboxRecord[]): boolean {

@@ -117,6 +117,16 @@ describe('a key whose life is over', () => {
     expect(q1.changes).toEqual(['up q2']);
   });
 
+  it('is no trouble for the moment that a fresh one takes', async () => {
+    const [q1, q2] = await room.linked({ suite: 'aes', ...huge, rekeyRecords: 10 }, { stock: 1 });
+    await pay(q1, 1, 11);
+    await until(() => q2.rows.length === 10);
+    await room.pass(199);
+    expect(q1.state()).toBe('up');
+    await room.pass(1);
+    expect(q1.state()).toBe('waiting-for-keys');
+  });
+
   it.each([0, -3_600_000, 3_600_000])('of age: the same, the clock set by %i ms', async (by) => {
     const limits = { ...huge, rekeySeconds: 100 };
     const [q1, q2] = await room.linked({ suite: 'aes', ...limits }, { stock: 1 });
