@@ -12,7 +12,7 @@ import type { NetworkStore } from '../store/store.ts';
 import { announcement, type Announcement } from '../wire/announcement.ts';
 import type { WireMessage } from '../wire/wire-message.ts';
 import { AnnouncementPace } from './announcement-pace.ts';
-import { announcedLinks } from './announced-links.ts';
+import { announcedLinks, carriesPayments } from './announced-links.ts';
 import { announcementName, type Directory } from './directory.ts';
 import type { StationCertificate } from './station-certificates.ts';
 import type { Trust } from './trust.ts';
@@ -54,6 +54,8 @@ export class Announcer {
   readonly #newLinks = new Set<StationName>();
   #cancelTimer: () => void = () => undefined;
   #announcedMs = 0;
+  /** Neighbours whose links were announced as waiting, or with too few keys: routes avoid them. */
+  #avoided: readonly StationName[] = [];
   #keptList: Crl | undefined;
   #due = false;
   #working: Promise<void> = Promise.resolve();
@@ -153,7 +155,9 @@ export class Announcer {
       }
     } else if (message.kind === 'known') {
       // A few bytes that are answered with megabytes.
-      if (this.#newLinks.delete(peer)) this.#tellNewer(peer, message.content);
+      if (!this.#newLinks.delete(peer)) return;
+      await this.#working;
+      this.#tellNewer(peer, message.content);
     }
   }
 
@@ -200,13 +204,15 @@ export class Announcer {
   }
 
   #tellNewer(peer: StationName, known: Extract<WireMessage, { kind: 'known' }>['content']): void {
-    const { directory, links, trust } = this.#options;
+    const { directory, links, station, trust } = this.#options;
     const crl = trust.crl;
     if (crl !== undefined && crl.number > known.crlNumber) {
       links.tell(peer, { kind: 'crl', content: crl.der });
     }
     const sequences = new Map(known.stations.map((one) => [one.station, one.sequence]));
     for (const entry of directory.entries) {
+      // What we said of ourselves before this link was there would have it avoided as down.
+      if (entry.station === station && this.#due) continue;
       if (entry.announcement.body.sequence > (sequences.get(entry.station) ?? -1n)) {
         const content = { announcement: entry.announcement };
         links.tell(peer, { kind: 'announcement', content });
@@ -224,8 +230,21 @@ export class Announcer {
     this.#cancelTimer();
     if (this.#closed) return;
     this.#cancelTimer = this.#options.clock.after(waitMs, () => {
-      this.#inTurn().catch(this.#options.onFault);
+      if (this.#hasToSay()) this.#inTurn().catch(this.#options.onFault);
+      else this.#scheduleNext();
     });
+  }
+
+  #scheduleNext(): void {
+    this.#schedule(this.#avoided.length > 0 ? notSoonerForKeysMs : everyMs);
+  }
+
+  #hasToSay(): boolean {
+    const elapsedMs = this.#options.clock.nowMs() - this.#announcedMs;
+    const isOld = elapsedMs >= everyMs || elapsedMs < 0;
+    if (this.#due || isOld) return true;
+    const now = announcedLinks(this.#options.links).filter(carriesPayments);
+    return now.some(({ neighbour }) => this.#avoided.includes(neighbour));
   }
 
   /**
@@ -237,7 +256,7 @@ export class Announcer {
       .catch(() => undefined)
       .then(() => {
         // What changed in the meantime has its own, sooner time.
-        if (!this.#due) this.#schedule(everyMs);
+        if (!this.#due) this.#scheduleNext();
       });
     return announced;
   }
@@ -268,6 +287,9 @@ export class Announcer {
       },
       this.#options.documentKey,
     );
+    this.#avoided = found.body.links
+      .filter((link) => !carriesPayments(link))
+      .map(({ neighbour }) => neighbour);
     // Kept before it is told: a bill line that names it must be found again after a restart.
     await store.putOwnAnnouncement(
       announcementName(primitives, found),

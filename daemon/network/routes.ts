@@ -5,7 +5,7 @@
  */
 import { limits } from '../../applet-spec/limits.ts';
 import { suiteAtLeast, type StationName, type Suite } from '../../applet-spec/names.ts';
-import type { AnnouncedLink } from '../wire/announcement.ts';
+import { carriesPayments } from './announced-links.ts';
 import type { StationEntry } from './directory.ts';
 
 export interface RouteWish {
@@ -39,13 +39,6 @@ interface Path {
   readonly total: bigint;
   readonly leastBits: bigint;
 }
-
-/** What one payment draws from a link before its next announcement, by suite. */
-const neededBits: Readonly<Record<Suite, bigint>> = {
-  aes: 0n,
-  'otp-secret': 512n,
-  otp: 16_384n,
-};
 
 /** The best route, or why there is none: a sentence that names what is missing. */
 export function findRoute(entries: readonly StationEntry[], wish: RouteWish): FoundRoute {
@@ -92,24 +85,13 @@ function stepsFrom(
     const back = there?.announcement.body.links.find((other) => other.neighbour === here);
     if (there === undefined || back === undefined) return [];
     if (wish.avoidLinks?.has(directedLink(here, link.neighbour)) === true) return [];
-    if (!carries(link, wish) || !carries(back, wish, 0n) || contains(path, link.neighbour)) {
-      return [];
-    }
+    if (!carriesPayments(link) || back.state !== 'up' || contains(path, link.neighbour)) return [];
+    if (![link, back].every(({ suite }) => suiteAtLeast(suite, wish.minimumSuite))) return [];
     const { fee, currency } = there.announcement.body;
     if (currency !== path.last.announcement.body.currency) return [];
     const leastBits = link.availableBits < path.leastBits ? link.availableBits : path.leastBits;
     return [{ last: there, before: path, total: path.total + fee, leastBits }];
   });
-}
-
-function carries(
-  link: AnnouncedLink,
-  wish: RouteWish,
-  bits: bigint = neededBits[link.suite],
-): boolean {
-  return (
-    link.state === 'up' && suiteAtLeast(link.suite, wish.minimumSuite) && link.availableBits >= bits
-  );
 }
 
 function usable(entry: StationEntry, wish: RouteWish): boolean {

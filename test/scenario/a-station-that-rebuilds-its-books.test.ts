@@ -1,33 +1,15 @@
 /** Failures 37 to 39: no newer copy of the database is left, and neighbours know what is lost. */
 import { expect, it } from 'vitest';
 import { toUserName } from '../../applet-spec/names.ts';
-import { ErrandError } from '../../driver/agent/errand-error.ts';
-import { eventually } from './eventually.ts';
 import { checkpointSeconds, copyOf, startFrom, witnessed } from './older-copy.ts';
 import { onRoad, type Road } from './road.ts';
-import { usableLinks, type RoadStation } from './road-station.ts';
+import type { RoadStation } from './road-station.ts';
 
 async function paid(road: Road): Promise<string> {
-  const { paymentId } = await shared(road);
+  const { paymentId } = await road.alice.share(road.bob.name);
   await road.sharedCheck(paymentId);
   for (const { name } of road.stations) await road.payment(name, paymentId, 'delivered');
   return paymentId;
-}
-
-/**
- * As a user does who is told that there is no way now and that no coin was used: links that drew
- * keys anew when they were last announced, as after each leap of the clock, say so in half a
- * minute.
- */
-async function shared(road: Road, tries = 5): Promise<{ readonly paymentId: string }> {
-  try {
-    return await road.alice.share(road.bob.name);
-  } catch (error) {
-    const isRefused = error instanceof ErrandError && error.outcome === 'refused';
-    if (!isRefused || tries === 1) throw error;
-    await quotesOfNow(road, 31);
-    return shared(road, tries - 1);
-  }
 }
 
 async function withCoins(road: Road, count = 6): Promise<void> {
@@ -60,26 +42,10 @@ async function cardsTold(road: Road): Promise<void> {
   await quotesOfNow(road);
 }
 
-/** As `Road.ready`, and half a minute later where a link drew keys when it was last announced. */
-async function linksUp(road: Road): Promise<void> {
-  const ends = road.edges.flatMap(({ from, to }) => [`${from}→${to}`, `${to}→${from}`]);
-  const areKnown = () =>
-    road.stations.every((station) => {
-      const known = new Set(usableLinks(station));
-      return ends.every((end) => known.has(end));
-    });
-  for (let tries = 0; tries < 8; tries++) {
-    const known = eventually('all links are known as up', areKnown, { mostMs: 1_500 });
-    const isKnown = await known.catch(() => false);
-    if (isKnown) return;
-    road.clock.moveOn(31);
-  }
-}
-
 /** What was quoted before may have been lost, and is not carried. */
-async function quotesOfNow(road: Road, seconds = checkpointSeconds + 1): Promise<void> {
-  road.clock.moveOn(seconds);
-  await linksUp(road);
+async function quotesOfNow(road: Road): Promise<void> {
+  road.clock.moveOn(checkpointSeconds + 1);
+  await road.ready();
   for (const user of [road.alice, road.bob]) await road.atDesk(user);
 }
 

@@ -250,3 +250,13 @@ export function usableLinks(station: RoadStation): string[] {
         .map(({ neighbour }) => `${from}→${neighbour}`),
     );
 }
+
+/** Whether no announcement of it is on its way that says less of its links than an older one. */
+export function isHeard(teller: RoadStation, hearers: Iterable<RoadStation>): boolean {
+  const newest = sequenceAt(teller, teller.name);
+  return [...hearers].every((hearer) => sequenceAt(hearer, teller.name) === newest);
+}
+
+function sequenceAt(hearer: RoadStation, name: string): string | undefined {
+  return hearer.running.status().stations.find(({ station }) => station === name)?.sequence;
+}

@@ -32,7 +32,7 @@ import {
   type PlannedNeighbour,
   type Topology,
 } from './road-plan.ts';
-import { RoadStation, usableLinks } from './road-station.ts';
+import { isHeard, RoadStation, usableLinks } from './road-station.ts';
 import { homeOf, RoadUser, type RoadUserSeams } from './road-user.ts';
 import { RoadWire } from './road-wire.ts';
 import { expectSoundBooks } from './sound-books.ts';
@@ -215,19 +215,19 @@ export class Road {
 
   /** Every running station knows all links that join running stations as up and with keys. */
   async ready(): Promise<void> {
-    const running = new Set(this.stations.filter((one) => one.deskPort !== undefined));
-    const names = new Set([...running].map(({ name }) => name));
-    const ends = this.edges
-      .filter(({ from, to }) => names.has(from) && names.has(to))
-      .flatMap(({ from, to }) => [`${from}→${to}`, `${to}→${from}`]);
+    const running = this.stations.filter((one) => one.deskPort !== undefined);
+    const names = new Set(running.map(({ name }) => name));
+    const links = this.edges.filter(({ from, to }) => names.has(from) && names.has(to));
+    const ends = links.flatMap(({ from, to }) => [`${from}→${to}`, `${to}→${from}`]);
+    const tellers = new Set(links.flatMap(({ from, to }) => [from, to]));
     await this.eventually('all stations know all links as up', () => {
-      const knowing = [...running].every((station) => {
+      const knowing = running.every((station) => {
         const known = new Set(usableLinks(station));
         // A link that was cut and is not announced so yet: its own stations know better.
         const own = station.running.status().links.filter(({ peer }) => names.has(peer));
         return ends.every((end) => known.has(end)) && own.every(({ state }) => state === 'up');
       });
-      return knowing;
+      return knowing && [...tellers].every((name) => isHeard(this.station(name), running));
     });
   }
 

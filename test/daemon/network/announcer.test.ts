@@ -169,6 +169,39 @@ describe('a station announces itself', () => {
     expect(announced(q2)).toHaveLength(1);
   });
 
+  it.each([
+    ['had too few', { keys: keysInStock(511n) }],
+    ['waited for keys', { state: 'waiting-for-keys' as const }],
+  ])('within a second of having keys for a payment on a link that %s', async (_what, before) => {
+    links.set(q3.name, before);
+    await announcer.start();
+    links.take();
+    await advance(5_000);
+    expect(announced(q2)).toEqual([]);
+    links.set(q3.name, { keys: keysInStock(512n) });
+    await advance(1_000);
+    const [said, ...more] = announced(q2);
+    expect(said?.body.links.map(({ availableBits }) => availableBits)).toEqual([4_096n, 512n]);
+    expect(more).toEqual([]);
+    await advance(29_999);
+    expect(announced(q2)).toEqual([]);
+    await advance(1);
+    expect(announced(q2)).toHaveLength(1);
+  });
+
+  it('every half minute, also where a link has no keys and its clock was set back', async () => {
+    const clock = new UnsteadyClock(room.clock);
+    announcer = announcerOf(directory, clock);
+    links.set(q3.name, { keys: keysInStock(0n) });
+    await announcer.start();
+    links.take();
+    for (let second = 0; second < 60; second++) await advance(1_000);
+    expect(announced(q2)).toHaveLength(2);
+    clock.set(-3_600_000);
+    for (let second = 0; second < 60; second++) await advance(1_000);
+    expect(announced(q2).length).toBeGreaterThanOrEqual(2);
+  });
+
   it('again after a fault of its store', async () => {
     await announcer.start();
     links.take();
@@ -303,6 +336,19 @@ describe('on a new link', () => {
     await announcer.told(q2.name, { kind: 'known', content: lacking });
     expect(links.take()).toHaveLength(2);
   });
+});
+
+it('who has just come up does not tell its neighbour that their link is down', async () => {
+  links.set(q2.name, { state: 'down' });
+  await announcer.start();
+  await advance(5_000);
+  links.set(q2.name);
+  const known = { crlNumber: trust.crl?.number ?? 0n, stations: [] };
+  announcer.linkUp(q2.name);
+  await Promise.all([announcer.told(q2.name, { kind: 'known', content: known }), advance(100)]);
+  const states = announced(q2).map(({ body }) => body.links.map(({ state }) => state));
+  expect(states.length).toBeGreaterThan(0);
+  expect(new Set(states.flat())).toEqual(new Set(['up']));
 });
 
 describe('after a restart', () => {
