@@ -11,8 +11,8 @@ async function grown(road: Road, witness: string): Promise<string> {
   const q1 = road.station('q1');
   await q1.topUp('alice@q1', 5n);
   const leaves = String(await q1.withStore((store) => store.logSize()));
+  road.clock.moveOn(checkpointSeconds + 1);
   await road.eventually(`${witness} has cosigned it`, () => {
-    road.clock.moveOn(checkpointSeconds / 4);
     const { cosigned } = q1.running.status().log;
     return cosigned.some((one) => one.witness === witness && one.leaves === leaves);
   });
