@@ -16,6 +16,7 @@ import { paymentIdOf, verifyPayerSignature, type Payment } from '../../applet-sp
 import { admissionFault, contentFaults, routeFault } from '../../applet-spec/payment-evidence.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { Directory } from '../network/directory.ts';
+import { skewSeconds, waitsTooLong } from '../relay/payment-check.ts';
 import type { PaymentRole } from '../store/store.ts';
 import type { HeldRecord } from '../wire/wire-message.ts';
 
@@ -64,6 +65,7 @@ function formFault({ primitives, network }: RecordContext, payment: Payment): st
   const { quote, coin } = payment;
   const [content] = contentFaults(primitives, payment, network);
   if (content !== undefined) return content.detail;
+  if (waitsTooLong(quote)) return 'a deadline that nobody waits for';
   if (coin.body.value > valueMost) return 'a value too large';
   if (coin.body.expiry <= quote.time) return 'an expired coin';
   return routeFault(payment);
@@ -100,6 +102,9 @@ function admissionFaultOf(
   { directory, primitives }: RecordContext,
   { payment, admission }: HeldRecord,
 ): string | undefined {
+  if (admission.body.time > payment.quote.expiry + skewSeconds) {
+    return 'it was admitted after the quote had expired';
+  }
   const subject = { payment, paymentId: paymentIdOf(primitives, payment.transactionBytes) };
   const keys = directory.keysAt(payment.coin.body.issuer, 'station-document', admission.body.time);
   const faults = keys.map((one) => admissionFault(primitives, subject, admission, one));

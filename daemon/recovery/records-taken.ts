@@ -139,11 +139,15 @@ function restoringOf(
   );
   return {
     ...made,
-    // As far as anybody knows: its issuer had it then.
-    storedMs: Number(admission.body.time) * 1_000,
+    // As far as anybody knows: its issuer had it then, by a clock that may have been set back.
+    storedMs: Number(later(admission.body.time, payment.quote.time)) * 1_000,
     nowMs: context.clock.nowMs(),
     ...(role === 'issuer' && {
       shown: { expirySeconds, commitment, coin: coinKind.encode(coin) },
     }),
   };
+}
+
+function later(one: bigint, other: bigint): bigint {
+  return one > other ? one : other;
 }

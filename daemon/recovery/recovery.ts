@@ -39,6 +39,8 @@ export interface RecoveryOptions extends TakingContext {
 
 const againMs = 5_000;
 const answerTimeoutMs = 30_000;
+/** What every store holds: a signed 64-bit integer. */
+const numbersMost = 2n ** 63n - 1n;
 
 export class Recovery {
   readonly #options: RecoveryOptions;
@@ -144,8 +146,8 @@ export class Recovery {
       if (asked.kind !== 'records') return;
       const { records, next, more } = asked.content;
       const isLast = more === 0;
-      // A neighbour that does not come forward would keep us for ever.
-      if (!isLast && next <= after) return;
+      // A neighbour that does not come forward would keep us for ever; no store numbers more.
+      if ((!isLast && next <= after) || next > numbersMost) return;
       const taken = await takeRecords(this.#options, peer, records);
       if (taken.outcome === 'later') {
         onProgress('what a neighbour shows is taken later', { peer, why: taken.why });

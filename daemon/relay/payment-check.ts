@@ -133,11 +133,7 @@ function checkTimes(
 ): Wrong | undefined {
   const now = context.nowSeconds();
   const { quote } = payment;
-  const { time, deliveryDeadline, resolutionDeadline } = quote;
-  const tooLate =
-    deliveryDeadline > time + deliverySecondsMost ||
-    resolutionDeadline > time + resolutionSecondsMost;
-  if (tooLate) {
+  if (waitsTooLong(quote)) {
     return wrong('verification-failed', 'a deadline that nobody waits for');
   }
   if (payment.coin.body.value > valueMost) return wrong('verification-failed', 'a value too large');
@@ -153,6 +149,14 @@ function checkTimes(
     return wrong('deadline-passed', 'the delivery deadline has passed');
   }
   return undefined;
+}
+
+/** Whatever the time is now. */
+export function waitsTooLong({ time, deliveryDeadline, resolutionDeadline }: QuoteBody): boolean {
+  return (
+    deliveryDeadline > time + deliverySecondsMost ||
+    resolutionDeadline > time + resolutionSecondsMost
+  );
 }
 
 /** A secret that was altered on the way shows here, at the first hop behind the fault. */

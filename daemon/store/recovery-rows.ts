@@ -88,6 +88,8 @@ export class RecoveryRows implements Omit<RecoveryStore, 'restore'> {
   readonly linkRecords: RecoveryStore['linkRecords'] = (peer, sinceMs, after, limit) =>
     this.#parts.database.read(() => {
       const last = this.#sql.lastPayment.get()?.number ?? 0n;
+      // Also what no row is numbered: the neighbour names it.
+      if (after >= last) return { rows: [], next: undefined };
       const upTo = after + scannedMost;
       const found = this.#sql.between.all(after, upTo, peer, peer, sinceMs, sinceMs, limit);
       const rows = found.map((row) => ({ number: row.number, row: paymentRow(row) }));

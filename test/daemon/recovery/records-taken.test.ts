@@ -10,6 +10,7 @@ import {
 } from '../../../daemon/recovery/records-taken.ts';
 import { Recovery } from '../../../daemon/recovery/recovery.ts';
 import { RecordsShown } from '../../../daemon/recovery/records-shown.ts';
+import type { LinkStatus } from '../../../daemon/link/links.ts';
 import { Positions } from '../../../daemon/relay/positions.ts';
 import type { Answer, HeldRecord } from '../../../daemon/wire/wire-message.ts';
 import { keyNamed, network, primitives } from '../network/network-room.ts';
@@ -80,6 +81,42 @@ function taken(peer: Place, ...records: readonly HeldRecord[]): Promise<TakenRec
   return takeRecords(takingContext(), room.stations[peer].name, records);
 }
 
+/** Of books that q2 saw longer; with the one neighbour that is asked. */
+function recoveryWith(given: {
+  readonly peer?: StationName;
+  readonly answer?: Answer;
+  readonly lossDeclared?: () => Promise<void>;
+  readonly onWhole?: () => Promise<void>;
+}): Recovery {
+  const nothing = () => Promise.resolve();
+  const { peer, answer, lossDeclared = nothing, onWhole = nothing } = given;
+  const { name } = room.stations[station.place];
+  const furthest = { size: 9n, root: new Uint8Array(32), time: room.now, station: name };
+  return new Recovery({
+    ...takingContext(),
+    documentKey: room.stations[station.place].documentKey,
+    links: {
+      peers: peer === undefined ? [] : [peer],
+      status: () => ({ state: 'up' }) as LinkStatus,
+    },
+    questions: () => ({ ask: () => Promise.resolve(answer ?? { kind: 'no-answer' }) }),
+    witnessedLog: {
+      standing: {
+        rolledBack: { witness: room.stations.q2.name, cosigned: 9n, present: 0n },
+        furthest: { ...headNow, network, ...furthest },
+        generation: 0n,
+      },
+      sequencer: { idle: nothing, lossDeclared },
+    },
+    onDoubt: () => station.toll.doubt(),
+    onWhole,
+    onProgress: () => undefined,
+    onFault: (error) => {
+      throw error;
+    },
+  });
+}
+
 const stateOf = async (paymentId: Uint8Array) =>
   (await station.store.payments([paymentId]))[0]?.state;
 
@@ -118,6 +155,21 @@ describe.each([
     ['of another network', { quote: { network: 'other' } }, 'a payment of network other'],
     ['whose coin had expired', { coin: { expiry: 1n } }, 'an expired coin'],
     [
+      'that was admitted after its quote had expired',
+      { quote: { expiry: 1n } },
+      'after the quote had expired',
+    ],
+    [
+      'that is to be delivered in years',
+      { quote: { deliveryDeadline: 2n ** 63n, resolutionDeadline: 2n ** 63n } },
+      'a deadline that nobody waits for',
+    ],
+    [
+      'with a deadline beyond all numbers',
+      { quote: { resolutionDeadline: 2n ** 64n - 1n } },
+      'a deadline that nobody waits for',
+    ],
+    [
       'whose bill is not the coin’s value',
       { coin: { value: 5n }, transaction: { coinValue: 5n } },
       'the bill',
@@ -133,6 +185,13 @@ describe.each([
       expect(station.durable()).toEqual(before);
     },
   );
+
+  it('dates it no earlier than its quote, whatever the issuer’s clock said then', async () => {
+    const record = await shown({ admission: { time: room.now - 30n } });
+    expect(await taken(peer, record)).toMatchObject({ counts: { restored: 1 } });
+    const [row] = await station.store.payments([record.arriving.paymentId]);
+    expect(row?.storedMs).toBe(1_000 * Number(record.payment.quote.time));
+  });
 
   it('takes no verdict that the last station did not sign', async () => {
     const record = await shown();
@@ -206,7 +265,44 @@ describe('a neighbour', () => {
     expect(await page('q9' as StationName)).toMatchObject({ records: [], more: 0 });
     expect(await page(room.stations.q1.name, {} as never)).toBeUndefined();
   });
+
+  it('that asks for what is behind all numbers is shown that there is nothing', async () => {
+    station = await TollStation.open(room, 'q2');
+    await taken('q1', await shown());
+    const { store } = station;
+    const { clock } = room.room;
+    const shows = new RecordsShown({ store, clock, standing: { rolledBack: undefined } });
+    for (const after of [1n, 2n ** 63n - 1n, 2n ** 64n - 1n]) {
+      const asked = { since: 2n ** 64n - 1n, after };
+      expect(await shows.page(room.stations.q1.name, asked)).toMatchObject({
+        records: [],
+        more: 0,
+      });
+    }
+  });
 });
+
+it.each([
+  [0, 2n ** 64n - 1n],
+  [1, 2n ** 64n - 1n],
+  [1, 2n ** 63n],
+  [1, 0n],
+])(
+  'a neighbour with more = %i behind page %i keeps no recovery from going on',
+  async (more, next) => {
+    station = await TollStation.open(room, 'q2');
+    const peer = room.stations.q1.name;
+    const content = { records: [], next, more };
+    const recovery = recoveryWith({ peer, answer: { kind: 'records', content } });
+    await recovery.begin({});
+    for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
+    expect(recovery.state?.state).toBe('rebuilding');
+    await recovery.begin({ leaveOut: [peer] });
+    for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
+    await recovery.close();
+    expect(recovery.state?.state).toBe('done');
+  },
+);
 
 describe('a payment that lost books may have decided', () => {
   let arriving: ArrivingPayment;
@@ -254,39 +350,13 @@ describe('a payment that lost books may have decided', () => {
   it('is not ended for who asks in the moment in which the loss is declared', async () => {
     const { paymentId } = await held();
     let isWhole = false;
-    const recovery = new Recovery({
-      ...takingContext(),
-      documentKey: room.stations.q3.documentKey,
-      links: { peers: [], status: () => undefined },
-      questions: () => ({ ask: () => Promise.reject(new Error('nobody to ask')) }),
-      witnessedLog: {
-        standing: {
-          rolledBack: { witness: room.stations.q2.name, cosigned: 9n, present: 0n },
-          furthest: {
-            ...headNow,
-            network,
-            station: room.stations.q3.name,
-            size: 9n,
-            root: new Uint8Array(32),
-            time: room.now,
-          },
-          generation: 0n,
-        },
-        sequencer: {
-          idle: () => Promise.resolve(),
-          lossDeclared: async () => {
-            expect(await ask()).toBeUndefined();
-          },
-        },
+    const recovery = recoveryWith({
+      lossDeclared: async () => {
+        expect(await ask()).toBeUndefined();
       },
-      onDoubt: () => station.toll.doubt(),
       onWhole: () => {
         isWhole = true;
         return Promise.resolve();
-      },
-      onProgress: () => undefined,
-      onFault: (error) => {
-        throw error;
       },
     });
     await recovery.begin({});
