@@ -7,6 +7,7 @@ import { labels } from '../../applet-spec/labels.ts';
 import { hash, networkName, seconds, signedHead, stationName } from '../../applet-spec/names.ts';
 import { signedKind, type Signed } from '../../applet-spec/signed-object.ts';
 import { checked, element, struct, uint, type Static } from '../../applet-spec/tlv.ts';
+import { countsFault } from './checkpoint.ts';
 
 const declarationFields = struct({
   ...signedHead,
@@ -31,8 +32,10 @@ const declarationFields = struct({
 export type DeclarationBody = Static<typeof declarationFields>;
 export type Declaration = Signed<DeclarationBody>;
 
-const declarationBody = checked(declarationFields, ({ generation, lost }) =>
-  generation > lost.generation ? undefined : 'a generation that is not after the one given up',
+const declarationBody = checked(declarationFields, ({ generation, lost, kept }) =>
+  generation > lost.generation
+    ? countsFault([generation, lost.size, kept.size])
+    : 'a generation that is not after the one given up',
 );
 
 /** Signed with the station's document key. */

@@ -6,6 +6,7 @@ import { noblePrimitives } from '../../../applet-spec/noble-primitives.ts';
 import vectors from '../../../applet-spec/vectors/log.json' with { type: 'json' };
 import { opensslPrimitives } from '../../../daemon/openssl-primitives.ts';
 import { checkpoint, cosignature } from '../../../daemon/wire/checkpoint.ts';
+import { declaration } from '../../../daemon/wire/declaration.ts';
 import { contradictionOf, judgeCheckpoint } from '../../../daemon/witness/checkpoint-judgement.ts';
 
 const { checkpoint: shown, cosignature: word } = vectors.witnessed;
@@ -38,6 +39,35 @@ describe.each([noblePrimitives, opensslPrimitives])('of another program', (primi
     expect(cosignature.verify(found, key)).toBe(true);
     expect(checkpoint.verify(checkpoint.decode(fromHex(shown.hex)), key)).toBe(false);
   });
+});
+
+/** One more than a store holds in a number. */
+const beyond = 2n ** 63n;
+const most = beyond - 1n;
+const anybody = noblePrimitives.signingKey(new Uint8Array(32).fill(1));
+
+it.each([
+  ['a size', { size: most }, { size: beyond }],
+  ['a generation', { generation: most }, { generation: beyond }],
+])('a checkpoint with %s beyond what a store numbers is none', (_what, last, first) => {
+  const { bytes } = checkpoint.sign({ ...body, ...last }, anybody);
+  expect(checkpoint.decode(bytes).body).toEqual({ ...body, ...last });
+  expect(() => checkpoint.sign({ ...body, ...first }, anybody)).toThrow('no store numbers');
+  const forged = fromHex(toHex(bytes).replace('7fffffffffffffff', '8000000000000000'));
+  expect(() => checkpoint.decode(forged)).toThrow('no store numbers');
+});
+
+const lost = { generation: 0n, size: 5n, root: body.root };
+const declared = { ...body, generation: 1n, lost, kept: { size: 2n, root: body.root } };
+
+it.each([
+  ['of such a generation', { generation: beyond }],
+  ['that gives up so many leaves', { lost: { ...lost, size: beyond } }],
+  ['that keeps so many', { kept: { size: beyond, root: body.root } }],
+])('a declaration %s is none', (_what, change) => {
+  const { size: _none, root: _either, ...whole } = declared;
+  expect(declaration.sign(whole, anybody).body).toEqual(whole);
+  expect(() => declaration.sign({ ...whole, ...change }, anybody)).toThrow('no store numbers');
 });
 
 describe('two checkpoints', () => {
