@@ -1,6 +1,7 @@
 /**
  * The CA's folder. Every record is a file of its own that is created once, so that a station which
- * issues and an operator who revokes may work at the same time, without a lock.
+ * issues and an operator who revokes may work at the same time, without a lock. Only one thing is
+ * learnt later: that a key whose certificate was revoked had been stolen.
  *
  * | file | holds |
  * |---|---|
@@ -15,7 +16,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { certificateRoles } from '../../applet-spec/certificate-roles.ts';
 import { CaError } from './ca-error.ts';
-import { createFile, isNodeError, syncFolder } from './durable-file.ts';
+import { createFile, isNodeError, replaceFile, syncFolder } from './durable-file.ts';
 import { decodePem, encodePem } from './pem.ts';
 import { privateKeyPem, readPrivateKeyPem, type P256KeyPair } from './p256-key-file.ts';
 import { revocationReasons } from './revocation-reason.ts';
@@ -110,6 +111,16 @@ export class CaFolder {
     return this.#addRecord('revoked', record.serialNumber, revokedRecord.encode(record));
   }
 
+  async revoked(serialNumber: string): Promise<RevokedRecord | undefined> {
+    return this.#readRecord('revoked', serialNumber, revokedRecord);
+  }
+
+  /** What is known of a revocation by now. */
+  async amendRevoked(record: RevokedRecord): Promise<void> {
+    const path = join(this.#path, 'revoked', `${record.serialNumber}.json`);
+    await replaceFile(path, textOf(revokedRecord.encode(record)), 0o600);
+  }
+
   async allRevoked(): Promise<RevokedRecord[]> {
     return this.#readRecords('revoked', revokedRecord);
   }
@@ -148,8 +159,7 @@ export class CaFolder {
   }
 
   async #addRecord(part: string, serialNumber: string, record: unknown): Promise<boolean> {
-    const text = `${JSON.stringify(record, undefined, 2)}\n`;
-    return createFile(join(this.#path, part, `${serialNumber}.json`), text, 0o600);
+    return createFile(join(this.#path, part, `${serialNumber}.json`), textOf(record), 0o600);
   }
 
   async #readRecords<T>(part: string, schema: z.ZodType<T>): Promise<T[]> {
@@ -208,6 +218,10 @@ export class CaFolder {
       : `cannot be read (${name}): check that this user owns it`;
     return new CaError('folder-unusable', `${this.#path} ${detail}`, cause);
   }
+}
+
+function textOf(record: unknown): string {
+  return `${JSON.stringify(record, undefined, 2)}\n`;
 }
 
 function crlName(number: bigint): string {

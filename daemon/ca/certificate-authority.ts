@@ -160,12 +160,18 @@ export class CertificateAuthority implements CertificateIssuer {
     }
   }
 
-  #addRevoked(
+  async #addRevoked(
     { serialNumber, notAfter, publicKeyHash }: IssuedRecord,
     reason: RevocationReason,
   ): Promise<boolean> {
     const revokedAt = secondsOf(this.#clock).toString();
-    return this.#folder.addRevoked({ serialNumber, revokedAt, reason, notAfter, publicKeyHash });
+    const record = { serialNumber, revokedAt, reason, notAfter, publicKeyHash };
+    if (await this.#folder.addRevoked(record)) return true;
+    const before = await this.#folder.revoked(serialNumber);
+    if (before !== undefined && before.reason !== reason && reason === 'key-compromise') {
+      await this.#folder.amendRevoked({ ...record, revokedAt: before.revokedAt });
+    }
+    return false;
   }
 
   /** Throws CaError for a key of which a certificate was revoked because it was stolen. */
