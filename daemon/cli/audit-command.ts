@@ -1,10 +1,10 @@
 /** `keytolld audit` (S6): offline, from this station's own store. Parsing and printing. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { equalBytes } from '../../applet-spec/bytes.ts';
 import { counted } from '../../applet-spec/counted.ts';
-import { isoTime } from '../../applet-spec/iso-time.ts';
+import { isoTime, secondsOfIsoTime } from '../../applet-spec/iso-time.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, isUserName } from '../../applet-spec/names.ts';
 import type { AuditReport } from '../audit/audit.ts';
@@ -15,9 +15,10 @@ import { systemEntropy } from '../entropy.ts';
 import { auditOwnStore, type AuditWish } from '../station/audit-part.ts';
 import { readStationConfig, type StationConfig } from '../station/config.ts';
 import { noteAudit } from '../station/last-audit.ts';
+import { makeFolder } from '../station/made-folder.ts';
 import { billCsv, printCsv } from './csv-report.ts';
 import type { KeptList } from '../store/book-store.ts';
-import { print, reporting } from './report.ts';
+import { failUsage, print, reporting } from './report.ts';
 import { exitOnStopSignal } from './stop-signals.ts';
 
 interface AuditOptions {
@@ -62,12 +63,12 @@ export function registerAuditCommand(program: Command): void {
       reporting(command, async () => {
         const { from, to } = options;
         if (from !== undefined && to !== undefined && from > to) {
-          command.error('error: --from is later than --to: there is nothing in between');
+          failUsage(command, '--from is later than --to: there is nothing in between');
         }
         const config = readStationConfig(options.config);
         const items: Item[] = [];
         const { lists } = options;
-        if (lists !== undefined) mkdirSync(lists, { recursive: true });
+        if (lists !== undefined) makeFolder(lists);
         const report = await audited(config, {
           filter: filterOf(options),
           onItem: (item) => {
@@ -251,18 +252,14 @@ function stationName(text: string): string {
   throw new InvalidArgumentError('expected a station name such as q2');
 }
 
-function startOf(text: string): bigint {
-  return BigInt(Math.floor(timeOf(text) / 1_000));
-}
-
 function endOf(text: string): bigint {
-  const dayMs = /^\d{4}-\d{2}-\d{2}$/.test(text) ? 86_399_000 : 0;
-  return BigInt(Math.floor((timeOf(text) + dayMs) / 1_000));
+  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(text);
+  return startOf(text) + (isDay ? 86_399n : 0n);
 }
 
-function timeOf(text: string): number {
-  const timeMs = /^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(timeMs)) return timeMs;
+function startOf(text: string): bigint {
+  const seconds = secondsOfIsoTime(text);
+  if (seconds !== undefined) return seconds;
   throw new InvalidArgumentError(
     'expected a day or time such as 2026-07-01 or 2026-07-01T12:00:00Z',
   );

@@ -2,7 +2,7 @@
  * `keytolld payments`: what this station keeps of the payments that it issued, carried or handed
  * over.
  */
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { systemEntropy } from '../entropy.ts';
@@ -13,7 +13,7 @@ import { print, reporting } from './report.ts';
 
 interface PaymentsOptions {
   readonly config: string;
-  readonly payment?: string;
+  readonly payment?: Uint8Array;
   readonly json?: boolean;
 }
 
@@ -24,7 +24,7 @@ export function registerPaymentsCommand(program: Command): void {
     .command('payments')
     .description('the payments that this station stores')
     .requiredOption('--config <file>', 'station.toml')
-    .option('--payment <id>', 'only this one, in hexadecimal')
+    .option('--payment <id>', 'only this one, in hexadecimal', paymentId)
     .option('--json', 'print JSON')
     .action((options: PaymentsOptions, command: Command) =>
       reporting(command, async () => {
@@ -38,7 +38,12 @@ export function registerPaymentsCommand(program: Command): void {
               `${one.paymentId}  ${one.role.padEnd(6)}  ${one.state.padEnd(11)}  ` +
               `fee ${formatMoney(one.fee, config.currency)}  ${one.payer} → ${one.payee}`,
           );
-          print(command, options, { station: config.name, payments }, lines);
+          print(
+            command,
+            options,
+            { station: config.name, payments },
+            lines.length === 0 ? ['No payments yet.'] : lines,
+          );
         } finally {
           await store.close();
         }
@@ -46,10 +51,11 @@ export function registerPaymentsCommand(program: Command): void {
     );
 }
 
-async function readRows(store: Store, only: string | undefined): Promise<readonly PaymentRow[]> {
+async function readRows(store: Store, only?: Uint8Array): Promise<readonly PaymentRow[]> {
   if (only !== undefined) {
-    const [row] = await store.payments([fromHex(only)]);
-    return row === undefined ? [] : [row];
+    const [row] = await store.payments([only]);
+    if (row === undefined) throw new RangeError(`no payment ${toHex(only)} is kept here`);
+    return [row];
   }
   const rows: PaymentRow[] = [];
   for (;;) {
@@ -57,6 +63,11 @@ async function readRows(store: Store, only: string | undefined): Promise<readonl
     rows.push(...page);
     if (page.length < pageRows) return rows;
   }
+}
+
+function paymentId(text: string): Uint8Array {
+  if (/^[0-9a-f]{64}$/.test(text)) return fromHex(text);
+  throw new InvalidArgumentError('expected 64 hexadecimal digits');
 }
 
 function describe(row: PaymentRow) {

@@ -41,6 +41,11 @@ export function fail(command: Command, error: Error, exitCode = 1): never {
   return command.showHelpAfterError(false).error(`${wholeName(command)}: ${message}`, { exitCode });
 }
 
+/** What commander itself cannot see is wrong in a command line: exit code 2. */
+export function failUsage(command: Command, message: string): never {
+  return command.error(`error: ${message}`, { code: 'commander.usage', exitCode: 2 });
+}
+
 export function errorJson(code: string, message: string): string {
   return `${JSON.stringify({ error: { code, message } })}\n`;
 }

@@ -22,7 +22,7 @@ import { adminSocketOf } from '../station/station.ts';
 import { openStationStore } from '../station/station-store.ts';
 import type { Store } from '../store/store.ts';
 import { printCsv, windowCsv } from './csv-report.ts';
-import { print, reporting } from './report.ts';
+import { failUsage, print, reporting } from './report.ts';
 
 interface SettleOptions {
   readonly config: string;
@@ -49,11 +49,12 @@ export function registerSettleCommands(program: Command): void {
     .option('--reference <text>', 'with --paid: the bank’s, or your own')
     .option('--json', 'print JSON')
     .action((options: SettleOptions, command: Command) =>
-      reporting(command, () =>
-        options.paid === undefined
-          ? settle(options, command)
-          : bookPaid(options.paid, options, command),
-      ),
+      reporting(command, () => {
+        const { paid, window, reference } = options;
+        if (paid !== undefined) return bookPaid(paid, options, command);
+        if (window === undefined && reference === undefined) return settle(options, command);
+        return failUsage(command, '--window and --reference go with --paid');
+      }),
     );
   program
     .command('positions')
@@ -81,7 +82,7 @@ async function bookPaid(
 ): Promise<void> {
   const { window: sequence, reference } = options;
   if (sequence === undefined || reference === undefined || reference.trim() === '') {
-    throw new RangeError('--paid needs --window and --reference');
+    failUsage(command, '--paid needs --window and --reference');
   }
   await withStore(options, async (store, { currency }) => {
     const outcome = await store.payWindow(peer, sequence, reference, systemClock.nowMs());

@@ -1,7 +1,8 @@
 /** `keytolld init|run|status|network`: a station for its operator. Parsing and printing. */
-import { writeSync } from 'node:fs';
+import { fstatSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
+import { secondsOfIsoTime } from '../../applet-spec/iso-time.ts';
 import {
   isCurrency,
   isStationName,
@@ -20,7 +21,6 @@ import { holdStation } from '../station/run-lock.ts';
 import { openSecretEntropy } from '../station/secret-entropy.ts';
 import { initStationFolder } from '../station/station-folder.ts';
 import { certifyStation, openCa } from '../station/station-papers.ts';
-import { StationError } from '../station/station-error.ts';
 import { webSockets } from '../web-socket.ts';
 import { print, reporting } from './report.ts';
 import { networkLines, recoveryLines, statusLines } from './status-lines.ts';
@@ -37,7 +37,11 @@ export function registerStationCommands(program: Command): void {
     .command('run')
     .description('run the station until SIGTERM or SIGINT')
     .requiredOption('--config <file>', 'station.toml')
-    .option('--ready-fd <number>', 'write one JSON line with the ports to this descriptor', Number)
+    .option(
+      '--ready-fd <number>',
+      'write one JSON line with the ports to this descriptor',
+      openDescriptor,
+    )
     .action((options: ConfigOption & { readonly readyFd?: number }, command: Command) =>
       reporting(command, () => run(options)),
     );
@@ -106,8 +110,8 @@ function stationNames(text: string, before: readonly StationName[] = []): readon
 }
 
 function timeOf(text: string): bigint {
-  const timeMs = /^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(timeMs)) return BigInt(Math.floor(timeMs / 1_000));
+  const seconds = secondsOfIsoTime(text);
+  if (seconds !== undefined) return seconds;
   throw new InvalidArgumentError(
     'expected a day or time such as 2026-07-01 or 2026-07-01T12:00:00Z',
   );
@@ -188,7 +192,8 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
   const admin = await serveAdmin(adminSocket, station);
   if (options.readyFd !== undefined) {
     const { deskPort, linksPort } = station;
-    tellReady(options.readyFd, { station: station.name, desk: deskPort, links: linksPort });
+    const ready = { station: station.name, desk: deskPort, links: linksPort };
+    writeSync(options.readyFd, `${JSON.stringify(ready)}\n`);
   }
   await untilStopped(station, stopped, log);
   await admin.close();
@@ -218,12 +223,13 @@ async function untilStopped(station: Station, stopped: Promise<void>, log: Logge
   }
 }
 
-function tellReady(descriptor: number, ready: object): void {
-  if (!Number.isInteger(descriptor) || descriptor < 1) {
-    throw new StationError(
-      'bad-configuration',
-      '--ready-fd: expected an open descriptor, such as 1',
-    );
+/** Before the station starts: nobody would hear that it has. */
+function openDescriptor(text: string): number {
+  const descriptor = /^[1-9]\d{0,8}$/.test(text) ? Number(text) : Number.NaN;
+  try {
+    fstatSync(descriptor);
+    return descriptor;
+  } catch {
+    throw new InvalidArgumentError('expected an open descriptor, such as 1');
   }
-  writeSync(descriptor, `${JSON.stringify(ready)}\n`);
 }

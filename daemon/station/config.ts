@@ -10,6 +10,7 @@ import { defaultFailureLimits } from '../relay/failure-budgets.ts';
 import { defaultPositionLimit, type PositionLimits } from '../relay/positions.ts';
 import { StationError } from './station-error.ts';
 
+const isMissing = 'this line is missing';
 const notAName = 'expected a station name such as "q1"';
 const station = z.string().refine(isStationName, notAName).transform(toStationName);
 const file = z.string().min(1, 'expected a file name');
@@ -18,15 +19,17 @@ const listen = z
   .regex(/^.+:\d{1,5}$/, 'expected "HOST:PORT", such as "127.0.0.1:7701"')
   .transform((text) => {
     const colon = text.lastIndexOf(':');
-    return { host: text.slice(0, colon), port: Number(text.slice(colon + 1)) };
+    // An IPv6 address may stand in brackets, as in a URL (RFC 3986 §3.2.2).
+    const host = text.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+    return { host, port: Number(text.slice(colon + 1)) };
   })
   .refine(({ port }) => port <= 65_535, 'expected a port of 0 to 65535');
+const notMinorUnits = 'expected a whole number of minor units, such as "3"';
 /** Minor units: a whole number, in quotation marks or not. */
 const minorUnits = z
-  .union([
-    z.int().nonnegative(),
-    z.string().regex(/^\d{1,18}$/, 'expected a whole number of minor units, such as "3"'),
-  ])
+  .union([z.int().nonnegative(notMinorUnits), z.string().regex(/^\d{1,18}$/, notMinorUnits)], {
+    error: ({ input }) => (input === undefined ? isMissing : notMinorUnits),
+  })
   .transform(BigInt);
 const seconds = z.int().positive('expected a number of seconds above 0');
 
@@ -45,7 +48,12 @@ const qkd = z.strictObject({
   /** What must stand in the key manager's certificate, where that is not the host of the URL. */
   names: z.array(z.string()).optional(),
   fingerprints: z.array(z.string()).optional(),
-  'key-bits': z.int().min(64).max(4096).default(256),
+  'key-bits': z
+    .int()
+    .min(64)
+    .max(4096)
+    .multipleOf(8, 'expected a multiple of 8 (ETSI GS QKD 014 §6.2)')
+    .default(256),
   'stock-bits': z
     .int()
     .min(0)
@@ -199,7 +207,10 @@ const schema = z.strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
     })
     .prefault({}),
-  neighbour: z.array(neighbour).max(64).default([]),
+  neighbour: z
+    .array(neighbour, 'expected [[neighbour]], in two brackets: there may be several')
+    .max(64)
+    .default([]),
 });
 
 type Parsed = z.output<typeof schema>;
@@ -283,7 +294,7 @@ function tomlWords(error: unknown): string {
 /** Zod's own words speak of types, and of `undefined` for what is not there. */
 function issueWords(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type' && issue.message.endsWith(' received undefined')) {
-    return issue.expected === 'object' ? 'this section is missing' : 'this line is missing';
+    return issue.expected === 'object' ? 'this section is missing' : isMissing;
   }
   if (issue.code === 'unrecognized_keys') {
     return `there is no such setting: ${issue.keys.map((key) => `"${key}"`).join(', ')}`;

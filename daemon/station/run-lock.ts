@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { holdFile } from '../store/database.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { StationConfig } from './config.ts';
+import { makeFolder } from './made-folder.ts';
 import { StationError } from './station-error.ts';
 
 /**
@@ -11,7 +11,7 @@ import { StationError } from './station-error.ts';
  */
 export function holdStation(config: StationConfig): { readonly release: () => void } {
   const folder = config.path(config.data);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   try {
     return holdFile(join(folder, 'running.lock'));
   } catch (error) {

@@ -1,11 +1,10 @@
 /** `keytolld init`: a station's folder, with fresh keys and a configuration to fill in. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import { defaultFailureLimits as borne } from '../relay/failure-budgets.ts';
 import { defaultPositionLimit } from '../relay/positions.ts';
-import { StationError } from './station-error.ts';
+import { makeFolder } from './made-folder.ts';
 import { makeSigningKey, makeSymmetricKey, writeNew } from './key-files.ts';
 
 /** Makes folder, keys and `station.toml`. Throws StationError `exists` rather than overwrite. */
@@ -20,16 +19,8 @@ export function initStationFolder(
     readonly caFolder?: string;
   },
 ): string {
-  try {
-    for (const part of ['keys', 'certificates', 'data']) {
-      mkdirSync(join(folder, part), { recursive: true, mode: 0o700 });
-    }
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    throw new StationError('bad-configuration', `${folder} cannot be made a folder: ${detail}`, {
-      cause: error,
-    });
-  }
+  makeFolder(folder, 0o700);
+  for (const part of ['keys', 'certificates', 'data']) makeFolder(join(folder, part), 0o700);
   const config = join(folder, 'station.toml');
   writeNew(config, template(options), 0o644);
   makeSigningKey(join(folder, 'keys', 'coin.pem'), options.entropy);

@@ -2,7 +2,6 @@
  * The station's database, as `station.toml` names it; for the daemon and for the operator's
  * commands.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
@@ -10,6 +9,7 @@ import { openSqliteStore, type SqliteStoreOptions } from '../store/sqlite-store.
 import type { Store } from '../store/store.ts';
 import type { StationConfig } from './config.ts';
 import { readSymmetricKey } from './key-files.ts';
+import { makeFolder } from './made-folder.ts';
 
 export interface StationStoreOptions {
   /** Another one than the station's own, such as a copy. */
@@ -24,7 +24,7 @@ export function openStationStore(
   entropy: Entropy,
   { file, checkpoints, onBroken }: StationStoreOptions = {},
 ): Promise<Store> {
-  mkdirSync(config.path(config.data), { recursive: true, mode: 0o700 });
+  makeFolder(config.path(config.data), 0o700);
   return openSqliteStore({
     file: file ?? stationDatabase(config),
     stationKey: readSymmetricKey(config.path(config.keys.storage)),

@@ -1,7 +1,6 @@
 /**
  * A running station: every part made once, joined, started in order and ended in the reverse order.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { StationName, UserName } from '../../applet-spec/names.ts';
@@ -125,7 +124,6 @@ async function start(
 ): Promise<Station> {
   const { clock, log } = seams;
   const trust = openTrust(config, seams);
-  mkdirSync(config.path(config.data), { recursive: true, mode: 0o700 });
   const { broken, onBroken } = breaking();
   const store = await openStationStore(config, seams.entropy, {
     ...(seams.checkpoints !== undefined && { checkpoints: seams.checkpoints }),

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
 import { counted } from '../../applet-spec/counted.ts';
+import { secondsOfIsoTime } from '../../applet-spec/iso-time.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, isUserName } from '../../applet-spec/names.ts';
 import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
@@ -136,18 +137,14 @@ function stationName(text: string): string {
   throw new InvalidArgumentError('expected a station name such as q2');
 }
 
-function startOf(text: string): bigint {
-  return BigInt(Math.floor(timeOf(text) / 1_000));
-}
-
 function endOf(text: string): bigint {
-  const dayMs = /^\d{4}-\d{2}-\d{2}$/.test(text) ? 86_399_000 : 0;
-  return BigInt(Math.floor((timeOf(text) + dayMs) / 1_000));
+  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(text);
+  return startOf(text) + (isDay ? 86_399n : 0n);
 }
 
-function timeOf(text: string): number {
-  const timeMs = /^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(timeMs)) return timeMs;
+function startOf(text: string): bigint {
+  const seconds = secondsOfIsoTime(text);
+  if (seconds !== undefined) return seconds;
   throw new InvalidArgumentError(
     'expected a day or time such as 2026-07-01 or 2026-07-01T12:00:00Z',
   );

@@ -38,7 +38,13 @@ describe('a fault is one line, without a word of help, and exit code 1', () => {
     ['enrol a@q1 --delivery none --config q1/station.toml', /^keytolld enrol: none is not there$/],
     ['enrol a@q1 --delivery notes --config q1/station.toml', /^keytolld enrol: notes: card deliv/],
     ['ca revoke ca --certificate none', /^keytolld ca revoke: none is not there$/],
-    ['init notes --name q5 --network n', /^keytolld init: notes cannot be made a folder: ENOTDIR/],
+    [
+      'audit --lists notes --config q1/station.toml',
+      /^keytolld audit: notes cannot be made a fold/,
+    ],
+    ['audit --lists notes/x --config q1/station.toml', /notes\/x cannot be made a folder: ENOTDIR/],
+    [`payments --payment ${'0'.repeat(64)} --config q1/station.toml`, /no payment 0{64} is kept h/],
+    ['init notes --name q5 --network n', /^keytolld init: notes cannot be made a folder: EEXIST/],
     ['init q5 --name q5 --network n --ca nowhere', /nowhere has no root.pem: make a CA there/],
   ])('keytolld %s', async (line, words) => {
     const { exitCode, out, err } = await keytolld(line);
@@ -55,6 +61,10 @@ describe('a fault is one line, without a word of help, and exit code 1', () => {
     ['account show bob@q2 --json --config q1/station.toml', 1, 'bad-value', /^bob@q2 is not of/],
     ['ca revoke ca --certificate none --json', 1, 'bad-request', /^none is not there$/],
     ['audit --json', 2, 'usage', /^required option '--config <file>' not/],
+    [
+      'audit --from 2026-12-01 --to 2026-11-01 --json --config q1/station.toml',
+      ...[2, 'usage', /^--from is later than --to/],
+    ],
     ['qkd probe https://127.0.0.1:1 --sae a --peer b --json', 2, 'usage', /required option/],
   ] as const)('and keytolld %s tells programs so, too', async (line, exit, code, words) => {
     const { exitCode, out, err } = await keytolld(line);
@@ -115,6 +125,26 @@ describe('a configuration that does not hold is told with the place', () => {
       (toml) => toml.replace(':7701', ':99999'),
       /: desk\.listen: expected a p/,
     ],
+    [
+      'a fee that is missing',
+      (toml) => toml.replace(/^fee.*$/m, ''),
+      /: tariff\.fee: this line is missing$/,
+    ],
+    [
+      'a fee that is no number',
+      (toml) => toml.replace('fee = "1"', 'fee = 1.5'),
+      /: tariff\.fee: expected a whole number of minor units, such as "3"$/,
+    ],
+    [
+      'a neighbour in single brackets',
+      (toml) => `${toml}\n[neighbour]\nname = "q2"\n`,
+      /: neighbour: expected \[\[neighbour\]\], in two brackets: there may be several$/,
+    ],
+    [
+      'a data folder that is a file',
+      (toml) => toml.replace('data = "data"', 'data = "station.toml"'),
+      /q1\/station\.toml cannot be made a folder: EEXIST/,
+    ],
   ])('%s', async (_, change, words) => {
     configured('bad.toml', change);
     const { exitCode, err } = await keytolld('run --config q1/bad.toml');
@@ -141,6 +171,13 @@ describe('a command line that is wrong points to help, and is exit code 2', () =
     ['account top-up a@q1 5.5 --config q1/station.toml', /whole number of minor units/],
     ['account top-up a@q1 9999999999999999999 --config q1/station.toml', /18 digits at most/],
     ['keys renew foo --config q1/station.toml', /Allowed choices are coin, document/],
+    ['settle --window 1 --config q1/station.toml', /--window and --reference go with --paid\n/],
+    ['settle --reference x --config q1/station.toml', /--window and --reference go with --paid\n/],
+    ['settle --paid q2 --config q1/station.toml', /--paid needs --window and --reference\n/],
+    ['payments --payment 00 --config q1/station.toml', /expected 64 hexadecimal digits\n/],
+    ['audit --from 2026-02-30 --config q1/station.toml', /expected a day or time such as/],
+    ['recover --since 2026-02-30 --config q1/station.toml', /expected a day or time such as/],
+    ['run --ready-fd x --config q1/station.toml', /expected an open descriptor, such as 1\n/],
     ['account', /^Usage: keytolld account/],
   ])('keytolld %s', async (line, words) => {
     const { exitCode, out, err } = await keytolld(line);
