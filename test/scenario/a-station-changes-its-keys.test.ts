@@ -123,6 +123,7 @@ it(
     });
     expect(findingsOf(road, alice)).toEqual([]);
   }),
+  60_000,
 );
 
 it(
