@@ -4,8 +4,11 @@
  * payments (I33), and each next station its own batch, so that a slow one holds up only itself
  * (I41).
  */
+import { equalBytes } from '../../applet-spec/bytes.ts';
 import type { StationName } from '../../applet-spec/names.ts';
-import { paymentIdOf, withoutCertificate } from '../../applet-spec/payment.ts';
+import { paymentIdOf, withoutCertificate, type Payment } from '../../applet-spec/payment.ts';
+import type { Primitives } from '../../applet-spec/primitives.ts';
+import { quote as quoteKind } from '../../applet-spec/quote.ts';
 import { receipt as receiptKind, type Receipt } from '../../applet-spec/receipt.ts';
 import { Batch } from '../batch.ts';
 import type { FailedRow, InboundRecord } from '../link/links.ts';
@@ -201,7 +204,7 @@ export class Carrier {
     const { primitives, store, log } = this.#context;
     const paymentId = paymentIdOf(primitives, payment.transactionBytes);
     // Known already: nothing is checked or drawn twice, the first stored wins (I24).
-    const [known] = await store.payments([paymentId]);
+    const [known] = await store.payments([paymentId], deadlineOf(primitives, payment));
     if (known !== undefined) {
       await keepContradiction(this.#context, previous, known, { payment, admission });
       return;
@@ -332,6 +335,15 @@ export class Carrier {
     }
     return outcomes;
   }
+}
+
+/** Undefined for another quote than the payer signed: it says nothing of when its payment ends. */
+function deadlineOf(
+  primitives: Primitives,
+  { transaction, quote, quoteBytes }: Payment,
+): bigint | undefined {
+  const isSigned = equalBytes(quoteKind.digest(primitives, quoteBytes), transaction.quoteDigest);
+  return isSigned ? quote.deliveryDeadline : undefined;
 }
 
 /** Without its secret, which is not kept. */

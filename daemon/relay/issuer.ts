@@ -92,9 +92,9 @@ export class Issuer {
     if (stored?.payer !== payer) {
       return refused('quote-unknown', 'This station gave no such quote; ask for a new one.');
     }
-    const paid = await store.paymentByQuote(quoteDigest);
-    if (paid !== undefined) return { outcome: 'paid-before', row: paid };
     const quote = quoteKind.decode(stored.quote);
+    const paid = await store.paymentByQuote(quoteDigest, quote.body.deliveryDeadline);
+    if (paid !== undefined) return { outcome: 'paid-before', row: paid };
     if (nowSeconds(this.#context) > quote.body.expiry) {
       return refused(
         'quote-expired',

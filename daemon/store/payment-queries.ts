@@ -1,7 +1,7 @@
 import type { SqliteDatabase, Statement } from './database.ts';
 import { heldPlace } from './payment-acceptance.ts';
 import { paymentRow, wholePayment, type PaymentRows, type StoredPayment } from './payment-rows.ts';
-import { bytesOf } from './row-values.ts';
+import { bucketOf, bytesOf } from './row-values.ts';
 import { StoreError } from './store-error.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { PaymentStore } from './store.ts';
@@ -29,10 +29,10 @@ export class PaymentQueries implements Pick<
     this.#sql = prepareQueries(parts.database);
   }
 
-  readonly payments: PaymentStore['payments'] = (paymentIds) =>
+  readonly payments: PaymentStore['payments'] = (paymentIds, deliveryDeadline) =>
     this.#parts.database.read(() =>
       paymentIds.map((paymentId) => {
-        const number = this.#payments.find(paymentId);
+        const number = this.#payments.find(paymentId, deliveryDeadline);
         return number === undefined ? undefined : this.#payments.row(number);
       }),
     );
@@ -45,10 +45,13 @@ export class PaymentQueries implements Pick<
       })),
     );
 
-  readonly paymentByQuote: PaymentStore['paymentByQuote'] = (quoteDigest) =>
+  readonly paymentByQuote: PaymentStore['paymentByQuote'] = (quoteDigest, deliveryDeadline) =>
     this.#parts.database.read(() => {
-      const number = this.#sql.byQuote.get(quoteDigest)?.number ?? undefined;
-      return number === undefined ? undefined : this.#payments.row(number);
+      const found =
+        deliveryDeadline === undefined
+          ? this.#sql.byQuote.get(quoteDigest)
+          : this.#sql.byQuoteInBucket.get(bucketOf(deliveryDeadline), quoteDigest);
+      return found && this.#payments.row(found.number);
     });
 
   readonly heldSecret: PaymentStore['heldSecret'] = (paymentId) =>
@@ -105,7 +108,8 @@ function prepareQueries(database: SqliteDatabase): {
     [string, number],
     { readonly payment_id: Uint8Array; readonly first: Uint8Array }
   >;
-  readonly byQuote: Statement<[Uint8Array], { readonly number: bigint | null }>;
+  readonly byQuote: Statement<[Uint8Array], { readonly number: bigint }>;
+  readonly byQuoteInBucket: Statement<[bigint, Uint8Array], { readonly number: bigint }>;
   readonly secret: Statement<[bigint], { readonly sealed: Uint8Array }>;
   readonly open: Statement<[string, bigint, Uint8Array, number], StoredPayment>;
   readonly unconcluded: Statement<[string, string], StoredPayment>;
@@ -127,8 +131,12 @@ function prepareQueries(database: SqliteDatabase): {
        WHERE p.role = 'issuer' AND p.payer = ? AND p.state = 'refused' ORDER BY p.number LIMIT ?`,
     ),
     byQuote: database.prepare(
-      `SELECT max(number) AS number FROM payment WHERE role = 'issuer' AND quote_digest = ?
-       AND bucket IN (SELECT bucket FROM payment_bucket)`,
+      `SELECT p.number FROM payment_bucket b CROSS JOIN payment p ON p.bucket = b.bucket
+       WHERE p.role = 'issuer' AND p.quote_digest = ? ORDER BY b.bucket DESC, p.number DESC LIMIT 1`,
+    ),
+    byQuoteInBucket: database.prepare(
+      `SELECT number FROM payment WHERE role = 'issuer' AND bucket = ? AND quote_digest = ?
+       ORDER BY number DESC LIMIT 1`,
     ),
     secret: database.prepare('SELECT sealed FROM held_secret WHERE number = ?'),
     open: database.prepare(

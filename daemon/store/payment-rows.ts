@@ -64,7 +64,10 @@ export class PaymentRows {
     });
   }
 
-  /** The deadline, where it is known, leads straight to the payment, or to its absence. */
+  /**
+   * The deadline, where it is known, leads straight to the payment, or to its absence; without it
+   * all buckets that ever were are looked through, the newest first.
+   */
   find(paymentId: Uint8Array, deliveryDeadline?: bigint): bigint | undefined {
     const recent = this.#recent.get(paymentId);
     if (recent !== undefined) return recent;
@@ -266,8 +269,8 @@ function preparePayments(database: SqliteDatabase) {
       'SELECT number FROM payment WHERE bucket = ? AND payment_id = ?',
     ),
     byId: database.prepare<[Uint8Array], Found>(
-      `SELECT number FROM payment
-       WHERE bucket IN (SELECT bucket FROM payment_bucket) AND payment_id = ?`,
+      `SELECT p.number FROM payment_bucket b CROSS JOIN payment p ON p.bucket = b.bucket
+       WHERE p.payment_id = ? ORDER BY b.bucket DESC LIMIT 1`,
     ),
     byCoin: database.prepare<[string, Uint8Array], { readonly payment_id: Uint8Array }>(
       "SELECT payment_id FROM payment WHERE issuer = ? AND coin_id = ? AND role <> 'issuer'",

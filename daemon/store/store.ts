@@ -325,8 +325,18 @@ export interface PaymentStore {
     }[],
   ): Promise<readonly ('created' | 'exists' | 'already-decided' | 'unknown-payment')[]>;
   tombstone(paymentId: Uint8Array): Promise<Uint8Array | undefined>;
-  payments(paymentIds: readonly Uint8Array[]): Promise<readonly (PaymentRow | undefined)[]>;
-  paymentByQuote(quoteDigest: Uint8Array): Promise<PaymentRow | undefined>;
+  /**
+   * Their delivery deadline, where it is known, spares looking through all that ever was: an ID and
+   * a digest that are not here are found missing at once.
+   */
+  payments(
+    paymentIds: readonly Uint8Array[],
+    deliveryDeadline?: bigint,
+  ): Promise<readonly (PaymentRow | undefined)[]>;
+  paymentByQuote(
+    quoteDigest: Uint8Array,
+    deliveryDeadline?: bigint,
+  ): Promise<PaymentRow | undefined>;
   /** The coin secret of a payment that the last station has not decided; undefined once erased. */
   heldSecret(paymentId: Uint8Array): Promise<Uint8Array | undefined>;
   /** Not decided yet, oldest deadline first; for recovery after a restart and for deadlines. */

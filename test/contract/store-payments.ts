@@ -293,6 +293,28 @@ function describeReading(open: OpenStore): void {
     expect((await again.paymentsOf(bob, 0n, 10)).rows).toEqual(all.slice(2));
   });
 
+  it('are found by their deadline, too, among those of all days', async () => {
+    const coins = [await payerWithCoin(store(), 'a'), await payerWithCoin(store(), 'b')];
+    const days = [startSeconds + 60n, startSeconds + 86_400n];
+    const payments = ['a', 'b'].map((name, i) => {
+      const [coin, deliveryDeadline] = [coins[i], days[i]];
+      if (coin === undefined || deliveryDeadline === undefined) throw new Error('none');
+      return issuerPayment(name, coin, { deliveryDeadline });
+    });
+    await store().admit(payments);
+    const again = await reopen();
+    for (const [i, { paymentId, quoteDigest }] of payments.entries()) {
+      const other = days[1 - i];
+      const byId = async (day?: bigint) => (await again.payments([paymentId], day))[0]?.paymentId;
+      const byQuote = async (day?: bigint) =>
+        (await again.paymentByQuote(quoteDigest, day))?.paymentId;
+      // First where it is not: what was found once is remembered.
+      expect([await byId(other), await byQuote(other)]).toEqual([undefined, undefined]);
+      expect([await byId(days[i]), await byQuote(days[i])]).toEqual([paymentId, paymentId]);
+      expect([await byId(), await byQuote()]).toEqual([paymentId, paymentId]);
+    }
+  });
+
   it('that changed come again behind the number that was seen', async () => {
     const coin = await payerWithCoin(store(), 'a');
     await store().admit([issuerPayment('a', coin)]);
