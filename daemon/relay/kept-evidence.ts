@@ -20,9 +20,6 @@ import { storedPayment, type TollContext } from './toll-context.ts';
 type Handed = Extract<WireMessage, { kind: 'payment' }>['content'];
 type Keeping = Pick<TollContext, 'store' | 'log'>;
 
-/** Nobody fills a disk with contradictions: a few prove as much as many. */
-const keptMost = 16;
-
 /** Another valid signature of the payer under one ID is the same payment (design §7). */
 export async function keepContradiction(
   context: Keeping,
@@ -81,6 +78,5 @@ export async function keepSecondVerdict(context: Keeping, { body, bytes }: Recei
 }
 
 async function keep({ store }: Keeping, paymentId: Uint8Array, bytes: Uint8Array): Promise<void> {
-  if ((await store.evidence(paymentId)).length >= keptMost) return;
   await store.putEvidence([{ paymentId, bytes }]);
 }

@@ -5,8 +5,8 @@ import type { LogStanding } from '../witness/log-standing.ts';
 import type { Log } from './log.ts';
 
 const everyMs = 60_000;
-/** In one go, so that a backlog never holds up payments. */
-const atOnceMost = 1_000;
+/** In one call of a few milliseconds, so that a backlog never holds up payments. */
+const atOnceMost = 250;
 /** A quote is kept this long past its expiry: a payer may still ask what became of it. */
 const quoteKeptSeconds = 86_400n;
 
@@ -58,11 +58,22 @@ export class Upkeep {
     // A coin that looks unspent in books that were rolled back may have been spent since.
     if (this.#standing.rolledBack !== undefined) return;
     const nowSeconds = BigInt(Math.floor(this.#clock.nowMs() / 1000));
-    const expired = await this.#store.expireCoins(nowSeconds, atOnceMost);
+    const expired = await this.#byAndBy((most) => this.#store.expireCoins(nowSeconds, most));
     if (expired > 0) {
       this.#log.info({ expired }, 'coins expired; their value is back on account');
       this.#onExpired();
     }
-    await this.#store.dropQuotes(nowSeconds - quoteKeptSeconds, atOnceMost);
+    const before = nowSeconds - quoteKeptSeconds;
+    await this.#byAndBy((most) => this.#store.dropQuotes(before, most));
+  }
+
+  /** All there are, however many come in a minute; how many there were. */
+  async #byAndBy(some: (most: number) => Promise<number>): Promise<number> {
+    let count = 0;
+    for (;;) {
+      const done = await some(atOnceMost);
+      count += done;
+      if (done < atOnceMost || this.#closed) return count;
+    }
   }
 }

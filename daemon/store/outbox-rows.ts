@@ -7,6 +7,12 @@ import type { StoreParts } from './store-parts.ts';
 import type { NewOutboxRow, OutboxRow, PaymentStore } from './store.ts';
 
 const ranks = { word: 0n, payment: 1n } as const;
+/**
+ * Of one payment: nobody fills a disk with words about it, and a few prove as much as many. Advice
+ * leaves room for what proves more.
+ */
+const evidenceMost = 16n;
+const adviceMost = 8n;
 
 /** What neighbours have not confirmed yet (I30), sealed, and evidence about payments. */
 export class OutboxRows implements Pick<
@@ -48,14 +54,16 @@ export class OutboxRows implements Pick<
   readonly putAdvice: PaymentStore['putAdvice'] = (advice) =>
     this.#parts.database.write(() =>
       advice.map(({ paymentId, refusal, outbox }) => {
-        const isNew = this.#putEvidence(paymentId, refusal);
+        const isNew = this.#putEvidence(paymentId, refusal, adviceMost);
         return isNew && outbox ? this.insert('word', { paymentId, ...outbox }) : undefined;
       }),
     );
 
   readonly putEvidence: PaymentStore['putEvidence'] = (items) =>
     this.#parts.database.write(() => {
-      for (const { paymentId, bytes } of items) this.#putEvidence(paymentId, bytes);
+      for (const { paymentId, bytes } of items) {
+        this.#putEvidence(paymentId, bytes, evidenceMost);
+      }
     });
 
   readonly evidence: PaymentStore['evidence'] = (paymentId) =>
@@ -73,7 +81,9 @@ export class OutboxRows implements Pick<
     this.#sql.delete.run(rowId);
   }
 
-  #putEvidence(paymentId: Uint8Array, bytes: Uint8Array): boolean {
+  #putEvidence(paymentId: Uint8Array, bytes: Uint8Array, most: bigint): boolean {
+    const kept = this.#sql.countEvidence.get(paymentId)?.kept ?? 0n;
+    if (kept >= most) return false;
     const digest = this.#parts.primitives.sha256(bytes);
     return this.#sql.insertEvidence.run(paymentId, digest, bytes).changes === 1;
   }
@@ -119,6 +129,9 @@ function prepareOutbox(database: SqliteDatabase) {
     insertEvidence: database.prepare<[Uint8Array, Uint8Array, Uint8Array]>(
       `INSERT INTO evidence (payment_id, digest, bytes) VALUES (?, ?, ?)
        ON CONFLICT (payment_id, digest) DO NOTHING`,
+    ),
+    countEvidence: database.prepare<[Uint8Array], { readonly kept: bigint }>(
+      'SELECT count(*) AS kept FROM evidence WHERE payment_id = ?',
     ),
     evidence: database.prepare<[Uint8Array], { readonly bytes: Uint8Array }>(
       'SELECT bytes FROM evidence WHERE payment_id = ? ORDER BY number',

@@ -132,7 +132,8 @@ function prepareQueries(database: SqliteDatabase): {
     ),
     byQuote: database.prepare(
       `SELECT p.number FROM payment_bucket b CROSS JOIN payment p ON p.bucket = b.bucket
-       WHERE p.role = 'issuer' AND p.quote_digest = ? ORDER BY b.bucket DESC, p.number DESC LIMIT 1`,
+       WHERE p.role = 'issuer' AND p.quote_digest = ?
+       ORDER BY b.bucket DESC, p.number DESC LIMIT 1`,
     ),
     byQuoteInBucket: database.prepare(
       `SELECT number FROM payment WHERE role = 'issuer' AND bucket = ? AND quote_digest = ?

@@ -378,7 +378,8 @@ export interface PaymentStore {
   /** Confirmed by this peer: its rows deleted; admitted → relayed, held → forwarded. */
   confirmOutbox(peer: StationName, rowIds: readonly bigint[]): Promise<void>;
   /**
-   * A relay's advice on the way back to the issuer, kept as evidence; once, however often it comes.
+   * A relay's advice on the way back to the issuer, kept as evidence; once, however often it comes,
+   * and no more of it than evidence is kept of one payment.
    */
   putAdvice(
     advice: readonly {
@@ -387,7 +388,7 @@ export interface PaymentStore {
       readonly outbox?: { readonly peer: StationName; readonly record: Uint8Array };
     }[],
   ): Promise<readonly (bigint | undefined)[]>;
-  /** Advice, and whatever else contradicts or explains a payment, oldest first. */
+  /** Advice, and whatever else contradicts or explains a payment, oldest first; a few of each. */
   evidence(paymentId: Uint8Array): Promise<readonly Uint8Array[]>;
   putEvidence(
     items: readonly { readonly paymentId: Uint8Array; readonly bytes: Uint8Array }[],
