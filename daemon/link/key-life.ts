@@ -39,8 +39,9 @@ export class KeyLife {
   readonly #options: KeyLifeOptions;
   #records = 0;
   #bytes = 0;
-  /** Its time is over: by a timer, so also where the clock was set back. */
-  #isAged = false;
+  #sinceMs: number;
+  /** Its time is over by a timer: also where the clock was set back. */
+  #isTimedOut = false;
   #lastEpoch: number;
   #next: { readonly epoch: number; readonly trafficKey: Uint8Array } | undefined;
   #renewing = false;
@@ -50,15 +51,17 @@ export class KeyLife {
 
   constructor(options: KeyLifeOptions) {
     this.#options = options;
+    this.#sinceMs = options.clock.nowMs();
     this.#lastEpoch = options.sealer.epoch;
     this.#cancelTimers = this.#setTimers();
   }
 
   /** Rows and told messages that the key may still seal; at 0 they wait. */
   get trafficLeft(): number {
-    const { rekeyRecords, rekeyBytes } = this.#options;
-    const isOver = this.#isAged || this.#bytes >= rekeyBytes;
-    return isOver ? 0 : Math.max(0, rekeyRecords - this.#records);
+    const { rekeyRecords, rekeyBytes, rekeySeconds, clock } = this.#options;
+    // By the clock, too: no timer counts while the machine sleeps.
+    const isAged = this.#isTimedOut || clock.nowMs() - this.#sinceMs >= 1000 * rekeySeconds;
+    return isAged || this.#bytes >= rekeyBytes ? 0 : Math.max(0, rekeyRecords - this.#records);
   }
 
   /** Since when traffic waits for a fresh key; undefined where it does not. */
@@ -88,7 +91,7 @@ export class KeyLife {
 
   /** The peer has the key of this epoch. Throws LinkError where nobody named one. */
   rekeyed(epoch: number): void {
-    const { sealer, reservoir, renewed } = this.#options;
+    const { sealer, reservoir, clock, renewed } = this.#options;
     const next = this.#named(epoch);
     this.#next = undefined;
     this.#renewing = false;
@@ -96,7 +99,8 @@ export class KeyLife {
     sealer.rekey(epoch, next.trafficKey);
     this.#records = 0;
     this.#bytes = 0;
-    this.#isAged = false;
+    this.#sinceMs = clock.nowMs();
+    this.#isTimedOut = false;
     this.#stalledSinceMs = undefined;
     this.#cancelTimers();
     this.#cancelTimers = this.#setTimers();
@@ -152,7 +156,7 @@ export class KeyLife {
       this.#renew();
     });
     const cancelEnd = clock.after(1000 * rekeySeconds, () => {
-      this.#isAged = true;
+      this.#isTimedOut = true;
     });
     return () => {
       cancelRenewal();

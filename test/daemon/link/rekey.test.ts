@@ -127,6 +127,17 @@ describe('a key whose life is over', () => {
     expect(q1.state()).toBe('waiting-for-keys');
   });
 
+  it('of age: the same, where the machine slept meanwhile and no timer counted', async () => {
+    const [q1, q2] = await room.linked({ suite: 'aes', ...huge, rekeySeconds: 100 }, { stock: 1 });
+    room.stationClock.set(100_000);
+    await pay(q1, 1, 1);
+    await room.pass(1_000);
+    expect(q2.rows).toEqual([]);
+    q1.source.refill(5);
+    await room.pass(5_000);
+    expect(q2.rows).toHaveLength(1);
+  });
+
   it.each([0, -3_600_000, 3_600_000])('of age: the same, the clock set by %i ms', async (by) => {
     const limits = { ...huge, rekeySeconds: 100 };
     const [q1, q2] = await room.linked({ suite: 'aes', ...limits }, { stock: 1 });
