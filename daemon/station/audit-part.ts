@@ -1,7 +1,7 @@
 /**
  * S6 for the operator: the audit over a copy of the station's own store, whether or not it runs.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
@@ -11,6 +11,7 @@ import { opensslPrimitives } from '../openssl-primitives.ts';
 import type { KeptList } from '../store/book-store.ts';
 import { copyDatabase, walBytes } from '../store/database.ts';
 import { freeBytesOf } from '../store/disk-room.ts';
+import { folderForCopy } from './audit-copy.ts';
 import type { StationConfig } from './config.ts';
 import { readCertificateFile } from './key-files.ts';
 import { namedFiles, readCertificates, type SigningKind } from './signing-files.ts';
@@ -83,42 +84,6 @@ const bytesInMegabyte = 2 ** 20;
 
 function megabytes(bytes: number): string {
   return String(Math.ceil(bytes / bytesInMegabyte));
-}
-
-/** Gone when it is removed, or when the program ends by itself or by a signal that it heeds. */
-function folderForCopy(data: string): { readonly folder: string; readonly remove: () => void } {
-  removeAbandoned(data);
-  let folder: string;
-  try {
-    folder = mkdtempSync(join(data, `audit-${process.pid}-`));
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    const words = `an audit works on a copy of the database, and has no place for it: ${detail}`;
-    throw new StationError('command-failed', words, { cause: error });
-  }
-  const remove = (): void => {
-    process.off('exit', remove);
-    rmSync(folder, { recursive: true, force: true });
-  };
-  process.once('exit', remove);
-  return { folder, remove };
-}
-
-/** Copies of audits that were killed: their names say whose they were. */
-function removeAbandoned(data: string): void {
-  for (const name of readdirSync(data)) {
-    const pid = Number(/^audit-(\d+)-/.exec(name)?.[1] ?? process.pid);
-    if (!runs(pid)) rmSync(join(data, name), { recursive: true, force: true });
-  }
-}
-
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
-  }
 }
 
 function certificatesOf(config: StationConfig, kind: SigningKind): readonly Uint8Array[] {

@@ -2,9 +2,8 @@
  * `keytolld audit`, `positions` and `settle --paid` over a station's folder, while its store is in
  * use.
  */
-import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Command } from 'commander';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -14,6 +13,7 @@ import { systemClock } from '../../../daemon/clock.ts';
 import { registerAuditCommand } from '../../../daemon/cli/audit-command.ts';
 import { registerSettleCommands } from '../../../daemon/cli/settle-command.ts';
 import { auditByProgram } from '../../../daemon/station/audit-program.ts';
+import { folderForCopy } from '../../../daemon/station/audit-copy.ts';
 import { readStationConfig } from '../../../daemon/station/config.ts';
 import { lastAuditOf } from '../../../daemon/station/last-audit.ts';
 import { initStationFolder } from '../../../daemon/station/station-folder.ts';
@@ -80,16 +80,6 @@ async function keytolld(...args: readonly string[]): Promise<{ text: string; exi
   if (process.exitCode !== undefined) exitCode = Number(process.exitCode);
   process.exitCode = undefined;
   return { text, exitCode };
-}
-
-/** Of a process that has ended. */
-function pidOfNobody(): Promise<number> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
-    child.once('close', () => {
-      resolve(child.pid ?? 0);
-    });
-  });
 }
 
 describe('a station that audits itself', () => {
@@ -174,12 +164,16 @@ describe('keytolld audit', () => {
   });
 
   it('removes the copy of an audit that was killed, and of none that goes on', async () => {
-    const nobody = await pidOfNobody();
-    mkdirSync(join(data, `audit-${nobody}-abcdef`));
-    mkdirSync(join(data, `audit-${process.pid}-abcdef`));
+    const killed = join(data, 'audit-copy-killed');
+    mkdirSync(killed);
+    writeFileSync(join(killed, 'held.lock'), '');
+    const goesOn = folderForCopy(data);
+    mkdirSync(join(data, 'audit-2026'));
     await keytolld('audit');
-    const left = readdirSync(data).filter((name) => name.startsWith('audit-'));
-    expect(left).toEqual([`audit-${process.pid}-abcdef`]);
+    const left = readdirSync(data).filter((name) => name.includes('audit-'));
+    expect(left.sort()).toEqual(['audit-2026', basename(goesOn.folder)]);
+    goesOn.remove();
+    expect(readdirSync(data)).not.toContain(basename(goesOn.folder));
   });
 
   it('ends with 1 where something is wrong, and says what', async () => {
