@@ -74,7 +74,7 @@ export interface ReservoirOptions {
 }
 
 /** So many of our keys in a row that the peer could not fetch mean a device that drops keys. */
-const missesBeforeOnDemand = 3;
+const missesMost = 3;
 
 /**
  * The stock of QKD keys shared with one peer: drawn ahead within a bound, handed out once, every
@@ -89,7 +89,10 @@ export class Reservoir {
   readonly #refill: Refill;
   readonly #queue: TakeQueue;
   #missesInARow = 0;
-  #capacityBits: number;
+  /** So many in a row, and keys are drawn in the other way. */
+  #missesMost = missesMost;
+  #isOnDemand = false;
+  readonly #capacityBits: number;
   #closed = false;
 
   constructor(options: ReservoirOptions) {
@@ -238,19 +241,23 @@ export class Reservoir {
   /**
    * The peer could not fetch keys that we drew. Three times in a row mean a device that drops keys
    * drawn earlier once more are drawn: the stock is given up, and from then on keys are drawn only
-   * when they are needed.
+   * when they are needed. Where it cannot fetch those either, its device has them later than ours,
+   * and they are drawn ahead again; it is tried both ways by turns, each for longer than before.
    */
   reportMissed(): void {
     this.#missesInARow++;
-    if (this.#missesInARow < missesBeforeOnDemand) return;
-    this.#capacityBits = 0;
-    this.#account.loseStock(this.#stock.clear());
+    if (this.#missesInARow < this.#missesMost) return;
+    this.#missesInARow = 0;
+    this.#missesMost *= 2;
+    this.#isOnDemand = !this.#isOnDemand;
+    if (this.#isOnDemand) this.#account.loseStock(this.#stock.clear());
     this.#refill.wake();
   }
 
   /** The peer used keys that we drew; see `reportMissed`. */
   reportFetched(): void {
     this.#missesInARow = 0;
+    this.#missesMost = missesMost;
   }
 
   /** Fails the waiting takes, wipes the stock and closes the source. */
@@ -266,7 +273,7 @@ export class Reservoir {
 
   #missingBits(): number {
     const needed = this.#queue.shortBits + this.#stock.reservedBits;
-    return Math.max(this.#capacityBits, needed) - this.#stock.bits;
+    return Math.max(this.#isOnDemand ? 0 : this.#capacityBits, needed) - this.#stock.bits;
   }
 
   #stockUp(keys: readonly QkdKey[]): void {
