@@ -175,7 +175,8 @@ export class PublishedCheckpoints {
       open !== undefined &&
       last !== undefined &&
       equalBytes(shown.checkpoint.bytes, last.bytes) &&
-      comparePlaces(placeOf(open.body), placeOf(last.body)) < 0 &&
+      placeOf(open.body).generation === placeOf(last.body).generation &&
+      open.body.size < last.body.size &&
       shown.since === open.body.size;
     if (!isAnswer) return false;
     this.#open.delete(peer);

@@ -1,12 +1,17 @@
 /** Declared losses between neighbours (I14, I34): once, forward only, and never forgotten. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { headNow } from '../../../applet-spec/names.ts';
-import { checkpoint as checkpointKind } from '../../../daemon/wire/checkpoint.ts';
+import {
+  checkpoint as checkpointKind,
+  cosignature as cosignatureKind,
+} from '../../../daemon/wire/checkpoint.ts';
 import {
   declaration as declarationKind,
   type DeclarationBody,
 } from '../../../daemon/wire/declaration.ts';
+import type { WireMessage } from '../../../daemon/wire/wire-message.ts';
 import { network } from '../audit/toll-papers.ts';
+import { primitives } from '../audit/toll-room.ts';
 import { WitnessingStation, WitnessRoom } from './witness-room.ts';
 
 let room: WitnessRoom;
@@ -40,7 +45,7 @@ async function declare(body: DeclarationBody, key = 'q1', from = 'q1'): Promise<
 }
 
 /** A checkpoint over what q1 has, as one of this generation, from a size on. */
-async function show(generation: bigint, since: bigint): Promise<void> {
+async function show(generation: bigint, since: bigint): Promise<WireMessage> {
   const { name: station, store, documentKey } = room.room.station('q1');
   const size = await store.logSize();
   const root = await store.logRoot(size);
@@ -49,7 +54,9 @@ async function show(generation: bigint, since: bigint): Promise<void> {
   const whole = generation > 0n ? { ...body, generation } : body;
   const checkpoint = checkpointKind.sign(whole, documentKey);
   const proof = await store.logConsistency(since, size);
-  await room.arrive('q1', 'q2', room.shown(checkpoint, since, proof));
+  const shown = room.shown(checkpoint, since, proof);
+  await room.arrive('q1', 'q2', shown);
+  return shown;
 }
 
 async function cosigned() {
@@ -119,6 +126,29 @@ describe('a neighbour that is told of lost leaves', () => {
     await declare(body);
     await show(1n, 2n);
     expect([await cosigned(), await declared()]).toEqual(before);
+  });
+
+  it('holds no proof of a new generation against what others cosigned of the old', async () => {
+    // Of eight leaves, which q3 cosigned, q1 has lost three, and now has three others.
+    const longer = room.signed('q1', 8n, otherRoot);
+    const { name: witness, documentKey } = room.room.station('q3');
+    const word = { witness, station: longer.body.station, time: room.room.nowSeconds };
+    const checkpoint = checkpointKind.digest(primitives, longer.bodyBytes);
+    const cosignature = cosignatureKind.sign(
+      { ...headNow, network, ...word, checkpoint },
+      documentKey,
+    );
+    const content = { checkpoint: longer, cosignature };
+    await room.arrive('q3', 'q2', { kind: 'published', content });
+    await room.stations.q1.grow(3);
+    const kept = { size: 8n, root: await room.room.station('q1').store.logRoot(8n) };
+    await declare(await loss({ lost: { generation: 0n, size: 8n, root: otherRoot }, kept }));
+    await room.stations.q1.grow(1);
+    const shown = await show(1n, 8n);
+    // The answer was lost.
+    await room.arrive('q1', 'q2', shown);
+    expect(await cosigned()).toMatchObject({ size: 9n, generation: 1n });
+    expect(room.stations.q2.log.witness.contradicting).toEqual([]);
   });
 
   it('takes a second loss only as a generation after the first', async () => {
