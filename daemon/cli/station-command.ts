@@ -75,7 +75,7 @@ function addRecover(program: Command): void {
     .command('recover')
     .description('rebuild lost books from neighbours; again, to see how far that has come')
     .requiredOption('--config <file>', 'station.toml')
-    .option('--without <station>', 'a neighbour that is gone and will not tell', stationNames)
+    .option('--without <station>', 'a station that is gone and will not tell', stationNames)
     .option(
       '--since <time>',
       'when the copy was made, or earlier (ISO 8601, UTC); else all',

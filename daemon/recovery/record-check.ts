@@ -25,14 +25,16 @@ export interface RecordContext {
   readonly network: string;
   readonly primitives: Primitives;
   readonly root: Certificate;
-  readonly directory: Pick<Directory, 'entry' | 'keysAt'>;
+  readonly directory: Pick<Directory, 'entry' | 'keysAt' | 'isRevoked'>;
+  /** By the operator's word: what only this station could vouch for is waited for no longer. */
+  readonly isLeftOut: (station: StationName) => boolean;
 }
 
 export type RecordCheck =
   | { readonly outcome: 'good'; readonly role: PaymentRole; readonly place: number }
   | { readonly outcome: 'refused'; readonly why: string }
   /** A signer's announcement has not come yet. */
-  | { readonly outcome: 'later'; readonly why: string };
+  | { readonly outcome: 'later'; readonly station: StationName };
 
 /** What every store holds: a signed 64-bit integer. */
 const valueMost = 2n ** 63n - 1n;
@@ -47,9 +49,10 @@ export function checkRecord(
   const place = names.indexOf(context.station);
   const why = formFault(context, payment) ?? placeFault(names, place, peer);
   if (why !== undefined) return { outcome: 'refused', why };
-  const signers = [payment.coin.body.issuer, homeStation(payment.quote.payee)];
-  if (signers.some((one) => context.directory.entry(one) === undefined)) {
-    return { outcome: 'later', why: 'the issuer or the last station has not announced itself' };
+  const station = unknownSigner(context, record);
+  if (station !== undefined) {
+    if (!context.isLeftOut(station)) return { outcome: 'later', station };
+    return { outcome: 'refused', why: `${station} is left out, and nothing is known of its keys` };
   }
   const fault =
     payerFault(context, payment) ??
@@ -80,6 +83,26 @@ function placeFault(
   return names[place - 1] === peer || names[place + 1] === peer
     ? undefined
     : `${peer} is not beside this station in the bill`;
+}
+
+/** It may yet announce itself: no certificate of its time is known, not even a revoked one. */
+function unknownSigner(
+  { directory }: RecordContext,
+  { payment, admission }: HeldRecord,
+): StationName | undefined {
+  const { issuer, coinId } = payment.coin.body;
+  const signed = [
+    [issuer, 'station-coin', coinIssuedSeconds(coinId)],
+    [issuer, 'station-document', admission.body.time],
+    [homeStation(payment.quote.payee), 'station-document', payment.quote.time],
+  ] as const;
+  const unknown = signed.find(
+    ([station, role, seconds]) =>
+      directory.entry(station) === undefined &&
+      directory.keysAt(station, role, seconds).length === 0 &&
+      !directory.isRevoked(station, role, seconds, () => true),
+  );
+  return unknown?.[0];
 }
 
 /** I15: by keys whose certificates were in force when the coin was made. */

@@ -25,7 +25,8 @@ export type TakingContext = RecordContext &
 
 export type TakenRecords =
   | { readonly outcome: 'taken'; readonly counts: RecoveryCounts; readonly trouble?: string }
-  | { readonly outcome: 'later'; readonly why: string };
+  /** This station may yet announce itself, or has to be left out. */
+  | { readonly outcome: 'later'; readonly station: StationName };
 
 interface Sound {
   readonly paymentId: Uint8Array;

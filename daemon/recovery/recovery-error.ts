@@ -4,7 +4,7 @@
  * | code | means |
  * |---|---|
  * | nothing-lost | as far as neighbours have spoken, the books are whole |
- * | no-neighbour | a station that is to be left out is no neighbour |
+ * | no-neighbour | a station that is to be left out is no neighbour, and nothing waits for it |
  */
 export type RecoveryErrorCode = 'nothing-lost' | 'no-neighbour';
 

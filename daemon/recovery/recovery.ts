@@ -18,7 +18,7 @@ import type { Sequencer } from '../witness/sequencer.ts';
 import { RecoveryError } from './recovery-error.ts';
 import { takeRecords, type TakingContext } from './records-taken.ts';
 
-export interface RecoveryOptions extends TakingContext {
+export interface RecoveryOptions extends Omit<TakingContext, 'isLeftOut'> {
   readonly documentKey: SigningKey;
   readonly links: Pick<Links, 'peers' | 'status'>;
   readonly questions: () => Pick<Questions, 'ask'>;
@@ -45,6 +45,8 @@ const numbersMost = 2n ** 63n - 1n;
 export class Recovery {
   readonly #options: RecoveryOptions;
   #state: RecoveryRow | undefined;
+  /** Stations that signed what neighbours show, and that nothing is known of. */
+  readonly #unknown = new Set<StationName>();
   #cancelTimer: () => void = () => undefined;
   #working: Promise<void> = Promise.resolve();
   #asking = false;
@@ -73,7 +75,8 @@ export class Recovery {
   }
 
   /**
-   * The operator's deliberate act. `leaveOut`: neighbours that are gone and will not tell.
+   * The operator's deliberate act. `leaveOut`: neighbours that are gone and will not tell, and
+   * stations that are gone and whose word nobody else can vouch for.
    * `sinceSeconds`: by default everything is asked for, which is always right.
    */
   async begin(wish: {
@@ -82,7 +85,9 @@ export class Recovery {
   }): Promise<RecoveryRow> {
     const { store, links, witnessedLog, clock, onProgress } = this.#options;
     const { leaveOut = [], sinceSeconds = 0n } = wish;
-    const stranger = leaveOut.find((peer) => !links.peers.includes(peer));
+    const asked = this.#state?.peers ?? [];
+    const known = new Set([...links.peers, ...asked.map(({ peer }) => peer), ...this.#unknown]);
+    const stranger = leaveOut.find((name) => !known.has(name));
     if (stranger !== undefined) {
       throw new RecoveryError('no-neighbour', `${stranger} is no neighbour of this station`);
     }
@@ -148,9 +153,13 @@ export class Recovery {
       const isLast = more === 0;
       // A neighbour that does not come forward would keep us for ever; no store numbers more.
       if ((!isLast && next <= after) || next > numbersMost) return;
-      const taken = await takeRecords(this.#options, peer, records);
+      const context = { ...this.#options, isLeftOut: (one: StationName) => this.#isLeftOut(one) };
+      const taken = await takeRecords(context, peer, records);
       if (taken.outcome === 'later') {
-        onProgress('what a neighbour shows is taken later', { peer, why: taken.why });
+        const { station: unknown } = taken;
+        this.#unknown.add(unknown);
+        const why = `${unknown} has not announced itself; leave it out where it is gone for good`;
+        onProgress('what a neighbour shows is taken later', { peer, why });
         return;
       }
       const { counts, trouble } = taken;
@@ -166,6 +175,11 @@ export class Recovery {
       if (isLast) return;
       after = next;
     }
+  }
+
+  #isLeftOut(station: StationName): boolean {
+    const asked = this.#state?.peers ?? [];
+    return asked.some(({ peer, state }) => peer === station && state === 'left-out');
   }
 
   /** What neighbours witnessed is given up by our own signature, and the books are whole. */

@@ -213,8 +213,8 @@ function prepareRecovery(database: SqliteDatabase) {
       "INSERT INTO recovery_peer (recovery, peer, state) VALUES (?, ?, 'asking')",
     ),
     leaveOut: database.prepare<[bigint, string]>(
-      `UPDATE recovery_peer SET state = 'left-out' WHERE recovery = ? AND peer = ?
-       AND state = 'asking'`,
+      `INSERT INTO recovery_peer (recovery, peer, state) VALUES (?, ?, 'left-out')
+       ON CONFLICT (recovery, peer) DO UPDATE SET state = 'left-out' WHERE state = 'asking'`,
     ),
     take: database.prepare<[PageValues]>(
       `UPDATE recovery_peer SET cursor = @cursor, shown = shown + @shown,

@@ -97,6 +97,7 @@ export interface RecoveryStore {
     readonly peers: readonly StationName[];
     readonly nowMs: number;
   }): Promise<'begun' | 'exists'>;
+  /** A neighbour that was not to be asked, too: its name is kept. */
   leaveOut(peer: StationName): Promise<void>;
   /**
    * Payments as they stood when the records were lost: admitted and passed on, forwarded, or held

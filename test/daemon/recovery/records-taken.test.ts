@@ -3,20 +3,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { headNow, type StationName } from '../../../applet-spec/names.ts';
 import { receipt as receiptKind, type Receipt } from '../../../applet-spec/receipt.ts';
 import { signBatch } from '../../../applet-spec/signed-object.ts';
-import {
-  takeRecords,
-  type TakenRecords,
-  type TakingContext,
-} from '../../../daemon/recovery/records-taken.ts';
-import { Recovery } from '../../../daemon/recovery/recovery.ts';
+import { takeRecords, type TakenRecords } from '../../../daemon/recovery/records-taken.ts';
 import { RecordsShown } from '../../../daemon/recovery/records-shown.ts';
-import type { LinkStatus } from '../../../daemon/link/links.ts';
-import { Positions } from '../../../daemon/relay/positions.ts';
 import type { Answer, HeldRecord } from '../../../daemon/wire/wire-message.ts';
-import { keyNamed, network, primitives } from '../network/network-room.ts';
+import { keyNamed, primitives } from '../network/network-room.ts';
 import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
 import { TollRoom, type Changes, type Place } from '../relay/toll-room.ts';
 import { TollStation } from '../relay/toll-station.ts';
+import { recoveryWith, shownBy, takingContextOf } from './recovery-room.ts';
 
 let room: TollRoom;
 let station: TollStation;
@@ -31,13 +25,7 @@ afterEach(async () => {
   room.close();
 });
 
-/** As every station on its way holds it. */
-async function shown(changes: Changes = {}): Promise<HeldRecord & { arriving: ArrivingPayment }> {
-  const arriving = await room.arriving('q2', changes);
-  const { payment, admission } = arriving;
-  if (admission === undefined) throw new Error('nobody admitted it');
-  return { payment, admission, arriving };
-}
+const shown = (changes: Changes = {}) => shownBy(room, changes);
 
 function delivered(paymentId: Uint8Array, key = room.stations.q3.documentKey): Receipt {
   const body = {
@@ -53,68 +41,10 @@ function delivered(paymentId: Uint8Array, key = room.stations.q3.documentKey): R
   return receiptKind.prove(body, proof);
 }
 
-function takingContext(): TakingContext {
-  return {
-    station: room.stations[station.place].name,
-    network,
-    primitives,
-    root: room.trust.root,
-    directory: room.directory,
-    store: station.store,
-    clock: room.room.clock,
-    positions: new Positions(station.store, { limit: 1n, peers: new Map() }),
-    log: {
-      payment: () => undefined,
-      notice: (_level, _paymentId, message, detail) =>
-        complaints.push([message, ...Object.values(detail)].join(': ')),
-      peer: () => undefined,
-      fault: (error) => {
-        throw error;
-      },
-    },
-    takeReceipt: (receipt, from) => station.toll.takeShownReceipt(receipt, from),
-    passBack: (previous, receipt) => station.toll.passBack(previous, receipt),
-  };
-}
+const takingContext = () => takingContextOf(room, station, complaints);
 
 function taken(peer: Place, ...records: readonly HeldRecord[]): Promise<TakenRecords> {
   return takeRecords(takingContext(), room.stations[peer].name, records);
-}
-
-/** Of books that q2 saw longer; with the one neighbour that is asked. */
-function recoveryWith(given: {
-  readonly peer?: StationName;
-  readonly answer?: Answer;
-  readonly lossDeclared?: () => Promise<void>;
-  readonly onWhole?: () => Promise<void>;
-}): Recovery {
-  const nothing = () => Promise.resolve();
-  const { peer, answer, lossDeclared = nothing, onWhole = nothing } = given;
-  const { name } = room.stations[station.place];
-  const furthest = { size: 9n, root: new Uint8Array(32), time: room.now, station: name };
-  return new Recovery({
-    ...takingContext(),
-    documentKey: room.stations[station.place].documentKey,
-    links: {
-      peers: peer === undefined ? [] : [peer],
-      status: () => ({ state: 'up' }) as LinkStatus,
-    },
-    questions: () => ({ ask: () => Promise.resolve(answer ?? { kind: 'no-answer' }) }),
-    witnessedLog: {
-      standing: {
-        rolledBack: { witness: room.stations.q2.name, cosigned: 9n, present: 0n },
-        furthest: { ...headNow, network, ...furthest },
-        generation: 0n,
-      },
-      sequencer: { idle: nothing, lossDeclared },
-    },
-    onDoubt: () => station.toll.doubt(),
-    onWhole,
-    onProgress: () => undefined,
-    onFault: (error) => {
-      throw error;
-    },
-  });
 }
 
 const stateOf = async (paymentId: Uint8Array) =>
@@ -282,28 +212,6 @@ describe('a neighbour', () => {
   });
 });
 
-it.each([
-  [0, 2n ** 64n - 1n],
-  [1, 2n ** 64n - 1n],
-  [1, 2n ** 63n],
-  [1, 0n],
-])(
-  'a neighbour with more = %i behind page %i keeps no recovery from going on',
-  async (more, next) => {
-    station = await TollStation.open(room, 'q2');
-    const peer = room.stations.q1.name;
-    const content = { records: [], next, more };
-    const recovery = recoveryWith({ peer, answer: { kind: 'records', content } });
-    await recovery.begin({});
-    for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
-    expect(recovery.state?.state).toBe('rebuilding');
-    await recovery.begin({ leaveOut: [peer] });
-    for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
-    await recovery.close();
-    expect(recovery.state?.state).toBe('done');
-  },
-);
-
 describe('a payment that lost books may have decided', () => {
   let arriving: ArrivingPayment;
 
@@ -350,7 +258,7 @@ describe('a payment that lost books may have decided', () => {
   it('is not ended for who asks in the moment in which the loss is declared', async () => {
     const { paymentId } = await held();
     let isWhole = false;
-    const recovery = recoveryWith({
+    const recovery = recoveryWith(room, station, {
       lossDeclared: async () => {
         expect(await ask()).toBeUndefined();
       },
