@@ -11,10 +11,14 @@ import { registerQkdCommand } from './qkd-command.ts';
 import { registerQuarantineCommands } from './quarantine-command.ts';
 import { registerSettleCommands } from './settle-command.ts';
 import { registerStationCommands } from './station-command.ts';
+import { refuseDebugger } from './stop-signals.ts';
+import { programVersion } from './version.ts';
 
 bearClosedOutput(process);
+refuseDebugger(process);
 const program = new Command('keytolld')
   .description('A Keytoll station: carries quantum keys for a toll')
+  .version(programVersion())
   .addHelpText('after', '\nExit codes: 0 done; 1 fault; 2 usage.')
   .showHelpAfterError('(--help says more)')
   .exitOverride(endWith);

@@ -11,7 +11,9 @@ export function endWith({
   const ofUsage = exitCode !== 0 && code.startsWith('commander.') && code !== 'commander.error';
   // A line that cannot be read has no options yet; commander has told people already.
   if (ofUsage && process.argv.includes('--json')) {
-    process.stdout.write(errorJson('usage', message.replace(/^error: /, '')));
+    const isHelp = code === 'commander.help';
+    const words = isHelp ? 'a command is missing' : message.replace(/^error: /, '');
+    process.stdout.write(errorJson('usage', words));
   }
   process.exit(ofUsage ? 2 : exitCode);
 }

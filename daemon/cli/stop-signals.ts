@@ -19,6 +19,11 @@ export function firstStopSignal(
   });
 }
 
+/** Node would open its debugger to every user of this machine, and all keys to whoever attaches. */
+export function refuseDebugger(program: Pick<NodeJS.Process, 'on'>): void {
+  program.on('SIGUSR1', () => undefined);
+}
+
 /**
  * For a program that may end anywhere but leaves nothing behind: what waits for `exit` is heard,
  * as it would not be by the signal alone. Returns what gives the signals back.

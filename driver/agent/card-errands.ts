@@ -97,6 +97,7 @@ async function setReferences(
   session: CardSession,
   { newPin, newPuk }: ErrandParams<'card-init'>,
 ): Promise<ReadonlySet<'PIN' | 'PUK'>> {
+  if (newPuk === undefined) throw new HostError('puk-needed', 'this card has no PUK yet');
   const set = new Set<'PIN' | 'PUK'>();
   for (const reference of [newPin, newPuk]) wipe(referenceBytes(reference));
   for (const [reference, value] of [

@@ -66,7 +66,7 @@ export function toUnknownOutcome(error: unknown, whatIs: string): ErrandError {
 function failureOf(error: unknown): ErrandFailure {
   if (error instanceof HostError) {
     const { code, message, refusal, deskCode } = error;
-    const usage = code === 'pin-needed' || code === 'bad-params';
+    const usage = ['pin-needed', 'puk-needed', 'bad-params'].includes(code);
     return {
       outcome: usage ? 'usage' : refusal ? 'refused' : 'fault',
       code: deskCode ?? code,

@@ -134,7 +134,8 @@ export const errands = {
   'card-init': {
     params: z.object({
       newPin: reference,
-      newPuk: reference,
+      /** Needed by a card that has none. */
+      newPuk: reference.optional(),
       stationUrl: z.string().max(2_048),
       rootCertificate: base64,
     }),

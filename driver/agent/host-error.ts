@@ -1,6 +1,8 @@
 export type HostErrorCode =
   /** The errand needs the card's PIN and none was given. */
   | 'pin-needed'
+  /** The card has no PUK yet, and none was given. */
+  | 'puk-needed'
   /** The card has no user yet. */
   | 'card-not-enrolled'
   /** The card in the reader belongs to another user or station than the wallet. */

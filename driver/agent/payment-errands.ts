@@ -1,5 +1,6 @@
 import { equalBytes, fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { isoTime } from '../../applet-spec/iso-time.ts';
+import { homeStation, type StationName } from '../../applet-spec/names.ts';
 import { billTotal, type BillLine, type QuoteBody } from '../../applet-spec/quote.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import type { DeskRefusal } from '../desk/desk-requests.ts';
@@ -27,6 +28,7 @@ export async function quote(
   host: Host,
   asked: ErrandParams<'quote'>,
 ): Promise<ErrandResult<'quote'>> {
+  requireNoEnd(asked, host.wallet.settings()?.account?.station);
   const desk = await host.desk();
   const reply = granted(await desk.link.quote(asked));
   const { user: payer, network, currency } = desk.home;
@@ -34,6 +36,14 @@ export async function quote(
   const offered = checkQuote(reply, wish, desk.trust);
   requireSameTime(host, offered.quote.body);
   return describeQuote(host, host.wallet.quotes.keep(offered, host.clock.nowMs()));
+}
+
+/** No route leaves out the station that it begins or ends at, whoever asks for one. */
+function requireNoEnd({ payee, avoid }: ErrandParams<'quote'>, ours?: StationName): void {
+  const end = [ours, homeStation(payee)].find((one) => one !== undefined && avoid.includes(one));
+  if (end === undefined) return;
+  const words = `no route to ${payee} can leave ${end} out: it begins or ends there`;
+  throw new HostError('bad-params', words);
 }
 
 export function showQuote(

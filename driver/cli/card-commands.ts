@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { formatMoney } from '../../applet-spec/money.ts';
+import { ErrandError } from '../agent/errand-error.ts';
 import type { ErrandResult } from '../agent/errands.ts';
 import type { ReaderEvent } from '../reader/connection.ts';
 import { readBytesFile, type CommandSetting } from './command-setting.ts';
@@ -34,7 +35,7 @@ export function addCardCommands(cli: Cli): void {
     .requiredOption('--station <url>', "the station's desk, ws://host:port")
     .requiredOption('--ca <file>', "the CA's root certificate, PEM or DER")
     .option('--new-pin <pin>', 'the first PIN, 4 to 16 characters (or --pin)')
-    .option('--new-puk <puk>', 'the first PUK, 4 to 16 characters (KEYTOLL_PUK)')
+    .option('--new-puk <puk>', 'the first PUK of a new card, 4 to 16 characters (KEYTOLL_PUK)')
     .action((options: InitOptions, command: Command) =>
       cli.perform(command, (setting) => initialise(setting, options)),
     );
@@ -121,15 +122,17 @@ async function initialise(setting: CommandSetting, options: InitOptions): Promis
     options.newPin ??
     setting.givenPin() ??
     (await setting.askNewSecret('PIN for the card', '--new-pin or --pin'));
-  const newPuk =
-    options.newPuk ??
-    setting.givenPuk() ??
-    (await setting.askNewSecret('PUK for the card', '--new-puk or KEYTOLL_PUK'));
-  const result = await setting.run('card-init', {
+  const newPuk = options.newPuk ?? setting.givenPuk();
+  const params = {
     newPin,
-    newPuk,
     stationUrl: options.station,
     rootCertificate: Buffer.from(rootCertificate).toString('base64'),
+    ...(newPuk !== undefined && { newPuk }),
+  };
+  const result = await setting.run('card-init', params).catch(async (error: unknown) => {
+    if (!(error instanceof ErrandError) || error.code !== 'puk-needed') throw error;
+    const given = await setting.askNewSecret('PUK for the card', '--new-puk or KEYTOLL_PUK');
+    return setting.run('card-init', { ...params, newPuk: given });
   });
   setting.print(result, () => {
     const words = result.enrolled

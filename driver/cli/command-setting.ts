@@ -52,13 +52,13 @@ export class CommandSetting {
     this.json = options.json ?? false;
     this.#options = options;
     this.#environment = environment;
-    const folder = options.wallet ?? environment['KEYTOLL_WALLET'];
+    const folder = options.wallet ?? this.#variable('KEYTOLL_WALLET');
     this.walletFolder = folder === undefined ? join(homedir(), '.keytoll') : resolve(folder);
   }
 
   /** From --reader or KEYTOLL_READER. */
   get givenReader(): string | undefined {
-    return this.#options.reader ?? this.#environment['KEYTOLL_READER'];
+    return this.#options.reader ?? this.#variable('KEYTOLL_READER');
   }
 
   /** The one that this command would open. Throws ReaderError bad-spec. */
@@ -92,13 +92,13 @@ export class CommandSetting {
   givenPin(): string | undefined {
     const { pin, pinFile } = this.#options;
     if (pin !== undefined) return pin;
-    if (pinFile !== undefined) return readTextFile(pinFile, 'the PIN').replace(/\r?\n$/, '');
-    return this.#environment['KEYTOLL_PIN'];
+    if (pinFile !== undefined) return readTextFile(pinFile, 'the PIN').replace(/[\r\n]+$/, '');
+    return this.#variable('KEYTOLL_PIN');
   }
 
   /** From KEYTOLL_PUK. */
   givenPuk(): string | undefined {
-    return this.#environment['KEYTOLL_PUK'];
+    return this.#variable('KEYTOLL_PUK');
   }
 
   /** On a terminal; elsewhere a UsageError says which flag to use. */
@@ -152,6 +152,12 @@ export class CommandSetting {
   /** In the reverse order of opening. */
   async close(): Promise<void> {
     for (const close of this.#closing.splice(0).reverse()) await close();
+  }
+
+  /** One that is empty is as good as one that is not set. */
+  #variable(name: string): string | undefined {
+    const value = this.#environment[name];
+    return value === '' ? undefined : value;
   }
 
   async #openRunner(name: ErrandName): Promise<ErrandRunner> {

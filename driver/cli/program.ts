@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ErrandError, toErrandError } from '../agent/errand-error.ts';
 import { withAdvice } from './advice.ts';
 import { addAgentCommand } from './agent-command.ts';
@@ -11,6 +11,7 @@ import { addMoneyCommands, parseDays } from './money-commands.ts';
 import { addPaymentCommands } from './payment-commands.ts';
 import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
+import { programVersion } from './version.ts';
 
 /** A command's work; a number is its exit code where that is not 0. */
 export type CommandWork = (setting: CommandSetting) => Promise<number | undefined>;
@@ -57,7 +58,8 @@ export async function runKeytoll(
     if (error.exitCode === 0) return exitCodes.done;
     // Commander has told people already; programs hear it in their own form.
     if (program.opts<CommonOptions>().json === true) {
-      const message = error.message.replace(/^error: /, '');
+      const isHelp = error.code === 'commander.help';
+      const message = isHelp ? 'a command is missing' : error.message.replace(/^error: /, '');
       terminal.print(JSON.stringify({ error: { code: 'usage', message } }));
     }
     return exitCodes.usage;
@@ -68,7 +70,12 @@ export async function runKeytoll(
 function newProgram(terminal: Terminal): Command {
   return new Command('keytoll')
     .description('A toll road for quantum keys: the user’s card and wallet')
-    .option('--wallet <dir>', 'folder of the wallet (KEYTOLL_WALLET, default ~/.keytoll)')
+    .version(programVersion())
+    .option(
+      '--wallet <dir>',
+      'folder of the wallet (KEYTOLL_WALLET, default ~/.keytoll)',
+      folderName,
+    )
     .option(
       '--reader <spec>',
       'pcsc, pcsc:NAME, hid, virtual:HOST:PORT or virtual:/socket (KEYTOLL_READER, default pcsc)',
@@ -96,9 +103,10 @@ function newProgram(terminal: Terminal): Command {
 
 function report(error: unknown, setting: CommandSetting): number {
   const { terminal } = setting;
-  if (error instanceof UsageError || isCancelledPrompt(error)) {
-    return say(setting, 'usage', error.message, exitCodes.usage);
+  if (isCancelledPrompt(error)) {
+    return say(setting, 'usage', 'stopped at a question; nothing was done', exitCodes.usage);
   }
+  if (error instanceof UsageError) return say(setting, 'usage', error.message, exitCodes.usage);
   const failure = error instanceof ErrandError ? error : toErrandError(error);
   if (failure.code === 'internal' && failure.cause instanceof Error) {
     terminal.note(failure.cause.stack ?? failure.cause.message);
@@ -122,7 +130,13 @@ function say(
   return exitCode;
 }
 
+/** Of a variable that a script has not set: the folder would be the one that it runs in. */
+function folderName(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('expected the name of a folder');
+}
+
 /** Ctrl-C at a prompt. */
-function isCancelledPrompt(error: unknown): error is Error {
+function isCancelledPrompt(error: unknown): boolean {
   return error instanceof Error && error.name === 'ExitPromptError';
 }

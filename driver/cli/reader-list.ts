@@ -1,5 +1,8 @@
+import { systemClock } from '../clock.ts';
+import { cardInserted } from '../reader/card-presence.ts';
 import { PcscReader } from '../reader/pcsc-reader.ts';
 import { ReaderError, type ReaderErrorCode } from '../reader/reader-error.ts';
+import { VirtualReader } from '../reader/virtual-reader.ts';
 import type { CommandSetting } from './command-setting.ts';
 
 interface ListedReader {
@@ -13,6 +16,9 @@ interface UnavailableKind {
   readonly code: ReaderErrorCode;
   readonly message: string;
 }
+
+/** More than an emulated card waits between two tries. */
+const virtualCardMs = 2_500;
 
 /** The kinds that a machine may have without being told. */
 const ownKinds = ['pcsc', 'hid'];
@@ -43,10 +49,24 @@ export async function listReaders(setting: CommandSetting): Promise<undefined> {
 async function readersOf(setting: CommandSetting, spec: string): Promise<readonly ListedReader[]> {
   const reader = await setting.openReader(spec);
   if (!(reader instanceof PcscReader)) {
+    if (reader instanceof VirtualReader) await awaitCard(reader);
     return [{ name: reader.name, cardPresent: reader.cardPresent }];
   }
   if (reader.unavailable !== undefined) throw reader.unavailable;
   return reader.readers.map(({ name, cardPresent }) => ({ name, cardPresent }));
+}
+
+/** It comes by itself, as a program that tries again and again to connect. */
+async function awaitCard(reader: VirtualReader): Promise<void> {
+  const inserted = cardInserted(reader);
+  await new Promise<void>((resolve) => {
+    const forget = systemClock.after(virtualCardMs, resolve);
+    void inserted.come.then(() => {
+      forget();
+      resolve();
+    });
+  });
+  inserted.cancel();
 }
 
 function* words(

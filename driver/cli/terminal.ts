@@ -48,7 +48,9 @@ export const processTerminal: Terminal = {
     const bar = new SingleBar({
       format: `${what} [{bar}] {value}/{total}`,
       stream: process.stderr,
-      hideCursor: true,
+      // A command that is ended by a signal must not leave a terminal without cursor or wrapping.
+      hideCursor: false,
+      linewrap: true,
       clearOnComplete: true,
     });
     let started = false;

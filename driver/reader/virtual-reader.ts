@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, rmSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { dirname } from 'node:path';
 import type { Clock } from '../../applet-spec/clock.ts';
 import { CardPresence } from './card-presence.ts';
 import type { CardConnection, Reader, ReaderEvent } from './connection.ts';
@@ -11,6 +12,9 @@ import { VirtualSlot } from './virtual-slot.ts';
 export type VirtualAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
+
+/** `sun_path` of unix(7), less its final zero. */
+const socketPathBytesMost = 107;
 
 /** How long a card may take for its answer to reset; ISO/IEC 7816-3 allows about one second. */
 const ATR_TIMEOUT_MS = 5_000;
@@ -47,10 +51,14 @@ export class VirtualReader implements Reader {
   }
 
   /**
-   * Throws ReaderError: reader-busy where the address is taken, access-denied, no-reader otherwise.
+   * Throws ReaderError: reader-busy where the address is taken, access-denied, bad-spec where a
+   * path is longer than a socket's may be, no-reader otherwise.
    */
   static async listen(address: VirtualAddress, clock: Clock): Promise<VirtualReader> {
-    if (address.kind === 'unix') await removeStaleSocket(address.path);
+    if (address.kind === 'unix') {
+      requireSocketPath(address.path);
+      await removeStaleSocket(address.path);
+    }
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -126,6 +134,10 @@ export class VirtualReader implements Reader {
 
 function listenError(address: VirtualAddress, cause: NodeJS.ErrnoException): ReaderError {
   const place = address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
+  if (address.kind === 'unix' && !existsSync(dirname(address.path))) {
+    const words = `cannot listen on ${place}: its folder is not there`;
+    return new ReaderError('no-reader', words, { cause });
+  }
   switch (cause.code) {
     case 'EADDRINUSE':
       return new ReaderError('reader-busy', `another program listens on ${place}`, { cause });
@@ -135,6 +147,16 @@ function listenError(address: VirtualAddress, cause: NodeJS.ErrnoException): Rea
     default:
       return new ReaderError('no-reader', `cannot listen on ${place}: ${cause.message}`, { cause });
   }
+}
+
+/** The system would cut it off, silently, and listen elsewhere. */
+function requireSocketPath(path: string): void {
+  if (Buffer.byteLength(path) <= socketPathBytesMost) return;
+  const most = `of ${socketPathBytesMost} bytes at most`;
+  throw new ReaderError(
+    'bad-spec',
+    `${path} is too long for a socket, ${most}: name a shorter one`,
+  );
 }
 
 /** A socket file without a listener is left over from a program that was killed. */

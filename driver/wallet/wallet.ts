@@ -8,7 +8,7 @@ import {
   type UserName,
 } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ReplayWindows } from './replay-windows.ts';
 import { WalletCertificates } from './wallet-certificates.ts';
@@ -76,7 +76,7 @@ export class Wallet {
   /** As `open`; where there is none, an empty one in memory: a wrong folder is left as it is. */
   static openExisting(folder: string, primitives: Primitives = noblePrimitives): Wallet {
     const path = join(folder, walletFileName);
-    if (existsSync(path)) return Wallet.open(folder, primitives);
+    if (isThere(folder, path)) return Wallet.open(folder, primitives);
     return new Wallet(WalletFile.inMemory(), primitives);
   }
 
@@ -150,4 +150,16 @@ function accountOf(row: SqlRow): AccountSettings | undefined {
     throw new WalletError('wallet-damaged', "the wallet's account settings are not as written");
   }
   return { station, user, network: textOf(row, 'network'), currency };
+}
+
+/** Throws WalletError `wallet-unreachable` where nobody can tell, or no wallet can be. */
+function isThere(folder: string, path: string): boolean {
+  try {
+    const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
+    if (isFolder !== false) return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    throw new WalletError('wallet-unreachable', `${path}: ${detail}`, { cause });
+  }
+  throw new WalletError('wallet-unreachable', `${folder} is no folder`);
 }

@@ -29,6 +29,8 @@ interface RunOptions {
   readonly faults?: string;
 }
 
+/** `sun_path` of unix(7), less its final zero. */
+const socketPathBytesMost = 107;
 const profileNames = Object.keys(apduProfiles).join(', ');
 
 /** `keytoll-emulator card make|run` */
@@ -120,7 +122,8 @@ function readerAddress(value: string): VpcdAddress {
     const port = Number(digits);
     if (port >= 1 && port <= 65_535) return { host: host === '' ? '127.0.0.1' : host, port };
   } else if (value.includes('/')) {
-    return { path: value };
+    if (Buffer.byteLength(value) <= socketPathBytesMost) return { path: value };
+    throw new InvalidArgumentError(`a socket's path has ${socketPathBytesMost} bytes at most`);
   }
   throw new InvalidArgumentError('expected HOST:PORT or the path of a Unix socket');
 }

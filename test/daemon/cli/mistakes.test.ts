@@ -186,6 +186,21 @@ describe('a command line that is wrong points to help, and is exit code 2', () =
   });
 });
 
+it('a station that gets SIGUSR1 opens no debugger, and goes on', { timeout: 30_000 }, async () => {
+  configured('calm.toml', (toml) => toml.replace(/:770\d/g, ':0'));
+  const script = `
+    mkfifo ready
+    "$0" "$1" run --config q1/calm.toml --ready-fd 3 3>ready 2>log & station=$!
+    read -r line <ready
+    kill -USR1 $station
+    "$0" "$1" status --config q1/calm.toml
+    kill $station; wait $station; echo $?; cat log`;
+  const { out } = await shellRun('keytolld', folder, script);
+  expect(out).toMatch(/^q1 of network n, up \d+ s$/m);
+  expect(out).toMatch(/^0$/m);
+  expect(out).not.toContain('Debugger');
+});
+
 describe('words that nobody takes', () => {
   it('where the reader of errors has gone, the exit code is the same', async () => {
     const script = '{ "$0" "$1" foo; echo $? >&3; } 3>code 2>&1 | true; cat code';

@@ -23,6 +23,17 @@ describe('card init', () => {
     expect(info).toMatchObject({ lifeCycle: 'enrolled', owner: { user: 'alice@q1' } });
   });
 
+  it('needs a PUK only where the card has none', async () => {
+    const { newPuk: _, ...without } = bench.initParams;
+    const refused = { outcome: 'usage', code: 'puk-needed' };
+    await expect(bench.runner.run('card-init', without)).rejects.toMatchObject(refused);
+    await expect(bench.runner.run('card-info', {})).resolves.toMatchObject({ lifeCycle: 'blank' });
+    await bench.enrol();
+    await bench.restart();
+    const result = await bench.runner.run('card-init', without);
+    expect(result).toMatchObject({ enrolled: false, pukSet: false });
+  });
+
   it('goes on where it was torn between PIN and PUK', async () => {
     await (await bench.host.card()).setFirst('PIN', pin);
     const result = await bench.runner.run('card-init', bench.initParams);

@@ -42,6 +42,18 @@ function makeCarols(wallet: Wallet): void {
   });
 }
 
+it.each(['q1', 'q2'])(
+  'a quote that shall leave out %s, an end of every route, is not asked for',
+  async (end) => {
+    await bench.enrol();
+    const wish = { ...quoteWish, avoid: [toStationName(end)] };
+    await expect(bench.runner.run('quote', wish)).rejects.toMatchObject({
+      outcome: 'usage',
+      message: `no route to bob@q2 can leave ${end} out: it begins or ends there`,
+    });
+  },
+);
+
 describe('card init', () => {
   it('with a new card in another’s wallet leaves that wallet as it was', async () => {
     makeCarols(bench.wallet);

@@ -49,6 +49,11 @@ describe('a command line that says something impossible ends with 2 and one line
     [['keys', '--pin-file', '/nonexistent'], /the PIN cannot be read from/],
     [['keys', '--reader', 'abacus'], /"abacus" names no reader; expected pcsc/],
     [['audit', '--peer', 'bob'], /expected a user name such as bob@q3/],
+    [['payments', '--wallet', ''], /expected the name of a folder/],
+    [
+      ['card', 'info', '--reader', `virtual:/${'x'.repeat(107)}`],
+      /^keytoll: \/x{107} is too long for a socket, of 107 bytes at most: name a shorter one$/,
+    ],
     [['card', 'init', '--station', 'ws://x'], /required option '--ca <file>' not specified/],
     [['card', 'pin', 'unblock'], /PUK is needed and this is no terminal: use --puk/],
     [['card', 'puk', 'change'], /Old PUK is needed and this is no terminal: use --puk/],

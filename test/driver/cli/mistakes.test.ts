@@ -62,6 +62,23 @@ it(
   },
 );
 
+it(
+  'an emulated card that is about to connect is listed, and none that is not there',
+  { timeout: 30_000 },
+  async () => {
+    const make = ['card', 'make', 'listed', '--delivery', 'of-listed'];
+    await programRun('keytoll-emulator', folder, make);
+    const list = '"$0" "$1" --reader virtual:./listed.sock card list';
+    const { out } = await shellRun(
+      'keytoll',
+      folder,
+      `"$0" ${programFile('keytoll-emulator')} card run listed --reader ./listed.sock >ran & card=$!
+       ${list}; kill $card; wait $card; ${list}`,
+    );
+    expect(out).toMatch(/^card {3}virtual:\S+listed\.sock\nempty {2}virtual:\S+listed\.sock\n$/);
+  },
+);
+
 it('where the reader of errors has gone, the exit code is the same', async () => {
   const script = '{ "$0" "$1" foo; echo $? >&3; } 3>code 2>&1 | true; cat code';
   expect(await shellRun('keytoll', folder, script)).toMatchObject({ out: '2\n', err: '' });

@@ -173,6 +173,16 @@ describe('VirtualReader on a Unix socket', () => {
     other.close();
   });
 
+  it('says that its folder is not there, and whose path is too long for a socket', async () => {
+    const lost = { kind: 'unix', path: join(folder, 'none', 'card.sock') } as const;
+    await expect(VirtualReader.listen(lost, clock)).rejects.toMatchObject({
+      code: 'no-reader',
+      message: `cannot listen on ${lost.path}: its folder is not there`,
+    });
+    const long = { kind: 'unix', path: join(folder, 'x'.repeat(107)) } as const;
+    await expect(VirtualReader.listen(long, clock)).rejects.toMatchObject({ code: 'bad-spec' });
+  });
+
   it('never deletes a file that is no socket', async () => {
     const path = join(folder, 'notes.txt');
     writeFileSync(path, 'precious');

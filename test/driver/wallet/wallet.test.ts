@@ -277,6 +277,21 @@ describe('orders', () => {
   });
 });
 
+describe('a wallet that is there already', () => {
+  it.each([
+    ['a file in the place of its folder', 'wallet.db', /wallet\.db is no folder$/],
+    ['a folder that cannot be looked into', 'x'.repeat(300), /ENAMETOOLONG/],
+  ])('is not taken for a new one behind %s', (_, name, words) => {
+    expect(() => Wallet.openExisting(join(folder, name))).toThrow(words);
+  });
+
+  it('is empty where there is no folder', () => {
+    const none = Wallet.openExisting(join(folder, 'none'));
+    expect(none.settings()).toBeUndefined();
+    none.close();
+  });
+});
+
 describe('replay windows', () => {
   const key = concatBytes(new Uint8Array(31), Uint8Array.of(1));
   const admit = (epoch: bigint, ...sequences: bigint[]) =>
