@@ -12,6 +12,11 @@ import type { TollContext } from './toll-context.ts';
 const lastsMs = 60_000;
 /** As many that did not last, and the next start is careful. */
 const shortStartsMost = 2;
+/**
+ * It stays so for so many times as long at most: on a busy road something is always under way. What
+ * it has not come to by then it meets sooner after the next starts that do not last.
+ */
+const looksMost = 10;
 
 type Watched = Pick<TollContext, 'store' | 'clock' | 'log' | 'station'>;
 
@@ -79,11 +84,11 @@ export class CarefulStart {
   }
 
   /** Until it has lasted, and nothing is left of what the neighbours had kept. */
-  #look(): void {
+  #look(looks = 1): void {
     const { clock, store, log } = this.#context;
     this.#cancel = clock.after(lastsMs, () => {
-      if (this.#underWay > 0) {
-        this.#look();
+      if (this.#underWay > 0 && looks < looksMost) {
+        this.#look(looks + 1);
         return;
       }
       this.#isCareful = false;

@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { commitmentOf, makeCoinId } from '../../../applet-spec/coin.ts';
 import type { InboundRecord } from '../../../daemon/link/links.ts';
+import { CarefulStart } from '../../../daemon/relay/careful-start.ts';
 import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
+import { Quarantine } from '../../../daemon/relay/quarantine.ts';
 import { primitives } from '../network/network-room.ts';
 import { TollRoom } from './toll-room.ts';
 import { TollStation } from './toll-station.ts';
@@ -94,4 +96,41 @@ it('a station that lasts a minute, or ends well, starts like any other', async (
   await q2.close();
   q2 = await started();
   expect(await q2.store.countStart()).toBe(2);
+});
+
+it('a careful start ends, too, on a road where something is always under way', async () => {
+  const { store } = q2;
+  const { clock } = room.room;
+  const silent = (): void => undefined;
+  const log = { payment: silent, notice: silent, peer: silent, fault: silent };
+  const stopping = new AbortController().signal;
+  const seams = { store, clock, log, room: { refusal: undefined }, stopping };
+  const start = new CarefulStart(
+    { ...seams, station: room.stations.q2.name },
+    new Quarantine(seams),
+  );
+  for (let starts = 1; starts <= 2; starts++) await store.countStart();
+  await start.begin();
+  const { name: peer } = room.stations.q1;
+  const isCareful: boolean[] = [];
+  let finish: (isHandled: boolean) => void = silent;
+  for (let rowId = 1n; rowId <= 30n; rowId++) {
+    const row = { rowId, form: 'message', bytes: new Uint8Array(1), cause: undefined } as const;
+    const finishLast = finish;
+    const begun = new Promise<void>((resolve) => {
+      void start.take(peer, row, () => {
+        resolve();
+        return new Promise((handled) => {
+          finish = handled;
+        });
+      });
+    });
+    finishLast(true);
+    await begun;
+    clock.advance(60_000);
+    isCareful.push(start.isCareful);
+  }
+  expect([isCareful[0], isCareful.at(-1)]).toEqual([true, false]);
+  finish(true);
+  await start.close();
 });
