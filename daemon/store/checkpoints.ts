@@ -63,7 +63,9 @@ export function workerCheckpoints(file: string): Checkpoints {
     committed() {
       commits += 1;
       if (commits % commitsBetween === 0) tooLong = walBytes(file) > restartBytes;
-      if (commits % commitsNudged === 0 && !busy && fault === undefined) {
+      // Not where the writer is about to restart the log: the thread would only be in its way.
+      const isNudged = commits % commitsNudged === 0 && !tooLong;
+      if (isNudged && !busy && fault === undefined) {
         busy = true;
         worker.postMessage('checkpoint');
       }

@@ -160,7 +160,7 @@ export class SqliteDatabase {
     });
   }
 
-  /** Ends what was asked before, then closes; calls from now on are refused. */
+  /** Ends what was asked before, then closes, waiting for nobody; further calls are refused. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -170,6 +170,7 @@ export class SqliteDatabase {
     } finally {
       guarded(() => {
         const isSound = this.#broken === undefined;
+        this.#connection.pragma('busy_timeout = 0');
         if (isSound && !this.inMemory) this.#connection.pragma('wal_checkpoint(TRUNCATE)');
         this.#connection.close();
       });
@@ -278,11 +279,15 @@ export class SqliteDatabase {
   #afterCommit(): void {
     if (this.#checkpoints?.committed() !== true) return;
     try {
+      // Whoever reads for long, as an audit that copies it all, is not waited for.
+      this.#connection.pragma('busy_timeout = 0');
       const held = this.#connection.pragma('wal_checkpoint(RESTART)', { simple: true });
       // Another connection read or checkpointed all the while: again after the next commit.
       if (held === 0n) this.#checkpoints.restarted();
     } catch (fault) {
       this.#faultOf(fault);
+    } finally {
+      this.#connection.pragma(`busy_timeout = ${busyTimeoutMs}`);
     }
   }
 }
