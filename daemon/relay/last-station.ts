@@ -123,8 +123,9 @@ export class LastStation {
    */
   async verdict(asked: AskedFor): Promise<Receipt | undefined> {
     const { paymentId, reason } = asked;
+    const { deliveryDeadline } = asked.quote;
     const { store, standing } = this.#context;
-    const [row] = await store.payments([paymentId]);
+    const [row] = await store.payments([paymentId], deliveryDeadline);
     if (standing.refusal !== undefined) {
       const word = row?.receipt ?? (await store.tombstone(paymentId));
       return word && receiptKind.decode(word);
@@ -143,7 +144,7 @@ export class LastStation {
     if (standing.mayHaveLost(asked.quote)) return undefined;
     const stone = await this.#sign(this.#body(paymentId, 'undelivered', reason), asked.quote);
     if (stone === undefined) return undefined;
-    const [buriedNow] = await store.entomb([{ paymentId, receipt: stone.bytes }]);
+    const [buriedNow] = await store.entomb([{ paymentId, receipt: stone.bytes, deliveryDeadline }]);
     // It came in the meantime: then it is decided like any other.
     if (buriedNow === 'payment-known') return this.verdict(asked);
     const first = await store.tombstone(paymentId);

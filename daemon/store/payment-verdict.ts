@@ -43,8 +43,8 @@ export class PaymentVerdict implements Pick<
 
   readonly entomb: PaymentStore['entomb'] = (stones) =>
     this.#parts.database.write(() =>
-      stones.map(({ paymentId, receipt }) => {
-        if (this.#payments.find(paymentId) !== undefined) return 'payment-known';
+      stones.map(({ paymentId, receipt, deliveryDeadline }) => {
+        if (this.#payments.find(paymentId, deliveryDeadline) !== undefined) return 'payment-known';
         return this.#putTombstone.run(paymentId, receipt).changes === 1 ? 'created' : 'exists';
       }),
     );

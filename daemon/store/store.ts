@@ -311,7 +311,11 @@ export interface PaymentStore {
    * A tombstone for a payment that never came (issuer asked): blocks any later `hold` (failure 14).
    */
   entomb(
-    stones: readonly { readonly paymentId: Uint8Array; readonly receipt: Uint8Array }[],
+    stones: readonly {
+      readonly paymentId: Uint8Array;
+      readonly receipt: Uint8Array;
+      readonly deliveryDeadline?: bigint;
+    }[],
   ): Promise<readonly ('created' | 'exists' | 'payment-known')[]>;
   /**
    * Q1, resolution deadline passed without a verdict: the coin is burned and replaced at the

@@ -68,6 +68,18 @@ it('at its issuer, before the card is asked and after', async () => {
   expect(deadlines).toEqual([quote.deliveryDeadline]);
 });
 
+it('at its end, where it never came and its issuer asks', async () => {
+  await openAt('q3');
+  const never = await room.arriving('q3');
+  const { q1, q2, q3 } = room.stations;
+  const route = [q1.name, q2.name, q3.name];
+  const answer = await station.toll.answer(room.asked(never), route);
+  expect(answer).toMatchObject({
+    content: { receipt: { body: { verdict: 'undelivered', reason: 'asked-by-issuer' } } },
+  });
+  expect(deadlines).toEqual([never.payment.quote.deliveryDeadline]);
+});
+
 it('but among all where it comes with another quote than its payer signed', async () => {
   await openAt('q2');
   const arriving = await room.arriving('q2');
