@@ -69,14 +69,25 @@ export class RecordsShown {
   }
 
   async #record(row: PaymentRow): Promise<HeldRecord | undefined> {
-    if (row.admission === undefined) return undefined;
-    const payment = paymentCodec.decode(row.payment);
+    const held = heldIn(row);
+    if (held === undefined) return undefined;
+    const { payment } = held;
     const payerCertificate = await this.#store.certificate(payment.transaction.payerCertificate);
+    return { ...held, payment: { ...payment, ...(payerCertificate && { payerCertificate }) } };
+  }
+}
+
+/** Undefined where the row was damaged: this station's audit tells, and the others are shown. */
+function heldIn({ payment, admission, receipt }: PaymentRow): HeldRecord | undefined {
+  if (admission === undefined) return undefined;
+  try {
     return {
-      payment: { ...payment, ...(payerCertificate && { payerCertificate }) },
-      admission: admissionKind.decode(row.admission),
-      ...(row.receipt && { receipt: receiptKind.decode(row.receipt) }),
+      payment: paymentCodec.decode(payment),
+      admission: admissionKind.decode(admission),
+      ...(receipt && { receipt: receiptKind.decode(receipt) }),
     };
+  } catch {
+    return undefined;
   }
 }
 

@@ -196,6 +196,27 @@ describe('a neighbour', () => {
     expect(await page(room.stations.q1.name, {} as never)).toBeUndefined();
   });
 
+  it('is shown what is sound, where a payment is damaged here', async () => {
+    station = await TollStation.open(room, 'q2');
+    const record = await shown();
+    await taken('q1', record);
+    const { store } = station;
+    const { rows } = await store.linkRecords(room.stations.q1.name, 0, 0n, 32);
+    const damaged = rows.map(({ row }) => ({
+      number: 2n,
+      row: { ...row, payment: row.paymentId },
+    }));
+    const shows = new RecordsShown({
+      store: {
+        linkRecords: () => Promise.resolve({ rows: [...damaged, ...rows], next: undefined }),
+        certificate: (hash) => store.certificate(hash),
+      },
+      ...{ clock: room.room.clock, standing: { rolledBack: undefined } },
+    });
+    const page = await shows.page(room.stations.q1.name, { since: 0n, after: 0n });
+    expect(page?.records).toEqual([{ payment: record.payment, admission: record.admission }]);
+  });
+
   it('that asks for what is behind all numbers is shown that there is nothing', async () => {
     station = await TollStation.open(room, 'q2');
     await taken('q1', await shown());
