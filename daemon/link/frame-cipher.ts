@@ -105,11 +105,6 @@ export class FrameOpener {
     this.#trafficKeys.set(1, firstKey);
   }
 
-  /** The epoch of the newest key. */
-  get newest(): number {
-    return this.#newest;
-  }
-
   /** Throws LinkError; a frame that is refused changes nothing. */
   open(frame: Uint8Array): Uint8Array {
     if (frame.length > linkLimits.frameBytes) {
@@ -138,8 +133,14 @@ export class FrameOpener {
     return plaintext;
   }
 
-  /** The peer may use this key from now on; the one before opens frames for a while longer. */
+  /**
+   * The peer may use this key from now on; the one before opens frames for a while longer. Throws
+   * LinkError where it has not used the last one: whoever named it uses it at once.
+   */
   add(epoch: number, nextKey: Uint8Array): void {
+    if (this.#newest !== this.#begun) {
+      throw new LinkError('peer-out-of-bounds', 'a traffic key before the last one was used');
+    }
     this.#trafficKeys.set(epoch, nextKey);
     this.#newest = epoch;
   }

@@ -175,6 +175,19 @@ describe('the frame cipher', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('takes no further key before the last one was used: a peer piles up none', () => {
+    const opener = new FrameOpener(primitives, clock, fresh(1));
+    const sealer = new FrameSealer(primitives, fresh(1));
+    opener.add(2, fresh(2, 2));
+    expect(() => {
+      opener.add(3, fresh(3, 3));
+    }).toThrow(expect.objectContaining({ code: 'peer-out-of-bounds' }));
+    sealer.rekey(2, fresh(2, 2));
+    opener.open(sealer.seal(messageOf(1)));
+    opener.add(3, fresh(3, 3));
+    opener.close();
+  });
+
   it('throws at the limit of its counter, and never returns to a nonce', () => {
     const sealer = new FrameSealer(primitives, fresh(1), 0xffff_fffe);
     sealer.seal(messageOf(1));
