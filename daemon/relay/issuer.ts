@@ -22,12 +22,13 @@ import {
 } from '../../applet-spec/receipt.ts';
 import { signBatch } from '../../applet-spec/signed-object.ts';
 import { Batch } from '../batch.ts';
-import type { DeskRefusal, Paid, Payable, PaySigned } from '../desk/desk-seams.ts';
+import type { DeskRefusal, Paid, PaySigned, Toll } from '../desk/desk-seams.ts';
+import type { Asked } from '../network/questions.ts';
 import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
 import { askedAgainMs, overdueMs } from './asked-again.ts';
 import { inquire } from './inquiries.ts';
 import { noteSpentAgain } from './kept-evidence.ts';
-import { makeWhole } from './made-whole.ts';
+import { isTooEarly, makeWhole } from './made-whole.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
 import { stepPayment } from './payment-machine.ts';
 import {
@@ -56,6 +57,7 @@ export class Issuer {
   readonly #verdicts: Verdicts;
   readonly #admitting = new Map<StationName, Batch<ArrivingPayment, AdmitOutcome>>();
   readonly #overdue = new Map<string, () => void>();
+  #startedMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: TollContext, verdicts: Verdicts) {
     this.#context = context;
@@ -67,6 +69,7 @@ export class Issuer {
 
   /** Neighbours first bring the verdicts that they have kept for this station. */
   async start(): Promise<void> {
+    this.#startedMs = this.#context.clock.nowMs();
     for await (const row of undecided(this.#context.store, 'issuer')) {
       this.#watch(row.paymentId, row.deliveryDeadline, overdueMs);
     }
@@ -81,12 +84,7 @@ export class Issuer {
     for (const batch of this.#admitting.values()) await batch.idle();
   }
 
-  async payable(
-    payer: UserName,
-    quoteDigest: Uint8Array,
-  ): Promise<
-    Payable | { readonly outcome: 'paid-before'; readonly row: PaymentRow } | DeskRefusal
-  > {
+  async payable(payer: UserName, quoteDigest: Uint8Array): ReturnType<Toll['payable']> {
     const { store, links } = this.#context;
     const stored = await store.quote(quoteDigest);
     if (stored?.payer !== payer) {
@@ -161,7 +159,7 @@ export class Issuer {
       case 'entombed':
         log.notice('warn', built.paymentId, 'the coin is not unspent', {
           user: payer,
-          evidence: evidenceOf(outcome),
+          evidence: outcome.outcome === 'coin-not-unspent' ? outcome.state : outcome.outcome,
         });
         return refused('coin-not-unspent', 'This coin was used or returned before.');
     }
@@ -176,12 +174,14 @@ export class Issuer {
     if (step.kind !== 'next' || step.effect?.kind !== 'ask-last-station') return;
     // Set before anything can fail: nothing but a verdict ends the asking.
     this.#overdueIn(paymentId, askedAgainMs(row, this.#context.clock.nowMs()));
+    const route = this.#routeToLast(row);
+    let asked: Asked | undefined;
     try {
-      const question = inquire(this.#context, row, advised);
-      const asked = await questions().ask(this.#routeToLast(row), question, askTimeoutMs);
+      asked = await questions().ask(route, inquire(this.#context, row, advised), askTimeoutMs);
       if (asked.kind === 'verdict') await this.#verdicts.take(asked.content.receipt, undefined);
     } finally {
-      await makeWhole(this.#context, row);
+      const sinceStartMs = this.#context.clock.nowMs() - this.#startedMs;
+      if (!isTooEarly(asked, route, sinceStartMs)) await makeWhole(this.#context, row);
     }
   }
 
@@ -389,10 +389,6 @@ type AdmitOutcome = Admitted | 'no-keys';
 /** In another payment, spent, returned or expired: no secret of it is to be had any more. */
 function isGone({ coinSecret }: ArrivingPayment): boolean {
   return coinSecret.length === 0;
-}
-
-function evidenceOf(outcome: AcceptOutcome): string {
-  return outcome.outcome === 'coin-not-unspent' ? outcome.state : outcome.outcome;
 }
 
 function refused(code: DeskRefusal['code'], message: string): DeskRefusal {

@@ -1,5 +1,24 @@
+import type { StationName } from '../../applet-spec/names.ts';
+import type { Asked } from '../network/questions.ts';
 import type { PaymentRow } from '../store/store.ts';
 import { nowSeconds, type TollContext } from './toll-context.ts';
+
+/** After a start a station's own links, and the devices behind them, may need so long to be up. */
+const linksUpMs = 600_000;
+
+/**
+ * Nobody could be asked, as the link to the next station is not up yet after a start: the verdict
+ * may wait behind it, where that station has kept it.
+ */
+export function isTooEarly(
+  asked: Asked | undefined,
+  [, next]: readonly StationName[],
+  sinceStartMs: number,
+): boolean {
+  const isOwnLink = asked?.kind === 'unreachable' && asked.content.station === next;
+  // Also where the clock was set back.
+  return isOwnLink && Math.abs(sinceStartMs) < linksUpMs;
+}
 
 /**
  * No verdict by the resolution deadline, and none to be had now: the payer gets a new coin at the

@@ -17,6 +17,9 @@ import { protectInTime } from './protect-in-time.ts';
 import { isOfRecord } from './quarantine.ts';
 import type { TollContext } from './toll-context.ts';
 
+/** So long after a link had no keys in time none waits for them: what has queued up is stored. */
+const starvedMs = 1_000;
+
 interface Verdict {
   readonly open: OpenPayment;
   readonly receipt: Receipt;
@@ -31,6 +34,7 @@ export class Verdicts {
   readonly #context: TollContext;
   readonly #onDecided: ((open: OpenPayment, receipt: Receipt) => void)[] = [];
   readonly #batches = new Map<StationName | undefined, Batch<Verdict, DecideOutcome>>();
+  readonly #starvedAtMs = new Map<StationName, number>();
 
   constructor(context: TollContext) {
     this.#context = context;
@@ -170,17 +174,23 @@ export class Verdicts {
 
   /**
    * Under `otp` a receipt needs keys. Where there are none the verdict is stored without one to
-   * pass on: no card, coin or payer waits for a neighbour's link, and who lacks the receipt can
-   * ask.
+   * pass on: no card, coin or payer waits for a neighbour's link, nor one batch behind another for
+   * the same, and who lacks the receipt can ask.
    */
   async #records(
     onwards: StationName,
     verdicts: readonly Verdict[],
   ): Promise<readonly Uint8Array[]> {
+    const { clock } = this.#context;
+    const starvedAtMs = this.#starvedAtMs.get(onwards) ?? Number.NEGATIVE_INFINITY;
+    // Also where the clock was set back.
+    if (Math.abs(clock.nowMs() - starvedAtMs) < starvedMs) return [];
     const items = verdicts.map(({ receipt }) => ({
       message: wireMessage.encode({ kind: 'receipt', content: { receipt } }),
     }));
-    return (await protectInTime(this.#context, onwards, items)) ?? [];
+    const records = await protectInTime(this.#context, onwards, items);
+    if (records === undefined) this.#starvedAtMs.set(onwards, clock.nowMs());
+    return records ?? [];
   }
 
   #decision(

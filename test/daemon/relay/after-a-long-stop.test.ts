@@ -32,6 +32,10 @@ async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await holds())) await new Promise(setImmediate);
 }
 
+async function turns(): Promise<void> {
+  for (let i = 0; i < 100; i++) await new Promise(setImmediate);
+}
+
 async function stateOf({ paymentId }: ArrivingPayment): Promise<string | undefined> {
   return (await station.store.payments([paymentId]))[0]?.state;
 }
@@ -104,6 +108,25 @@ describe('an issuer that was down past the resolution deadline', () => {
     expect(await coins()).toEqual({ state: 'spent', replaced: false });
     expect(await stateOf(payment)).toBe('delivered');
     expect(isAsking()).toBe(false);
+  });
+
+  it('waits for its own link first, behind which the verdict may wait', async () => {
+    station.cutOff.add(room.stations.q2.name);
+    room.room.clock.advance(30_000);
+    await turns();
+    expect(await coins()).toEqual({ state: 'pending', replaced: false });
+    station.cutOff.clear();
+    await hears('q2', delivered());
+    expect(await coins()).toEqual({ state: 'spent', replaced: false });
+  });
+
+  it('but not for ever', async () => {
+    station.cutOff.add(room.stations.q2.name);
+    room.room.clock.advance(30_000);
+    await turns();
+    room.room.clock.advance(3_600_000);
+    await until(async () => (await coins()).replaced);
+    expect(await coins()).toEqual({ state: 'burned', replaced: true });
   });
 
   it('asks the last station first, and gives a new coin where that says nothing', async () => {

@@ -63,6 +63,10 @@ export class TollStation {
   faults: unknown[] | undefined;
   /** Pads drawn for coin secrets: each is a QKD key that is gone. */
   keysDrawn = 0;
+  /** Neighbours whose links are down: nothing is told over them. */
+  readonly cutOff = new Set<StationName>();
+  /** Neighbours whose links have no keys for whoever waits. */
+  readonly starved = new Set<StationName>();
   /** Set by a test: what the payee's card answers; without it no payee is at the desk. */
   payeesCard: (() => OfferOutcome) | undefined;
   /** Set by a test: the disk is almost full. */
@@ -312,8 +316,9 @@ export class TollStation {
         return suite && { ...up, peer, suite };
       },
       reserve: () => Promise.resolve(undefined),
-      protect: (peer, items) => {
+      protect: (peer, items, signal) => {
         if (suiteTo(peer) === undefined) return Promise.reject(noNeighbour(peer));
+        if (this.starved.has(peer)) return abortedOn(signal);
         this.keysDrawn += items.filter(({ secret }) => secret !== undefined).length;
         return Promise.resolve(items.map(({ message }) => message));
       },
@@ -324,6 +329,7 @@ export class TollStation {
         return true;
       },
       tell: (peer, message) => {
+        if (this.cutOff.has(peer)) return false;
         this.said.push({ peer, message });
         return true;
       },
@@ -350,6 +356,14 @@ export class TollStation {
 /** As the links of a station answer for a peer that is not in its configuration. */
 function noNeighbour(peer: StationName): LinkError {
   return new LinkError('unknown-peer', `there is no neighbour ${peer}`);
+}
+
+function abortedOn(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => {
+      reject(new LinkError('aborted', 'no keys for as long as was waited'));
+    });
+  });
 }
 
 function rowText(row: unknown): string {
