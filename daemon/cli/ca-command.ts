@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { certificateHash, parseCertificate } from '../../applet-spec/certificate.ts';
@@ -111,6 +111,7 @@ async function issue(
 ): Promise<void> {
   const { role, name, days, alt, out } = options;
   const inPem = writtenAsPem(out);
+  requireFolderOf(out);
   if (existsSync(out)) {
     throw new CaError(
       'bad-request',
@@ -233,6 +234,7 @@ function addCrl(ca: Command, seams: CaSeams): void {
     .action(async (folder: string, options: CrlOptions, command: Command) => {
       await running(command, async () => {
         const inPem = writtenAsPem(options.out);
+        requireFolderOf(options.out);
         const authority = await opened(folder, seams);
         const der = await authority.publishCrl(options.hours);
         await writeDer(options.out, 'X509 CRL', der, inPem, 0o644);
@@ -307,6 +309,12 @@ function writtenAsPem(path: string): boolean {
   if (ending === '.pem') return true;
   if (ending === '.der' || ending === '.crl' || ending === '.cer') return false;
   throw new CaError('bad-request', `${path}: end the name in .pem, or in .der for DER`);
+}
+
+/** Before anything is certified that could not be written then. */
+function requireFolderOf(path: string): void {
+  if (existsSync(dirname(path))) return;
+  throw new CaError('bad-request', `${path} cannot be written: its folder is not there`);
 }
 
 async function writeDer(

@@ -75,8 +75,15 @@ export async function initialiseCard(
   } catch (error) {
     // A wallet that knew its station keeps to it.
     if (before?.account !== undefined) host.wallet.saveStation(before);
-    throw error;
+    throw withDoubt(error);
   }
+}
+
+/** Evidence is refused for another reason than a lie where the CA is that of another network. */
+function withDoubt(error: unknown): unknown {
+  if (!(error instanceof DeskError) || error.code !== 'evidence-invalid') return error;
+  const words = `${error.message} (is the CA file that of this station's network?)`;
+  return new DeskError('evidence-invalid', words, { cause: error });
 }
 
 function requireDeskUrl(stationUrl: string): void {

@@ -4,6 +4,7 @@ import { parseCertificate, type Certificate } from '../../applet-spec/certificat
 import { CertificateError } from '../../applet-spec/certificate-error.ts';
 import { conformanceCases } from '../../applet-spec/conformance.ts';
 import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
+import { ErrandError, toErrandError } from '../agent/errand-error.ts';
 import { systemClock } from '../clock.ts';
 import {
   checkConformance,
@@ -46,7 +47,7 @@ async function check(
   const delivery = file === undefined ? undefined : readDelivery(file);
   const makerRoot = rootFile === undefined ? undefined : readMakerRoot(rootFile);
   const pin = setting.givenPin();
-  const report = await checkConformance({
+  const report = await checked({
     reader: await setting.openReader(),
     clock: systemClock,
     entropy: systemEntropy,
@@ -58,6 +59,17 @@ async function check(
   });
   setting.print(report, () => reportWords(report));
   return report.failed === 0 ? exitCodes.done : exitCodes.fault;
+}
+
+/** A card that cannot even be selected is at fault; nothing was ordered or paid here. */
+async function checked(options: Parameters<typeof checkConformance>[0]) {
+  try {
+    return await checkConformance(options);
+  } catch (error) {
+    const { outcome, message } = toErrandError(error);
+    if (outcome !== 'unknown') throw error;
+    throw new ErrandError({ outcome: 'fault', code: 'protocol', message }, error);
+  }
 }
 
 function readDelivery(file: string): CardDelivery {

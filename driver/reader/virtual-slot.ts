@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../applet-spec/clock.ts';
+import { counted } from '../../applet-spec/counted.ts';
 import {
   encodeVpcdFrame,
   VPCD_BODY_MOST,
@@ -121,11 +122,12 @@ export class VirtualSlot {
 
   #receive(chunk: Uint8Array): void {
     for (const body of this.#frames.push(chunk)) {
-      const expected = body.length >= 2 && this.#life?.answer(body) === true;
-      if (!expected) {
-        this.eject('protocol', `the card sent ${body.length} bytes that were not asked for`);
-        return;
-      }
+      const isWhole = body.length >= 2;
+      if (isWhole && this.#life?.answer(body) === true) continue;
+      const sent = counted(body.length, 'byte');
+      const why = isWhole ? 'that were not asked for' : 'too few for an answer';
+      this.eject('protocol', `the card sent ${sent}${isWhole ? ' ' : ', '}${why}`);
+      return;
     }
   }
 }

@@ -37,6 +37,7 @@ describe('a fault is one line, without a word of help, and exit code 1', () => {
     ['account show zed@q1 --config q1/station.toml', /zed@q1 has no account here; run: keytolld/],
     ['enrol a@q1 --delivery none --config q1/station.toml', /^keytolld enrol: none is not there$/],
     ['enrol a@q1 --delivery notes --config q1/station.toml', /^keytolld enrol: notes: card deliv/],
+    ['ca crl ca --out none/x.crl', /none\/x\.crl cannot be written: its folder is not there$/],
     ['ca revoke ca --certificate none', /^keytolld ca revoke: none is not there$/],
     [
       'audit --lists notes --config q1/station.toml',
@@ -86,6 +87,18 @@ describe('a fault is one line, without a word of help, and exit code 1', () => {
       err: 'keytolld init: --network takes a name of 1 to 32 characters\n',
     });
     expect(existsSync(join(folder, 'q6'))).toBe(false);
+  });
+
+  it('what cannot be written is not certified', async () => {
+    const list = 'ca list ca --json';
+    const { out: before } = await keytolld(list);
+    const { exitCode, err } = await keytolld(
+      'ca issue ca --name q9 --role station-coin --key-out q9.pem --out none/coin.der',
+    );
+    expect(exitCode).toBe(1);
+    expect(err).toMatch(/none\/coin\.der cannot be written: its folder is not there\n$/);
+    expect(existsSync(join(folder, 'q9.pem'))).toBe(false);
+    expect((await keytolld(list)).out).toBe(before);
   });
 
   it('a certificate that is there already is left as it is', async () => {

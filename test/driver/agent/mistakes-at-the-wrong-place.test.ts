@@ -9,7 +9,7 @@ import { withAdvice } from '../../../driver/cli/advice.ts';
 import { Wallet } from '../../../driver/wallet/wallet.ts';
 import { noblePrimitives as primitives } from '../../../applet-spec/noble-primitives.ts';
 import { countedEntropy, HostBench, pin } from '../desk/host-bench.ts';
-import { bob, network } from '../desk/stand-in-papers.ts';
+import { bob, network, Papers } from '../desk/stand-in-papers.ts';
 import { toCurrency, toStationName, toUserName } from '../../../applet-spec/names.ts';
 
 const quoteWish: ErrandParams<'quote'> = { payee: bob, minimumSuite: 'aes', avoid: [] };
@@ -84,6 +84,16 @@ describe('card init', () => {
     await expect(bench.runner.run('connect', {}, { pin })).resolves.toMatchObject({
       url: bench.desk.url,
     });
+  });
+
+  it('with the root of another network is told to look at the file, too', async () => {
+    const others = await Papers.open({ clock: bench.clock, entropy: countedEntropy('others') });
+    const rootCertificate = Buffer.from(others.ca.root).toString('base64');
+    others.close();
+    const params = { ...bench.initParams, rootCertificate };
+    await expect(bench.runner.run('card-init', params)).rejects.toThrow(
+      /not signed by the pinned CA \(is the CA file that of this station's network\?\)$/,
+    );
   });
 
   it.each(['foo', 'q1.example:7701', 'file:///etc/passwd'])(

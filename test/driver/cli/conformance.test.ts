@@ -84,6 +84,20 @@ describe('keytoll card conformance', () => {
     expect(out).toMatch(/ 1 failed, /);
   });
 
+  it.each([
+    ['says that more is to come and gives none', [0x61, 0x10], /6985 in place of the rest/],
+    ['is too short for one', [0x90], /the card sent 1 byte, too few for an answer/],
+  ])('takes an answer to SELECT that %s for a fault of the card', async (_, answer, words) => {
+    const broken = defectiveCard(image, 't1-short', entropy, {
+      wire: (sound) => async (apdu) => (apdu[1] === 0xa4 ? Uint8Array.from(answer) : sound(apdu)),
+    });
+    const { exitCode, notes } = await conformance([], broken);
+    expect(exitCode).toBe(1);
+    expect(notes.join()).toMatch(words);
+    // Words for a person who has ordered or paid.
+    expect(notes.join()).not.toContain('keytoll connect');
+  });
+
   it('skips the maker’s case without its root, and says so', async () => {
     const given = ['--delivery', join(folder, 'delivery.json'), '--expendable'];
     const { exitCode, out } = await conformance(given, soundCard());
