@@ -12,7 +12,6 @@ import { quote as quoteKind } from '../../applet-spec/quote.ts';
 import { receipt as receiptKind, type Receipt } from '../../applet-spec/receipt.ts';
 import { Batch } from '../batch.ts';
 import type { FailedRow, InboundRecord } from '../link/links.ts';
-import { StoreError } from '../store/store-error.ts';
 import type { AcceptOutcome, HoldOutcome, NewPayment } from '../store/store.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import { advise, takeAdvice } from './advice.ts';
@@ -25,6 +24,7 @@ import { nothingNew, type NothingNew } from './nothing-new.ts';
 import { checkPayment, type ArrivingPayment, type PaymentCheck } from './payment-check.ts';
 import { bytesOf, protectInTime, unprotected, withKeys } from './protect-in-time.ts';
 import { isOfRecord, type Quarantine } from './quarantine.ts';
+import { isLate, pause } from './store-patience.ts';
 import { newPayment, type TollContext } from './toll-context.ts';
 import type { Verdicts } from './verdicts.ts';
 
@@ -39,8 +39,6 @@ type NotCarried = 'no-keys' | 'position-limit' | 'too-many-failures' | NothingNe
 
 /** Records of one neighbour at once: several times what its outbox sends before it hears of any. */
 const underWayMost = 8_192;
-/** Before a store that was busy or full is tried again. */
-const storePauseMs = 5_000;
 
 type PaymentMessage = Extract<WireMessage, { kind: 'payment' }>['content'];
 
@@ -148,9 +146,8 @@ export class Carrier {
         return true;
       } catch (error) {
         this.#context.log.fault(error);
-        const isLate = error instanceof StoreError && error.retryable;
-        if (!isLate) return this.#failed(peer, record, error);
-        if (!(await this.#pause())) return false;
+        if (!isLate(error)) return this.#failed(peer, record, error);
+        if (!(await pause(this.#context))) return false;
       }
     }
   }
@@ -177,23 +174,6 @@ export class Carrier {
     else if (message.kind === 'receipt') await this.#receipt(peer, message.content.receipt);
     else if (message.kind === 'refusal')
       await takeAdvice(this.#context, this.#issuer, peer, message.content.refusal);
-  }
-
-  /** False where the station stops instead. */
-  #pause(): Promise<boolean> {
-    const { clock, stopping } = this.#context;
-    return new Promise((resolve) => {
-      const stop = (): void => {
-        cancel();
-        resolve(false);
-      };
-      const cancel = clock.after(storePauseMs, () => {
-        stopping.removeEventListener('abort', stop);
-        resolve(true);
-      });
-      if (stopping.aborted) stop();
-      else stopping.addEventListener('abort', stop, { once: true });
-    });
   }
 
   async #payment(

@@ -22,6 +22,7 @@ import type { PaymentState } from '../store/store.ts';
 import type { AskedFor } from './inquiries.ts';
 import { paymentOfRow, type OpenPayment } from './open-payments.ts';
 import { stepPayment, type PaymentInput } from './payment-machine.ts';
+import { untilStored } from './store-patience.ts';
 import { nameOf, nowSeconds, undecided, type TollContext } from './toll-context.ts';
 import type { Verdicts } from './verdicts.ts';
 
@@ -164,7 +165,9 @@ export class LastStation {
       again: false,
       deciding: false,
       cancelDeadline: this.#context.clock.after(Math.max(atLeastMs, waitMs), () => {
-        this.#input(payment, { kind: 'delivery-deadline' }).catch(this.#context.log.fault);
+        const isOpen = (): boolean => this.#open.get(name) === open;
+        const input = { kind: 'delivery-deadline' } as const;
+        void untilStored(this.#context, isOpen, () => this.#input(payment, input));
       }),
     };
     this.#open.set(name, open);
@@ -179,13 +182,15 @@ export class LastStation {
     }
     open.offering = true;
     open.again = false;
-    this.#offerNow(open, coinSecret)
-      .catch(this.#context.log.fault)
-      .finally(() => {
-        coinSecret?.fill(0);
-        open.offering = false;
-        if (open.again && this.#isOpen(open)) this.#offer(open);
-      });
+    const isOpen = (): boolean => this.#isOpen(open);
+    // Wiped by the first offer: the store has it then.
+    const given = [coinSecret];
+    const offer = (): Promise<void> => this.#offerNow(open, given.pop());
+    void untilStored(this.#context, isOpen, offer).finally(() => {
+      coinSecret?.fill(0);
+      open.offering = false;
+      if (open.again && this.#isOpen(open)) this.#offer(open);
+    });
   }
 
   async #offerNow(open: Open, coinSecret?: Uint8Array): Promise<void> {
