@@ -15,6 +15,7 @@ import { opensslPrimitives } from '../openssl-primitives.ts';
 import { askRecover, askStatus, serveAdmin } from '../station/admin-socket.ts';
 import { networkNameMost, readStationConfig } from '../station/config.ts';
 import { openLog, type Logger } from '../station/log.ts';
+import { LogOutput } from '../station/log-output.ts';
 import { auditByProgram } from '../station/audit-program.ts';
 import { adminSocketOf, runStation, type Station } from '../station/station.ts';
 import { holdStation } from '../station/run-lock.ts';
@@ -174,7 +175,12 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
   const config = readStationConfig(options.config);
   const adminSocket = adminSocketOf(config);
   const held = holdStation(config);
-  const log = openLog(config.log.level, config.name);
+  // Standard error: standard output is for what was asked for.
+  const output = new LogOutput(2, systemClock);
+  process.once('exit', () => {
+    output.flushSync();
+  });
+  const log = openLog(config.log.level, config.name, output);
   const stopped = firstStopSignal(process).then((signal) => {
     log.info({ signal }, 'stopping');
   });

@@ -1,7 +1,7 @@
 /**
  * The station's log: pino, one JSON line an event, with everything that could be a secret redacted.
  */
-import { pino, type Logger, type LoggerOptions } from 'pino';
+import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import { toHex } from '../../applet-spec/bytes.ts';
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { TollLog } from '../relay/toll-context.ts';
@@ -32,13 +32,7 @@ const secretNames = [
   'record',
 ];
 
-/** Lines are written many at once, as late as this; what is left at the end is written then. */
-const minLength = 4_096;
-const flushMs = 50;
-
-export function openLog(level: string, name: string): Logger {
-  // Standard error: standard output is for what was asked for.
-  const destination = pino.destination({ fd: 2, sync: false, minLength, periodicFlush: flushMs });
+export function openLog(level: string, name: string, output: DestinationStream): Logger {
   const options: LoggerOptions = {
     level,
     name,
@@ -49,7 +43,7 @@ export function openLog(level: string, name: string): Logger {
     },
     serializers: { err: serializeError },
   };
-  return pino(options, destination);
+  return pino(options, output);
 }
 
 /** Only what an error says of itself: no bytes that hang on it. */

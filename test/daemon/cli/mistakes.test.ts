@@ -214,6 +214,26 @@ it('a station that gets SIGUSR1 opens no debugger, and goes on', { timeout: 30_0
   expect(out).not.toContain('Debugger');
 });
 
+it.each([
+  ['is full', '/dev/full'],
+  ['has had enough', '>(head -1 >/dev/null)'],
+])(
+  'a station goes on, and stops when it is told to, where what takes its log %s',
+  { timeout: 30_000 },
+  async (_, log) => {
+    configured('unheard.toml', (toml) => toml.replace(/:770\d/g, ':0'));
+    const script = `
+      rm -f heard; mkfifo heard
+      "$0" "$1" run --config q1/unheard.toml --ready-fd 3 3>heard 2> ${log} & station=$!
+      read -r line <heard
+      "$0" "$1" status --config q1/unheard.toml
+      kill $station; wait $station; echo "ended $?"`;
+    const { out } = await shellRun('keytolld', folder, script);
+    expect(out).toMatch(/^q1 of network n, up \d+ s$/m);
+    expect(out).toMatch(/^ended 0$/m);
+  },
+);
+
 describe('words that nobody takes', () => {
   it('where the reader of errors has gone, the exit code is the same', async () => {
     const script = '{ "$0" "$1" foo; echo $? >&3; } 3>code 2>&1 | true; cat code';
