@@ -170,7 +170,8 @@ class StationAudit {
 
   async #readLists(): Promise<void> {
     const { store, onList } = this.#options;
-    for (let after = 0n; ;) {
+    // Also what was moved to before the first.
+    for (let after = -(2n ** 63n); ;) {
       const page = await store.keptLists(after, pageLists);
       for (const list of page) {
         this.#revocations.add(list);

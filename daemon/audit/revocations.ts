@@ -64,6 +64,10 @@ export class Revocations {
   /** In the order of keeping. */
   add({ number, digest, sinceMs, bytes }: KeptList): void {
     const { primitives, root } = this.#options;
+    if (number <= this.#kept) {
+      this.#find(`a list of revoked certificates is kept as number ${number}`);
+      return;
+    }
     if (number !== this.#kept + 1n) {
       this.#find(`lists ${this.#kept + 1n} to ${number - 1n} of revoked certificates are gone`);
     }

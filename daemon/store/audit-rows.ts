@@ -1,3 +1,4 @@
+import { concatBytes } from '../../applet-spec/bytes.ts';
 import type { AuditedClaim, AuditedPayment, AuditPaymentStore, AuditStore } from './audit-store.ts';
 import { AuditCoinRows } from './audit-coin-rows.ts';
 import {
@@ -84,7 +85,7 @@ export class AuditRows implements AuditPaymentStore {
   readonly tombstones: AuditStore['tombstones'] = (after, limit) =>
     this.#parts.database.read(() =>
       this.#sql.tombstones
-        .all(after ?? new Uint8Array(0), limit)
+        .all(after === undefined ? new Uint8Array(0) : nextAfter(after), limit)
         .map(({ payment_id, receipt }) => ({
           paymentId: bytesOf(payment_id),
           receipt: bytesOf(receipt),
@@ -141,4 +142,9 @@ function auditedClaim(row: ClaimWithPayment): AuditedClaim {
   if (paymentId === null || role === null || state === null || issuer === null) return whole;
   const content = bytesOrNone(row.content) ?? new Uint8Array(0);
   return { ...whole, payment: { paymentId: bytesOf(paymentId), role, state, issuer, content } };
+}
+
+/** The first bytes behind these. */
+function nextAfter(bytes: Uint8Array): Uint8Array {
+  return concatBytes(bytes, Uint8Array.of(0));
 }

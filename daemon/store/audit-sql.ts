@@ -96,7 +96,9 @@ export function prepareAudit(database: SqliteDatabase) {
     tombstones: database.prepare<
       [Uint8Array, number],
       { readonly payment_id: Uint8Array; readonly receipt: Uint8Array }
-    >('SELECT payment_id, receipt FROM tombstone WHERE payment_id > ? ORDER BY payment_id LIMIT ?'),
+    >(
+      'SELECT payment_id, receipt FROM tombstone WHERE payment_id >= ? ORDER BY payment_id LIMIT ?',
+    ),
     announcements: database.prepare<[], AuditedAnnouncement>(
       'SELECT station, sequence, bytes FROM announcement ORDER BY station',
     ),

@@ -96,6 +96,7 @@ describe('an audit goes on behind', () => {
     s.run('UPDATE payment SET fee = fee + 1 WHERE number = (SELECT max(number) FROM payment)');
   };
   const first = 'number = (SELECT min(number) FROM payment)';
+  const newest = 'number = (SELECT max(number) FROM revocation_list)';
 
   it.each([
     ['a payment without its content', `DELETE FROM payment_body WHERE ${first}`],
@@ -115,6 +116,9 @@ describe('an audit goes on behind', () => {
     ['an order of a kind that is none', "UPDATE coin_order SET kind = 'gift'"],
     ['a user whose name is none', "UPDATE user SET name = 'nobody' WHERE name = 'alice@q1'"],
     ['evidence of nothing', "UPDATE evidence SET bytes = x''"],
+    ['evidence before all numbers', 'UPDATE evidence SET number = -1'],
+    ['a list before all numbers', `UPDATE revocation_list SET number = -1 WHERE ${newest}`],
+    ['a tombstone of no payment', "UPDATE tombstone SET payment_id = x''"],
     ['a tombstone of nothing', "UPDATE tombstone SET receipt = x''"],
     ['an announcement of nothing', "UPDATE announcement SET bytes = x''"],
     ['a leaf of nothing', "UPDATE log_leaf SET hash = x'' WHERE number = 1"],
