@@ -18,6 +18,7 @@ import { StationError } from '../station/station-error.ts';
 import { adminSocketOf } from '../station/station.ts';
 import { openStationStore } from '../station/station-store.ts';
 import type { Store } from '../store/store.ts';
+import { reference } from './reference.ts';
 import { print, reporting } from './report.ts';
 
 /** Of payments with coins that were spent before: one proves as much as a thousand. */
@@ -58,7 +59,11 @@ export function registerAccountCommands(program: Command): void {
   ] as const) {
     onAccount(account, name, what)
       .argument('<amount>', 'minor units of the currency', minorUnits)
-      .option('--reference <text>', 'the bank’s or your own; the same one counts only once', words)
+      .option(
+        '--reference <text>',
+        'the bank’s or your own; the same one counts only once',
+        reference,
+      )
       .action((user: UserName, amount: bigint, options: AccountOptions, command: Command) =>
         withStore(command, options, (store, config) =>
           move(name, store, config, { user, amount }, options, command),
@@ -316,10 +321,4 @@ function minorUnits(text: string): bigint {
     );
   }
   return BigInt(text);
-}
-
-/** What stands for nothing would stand for every other movement too, and count once. */
-function words(text: string): string {
-  if (text.trim() !== '') return text;
-  throw new InvalidArgumentError('expected words, such as the number of a bank statement');
 }

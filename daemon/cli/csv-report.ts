@@ -58,5 +58,6 @@ function plain(text: string): string {
 }
 
 function csv(head: Row, rows: readonly Row[]): string {
-  return stringify([head, ...rows], { record_delimiter: 'windows' });
+  // Of a line that ends otherwise within a field, readers would make two rows (RFC 4180 §2.6).
+  return stringify([head, ...rows], { record_delimiter: 'windows', quoted_match: /[\r\n]/ });
 }

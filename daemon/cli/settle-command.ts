@@ -22,6 +22,7 @@ import { adminSocketOf } from '../station/station.ts';
 import { openStationStore } from '../station/station-store.ts';
 import type { Store } from '../store/store.ts';
 import { printCsv, windowCsv } from './csv-report.ts';
+import { reference } from './reference.ts';
 import { failUsage, print, reporting } from './report.ts';
 
 interface SettleOptions {
@@ -46,13 +47,13 @@ export function registerSettleCommands(program: Command): void {
         .conflicts('peer'),
     )
     .option('--window <number>', 'with --paid: which window', windowNumber)
-    .option('--reference <text>', 'with --paid: the bank’s, or your own')
+    .option('--reference <text>', 'with --paid: the bank’s, or your own', reference)
     .option('--json', 'print JSON')
     .action((options: SettleOptions, command: Command) =>
       reporting(command, () => {
-        const { paid, window, reference } = options;
+        const { paid, window } = options;
         if (paid !== undefined) return bookPaid(paid, options, command);
-        if (window === undefined && reference === undefined) return settle(options, command);
+        if ((window ?? options.reference) === undefined) return settle(options, command);
         return failUsage(command, '--window and --reference go with --paid');
       }),
     );
@@ -80,12 +81,12 @@ async function bookPaid(
   options: SettleOptions,
   command: Command,
 ): Promise<void> {
-  const { window: sequence, reference } = options;
-  if (sequence === undefined || reference === undefined || reference.trim() === '') {
+  const { window: sequence, reference: paidBy } = options;
+  if (sequence === undefined || paidBy === undefined) {
     failUsage(command, '--paid needs --window and --reference');
   }
   await withStore(options, async (store, { currency }) => {
-    const outcome = await store.payWindow(peer, sequence, reference, systemClock.nowMs());
+    const outcome = await store.payWindow(peer, sequence, paidBy, systemClock.nowMs());
     const window = await store.window(peer, sequence);
     if (outcome === 'unknown-window' || window === undefined) {
       throw new RangeError(`there is no window ${sequence} with ${peer}`);
@@ -100,7 +101,7 @@ async function bookPaid(
       outcome === 'exists'
         ? `Window ${sequence} with ${peer} was booked before, as "${window.paidBy ?? ''}".`
         : `Window ${sequence} with ${peer} is paid: net ${formatMoney(report.net, currency)}, ` +
-          `"${reference}".`,
+          `"${paidBy}".`,
     ]);
   });
 }

@@ -187,6 +187,8 @@ describe('a command line that is wrong points to help, and is exit code 2', () =
     ['settle --window 1 --config q1/station.toml', /--window and --reference go with --paid\n/],
     ['settle --reference x --config q1/station.toml', /--window and --reference go with --paid\n/],
     ['settle --paid q2 --config q1/station.toml', /--paid needs --window and --reference\n/],
+    ['settle --paid q2 --window 1 --reference a\nb --config q1/station.toml', /words on one line/],
+    ['account top-up a@q1 5 --reference a\nb --config q1/station.toml', /words on one line/],
     ['payments --payment 00 --config q1/station.toml', /expected 64 hexadecimal digits\n/],
     ['audit --from 2026-02-30 --config q1/station.toml', /expected a day or time such as/],
     ['recover --since 2026-02-30 --config q1/station.toml', /expected a day or time such as/],
