@@ -12,6 +12,7 @@ import {
 } from '../../applet-spec/names.ts';
 import { signedKind, type Signed } from '../../applet-spec/signed-object.ts';
 import {
+  checked,
   element,
   listOf,
   oneOf,
@@ -20,6 +21,7 @@ import {
   uint,
   type Static,
 } from '../../applet-spec/tlv.ts';
+import { countsFault } from './counts.ts';
 
 /** A station has at most this many neighbours: fibres that leave one room. */
 export const neighboursMost = 64;
@@ -44,7 +46,7 @@ const announcedLink = struct({
 });
 export type AnnouncedLink = Static<typeof announcedLink>;
 
-const announcementBody = struct({
+const announcementFields = struct({
   ...signedHead,
   network: element(0x82, networkName),
   station: element(0x83, stationName),
@@ -67,8 +69,10 @@ const announcementBody = struct({
     element(0xac, listOf(element(0x80, certificate), 1, 2 * formerCertificatesMost)),
   ),
 });
-export type AnnouncementBody = Static<typeof announcementBody>;
+export type AnnouncementBody = Static<typeof announcementFields>;
 export type Announcement = Signed<AnnouncementBody>;
+
+const announcementBody = checked(announcementFields, ({ sequence }) => countsFault([sequence]));
 
 /** Signed with the document key of the certificate inside. */
 export const announcement = signedKind('announcement', 0xe9, labels.announcement, announcementBody);

@@ -14,6 +14,7 @@ import {
   uint,
   type Static,
 } from '../../applet-spec/tlv.ts';
+import { countsFault } from './counts.ts';
 
 const checkpointFields = struct({
   ...signedHead,
@@ -34,11 +35,6 @@ export type Checkpoint = Signed<CheckpointBody>;
 const checkpointBody = checked(checkpointFields, ({ generation, size }) =>
   generation === 0n ? 'the first generation is not named' : countsFault([size, generation ?? 0n]),
 );
-
-/** Counts that a store cannot hold, which has signed 64-bit integers. */
-export function countsFault(counts: readonly bigint[]): string | undefined {
-  return counts.some((count) => count >= 2n ** 63n) ? 'a count that no store numbers' : undefined;
-}
 
 /** A checkpoint's place among all of its station: later is greater. */
 export interface LogPlace {

@@ -7,7 +7,7 @@ import { labels } from '../../applet-spec/labels.ts';
 import { hash, networkName, seconds, signedHead, stationName } from '../../applet-spec/names.ts';
 import { signedKind, type Signed } from '../../applet-spec/signed-object.ts';
 import { checked, element, struct, uint, type Static } from '../../applet-spec/tlv.ts';
-import { countsFault } from './checkpoint.ts';
+import { countsFault } from './counts.ts';
 
 const declarationFields = struct({
   ...signedHead,
