@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fromHex, toHex } from '../../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../../applet-spec/certificate.ts';
 import { toStationName } from '../../../applet-spec/names.ts';
 import { announcementName, type Directory } from '../../../daemon/network/directory.ts';
@@ -42,6 +43,14 @@ describe('the directory', () => {
     expect(directory.learn(first).outcome).toBe('known');
     expect(directory.learn(second).outcome).toBe('known');
     expect(directory.entry(q1.name)?.announcement.body.fee).toBe(200n);
+  });
+
+  it('is shown none that is numbered beyond what a store holds', () => {
+    const last = room.announce(q1, 9n, [], { sequence: 2n ** 63n - 1n });
+    expect(directory.learn(last).outcome).toBe('newer');
+    expect(() => room.announce(q1, 9n, [], { sequence: 2n ** 63n })).toThrow('no store numbers');
+    const beyond = toHex(last.bytes).replace('7fffffffffffffff', '8000000000000000');
+    expect(() => announcement.decode(fromHex(beyond))).toThrow('no store numbers');
   });
 
   it('refuses another network’s', () => {
