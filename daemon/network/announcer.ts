@@ -198,7 +198,8 @@ export class Announcer {
     const known = directory.entry(station)?.announcement.body.sequence ?? 0n;
     const keys = [documentKey, ...directory.keysAt(station, 'station-document', found.body.time)];
     if (sequence <= known || !keys.some((one) => announcement.verify(found, one))) return;
-    await store.putOwnAnnouncement(announcementName(primitives, found), sequence, found.bytes);
+    const name = announcementName(primitives, found);
+    await store.putOwnAnnouncement({ name, sequence, time: found.body.time, bytes: found.bytes });
     await store.nextSequence(sequence - 1n);
     this.changed();
   }
@@ -291,11 +292,13 @@ export class Announcer {
       .filter((link) => !carriesPayments(link))
       .map(({ neighbour }) => neighbour);
     // Kept before it is told: a bill line that names it must be found again after a restart.
-    await store.putOwnAnnouncement(
-      announcementName(primitives, found),
-      found.body.sequence,
-      found.bytes,
-    );
+    const name = announcementName(primitives, found);
+    await store.putOwnAnnouncement({
+      name,
+      sequence: found.body.sequence,
+      time,
+      bytes: found.bytes,
+    });
     const learnt = this.#options.directory.learn(found);
     if (learnt.outcome === 'refused') {
       this.#options.onRefused(station, `own announcement: ${learnt.detail}`);

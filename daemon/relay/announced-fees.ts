@@ -35,7 +35,7 @@ export class AnnouncedFees {
     const memory = toLatin1(name);
     const known = this.#known.get(memory);
     if (known !== undefined) return known;
-    const bytes = await this.#store.ownAnnouncement(name);
+    const bytes = await this.#store.useOwnAnnouncement(name);
     if (bytes === undefined) return undefined;
     const { fee, currency, time, expiry } = announcement.decode(bytes).body;
     const tariff = { fee, currency, time, expiry };

@@ -1,6 +1,6 @@
-/** What a station does by itself every minute: coins expire, quotes are forgotten. */
+/** What a station does by itself every minute: coins expire; quotes and prices are forgotten. */
 import type { Clock } from '../../applet-spec/clock.ts';
-import type { BookStore, CoinStore } from '../store/store.ts';
+import type { BookStore, CoinStore, NetworkStore } from '../store/store.ts';
 import type { LogStanding } from '../witness/log-standing.ts';
 import type { Log } from './log.ts';
 
@@ -9,16 +9,21 @@ const everyMs = 60_000;
 const atOnceMost = 250;
 /** A quote is kept this long past its expiry: a payer may still ask what became of it. */
 const quoteKeptSeconds = 86_400n;
+/**
+ * Bills name a price of their quote's own time (S23), and payments are taken for a day at most
+ * after that: one that none has named within two was never asked for.
+ */
+const priceKeptSeconds = 2n * 86_400n;
 
 export interface UpkeepParts {
-  readonly store: CoinStore & BookStore;
+  readonly store: CoinStore & BookStore & NetworkStore;
   readonly clock: Clock;
   readonly log: Log;
   readonly standing: Pick<LogStanding, 'rolledBack'>;
 }
 
 export class Upkeep {
-  readonly #store: CoinStore & BookStore;
+  readonly #store: UpkeepParts['store'];
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #standing: UpkeepParts['standing'];
@@ -65,6 +70,8 @@ export class Upkeep {
     }
     const before = nowSeconds - quoteKeptSeconds;
     await this.#byAndBy((most) => this.#store.dropQuotes(before, most));
+    const unnamed = nowSeconds - priceKeptSeconds;
+    await this.#byAndBy((most) => this.#store.dropOwnAnnouncements(unnamed, most));
   }
 
   /** All there are, however many come in a minute; how many there were. */

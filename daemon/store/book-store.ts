@@ -63,12 +63,25 @@ export interface KeptList {
   readonly bytes: Uint8Array;
 }
 
+/** What this station said of itself. */
+export interface OwnAnnouncement {
+  /** The first 16 bytes of its digest: what a bill line names. */
+  readonly name: Uint8Array;
+  readonly sequence: bigint;
+  /** In Unix seconds. */
+  readonly time: bigint;
+  readonly bytes: Uint8Array;
+}
+
 export interface NetworkStore {
   putAnnouncement(station: StationName, sequence: bigint, bytes: Uint8Array): Promise<void>;
   announcements(): Promise<readonly Uint8Array[]>;
-  /** An announcement of our own, by the first 16 bytes of its digest: what a bill line names. */
-  putOwnAnnouncement(name: Uint8Array, sequence: bigint, bytes: Uint8Array): Promise<void>;
+  putOwnAnnouncement(own: OwnAnnouncement): Promise<void>;
   ownAnnouncement(name: Uint8Array): Promise<Uint8Array | undefined>;
+  /** The same for a bill that names it: from now on it is kept for ever. */
+  useOwnAnnouncement(name: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Of those from before a time, in Unix seconds, that no bill has named; how many there were. */
+  dropOwnAnnouncements(beforeSeconds: bigint, limit: number): Promise<number>;
   /** Of our announcements: above all before it, and above `after`. */
   nextSequence(after?: bigint): Promise<bigint>;
   /** Kept for ever, once. */

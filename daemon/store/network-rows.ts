@@ -30,9 +30,14 @@ export class NetworkRows implements NetworkStore {
   readonly announcements: NetworkStore['announcements'] = () =>
     this.#database.read(() => this.#sql.all.all().map(({ bytes }) => bytesOf(bytes)));
 
-  readonly putOwnAnnouncement: NetworkStore['putOwnAnnouncement'] = (name, sequence, bytes) =>
+  readonly putOwnAnnouncement: NetworkStore['putOwnAnnouncement'] = ({
+    name,
+    sequence,
+    time,
+    bytes,
+  }) =>
     this.#database.write(() => {
-      this.#sql.putOwn.run(name, sequence, bytes);
+      this.#sql.putOwn.run(name, sequence, time, bytes);
     });
 
   readonly ownAnnouncement: NetworkStore['ownAnnouncement'] = (name) =>
@@ -40,6 +45,16 @@ export class NetworkRows implements NetworkStore {
       const row = this.#sql.own.get(name);
       return row && bytesOf(row.bytes);
     });
+
+  readonly useOwnAnnouncement: NetworkStore['useOwnAnnouncement'] = (name) =>
+    this.#database.write(() => {
+      this.#sql.useOwn.run(name);
+      const row = this.#sql.own.get(name);
+      return row && bytesOf(row.bytes);
+    });
+
+  readonly dropOwnAnnouncements: NetworkStore['dropOwnAnnouncements'] = (before, limit) =>
+    this.#database.write(() => this.#sql.dropOwn.run(before, limit).changes);
 
   readonly nextSequence: NetworkStore['nextSequence'] = (after = 0n) =>
     this.#database.write(() => {
@@ -96,9 +111,16 @@ function prepareNetwork(database: SqliteDatabase) {
        WHERE excluded.sequence > announcement.sequence`,
     ),
     all: database.prepare<[], Bytes>('SELECT bytes FROM announcement ORDER BY station'),
-    putOwn: database.prepare<[Uint8Array, bigint, Uint8Array]>(
-      `INSERT INTO own_announcement (name, sequence, bytes) VALUES (?, ?, ?)
+    putOwn: database.prepare<[Uint8Array, bigint, bigint, Uint8Array]>(
+      `INSERT INTO own_announcement (name, sequence, time, bytes, used) VALUES (?, ?, ?, ?, 0)
        ON CONFLICT (name) DO NOTHING`,
+    ),
+    useOwn: database.prepare<[Uint8Array]>(
+      'UPDATE own_announcement SET used = 1 WHERE name = ? AND used = 0',
+    ),
+    dropOwn: database.prepare<[bigint, number]>(
+      `DELETE FROM own_announcement WHERE rowid IN
+       (SELECT rowid FROM own_announcement WHERE used = 0 AND time < ? LIMIT ?)`,
     ),
     own: database.prepare<[Uint8Array], Bytes>('SELECT bytes FROM own_announcement WHERE name = ?'),
     nextSequence: database.prepare<[{ readonly after: bigint }], { readonly value: bigint }>(

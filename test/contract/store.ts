@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../applet-spec/bytes.ts';
 import { trialBalance } from '../../daemon/ledger/trial-balance.ts';
+import type { OwnAnnouncement } from '../../daemon/store/book-store.ts';
 import { describeStoreCoins } from './store-coins.ts';
 import { addUser, alice, bytesFrom, carol, euro, q1, q2, startMs } from './store-fixture.ts';
 import { describeStoreLog } from './store-log.ts';
@@ -207,11 +208,25 @@ function describeNetworkMemory(open: OpenStore): void {
       ]);
     });
 
-    it('keeps every announcement of its own, by name', async () => {
-      const name = bytesFrom('name').slice(0, 16);
-      await store().putOwnAnnouncement(name, 1n, bytesFrom('own'));
-      expect(await store().ownAnnouncement(name)).toEqual(bytesFrom('own'));
+    it('keeps its announcements by name, and of old ones those that were named', async () => {
+      const [used, unused, newer] = ['used', 'unused', 'newer'].map((name, i) => ({
+        name: bytesFrom(name).slice(0, 16),
+        sequence: BigInt(i),
+        time: i < 2 ? 100n : 101n,
+        bytes: bytesFrom('own', name),
+      })) as [OwnAnnouncement, OwnAnnouncement, OwnAnnouncement];
+      for (const own of [used, unused, newer]) await store().putOwnAnnouncement(own);
+      expect(await store().ownAnnouncement(unused.name)).toEqual(unused.bytes);
       expect(await store().ownAnnouncement(bytesFrom('x').slice(0, 16))).toBeUndefined();
+      expect(await store().useOwnAnnouncement(used.name)).toEqual(used.bytes);
+      expect(await store().useOwnAnnouncement(bytesFrom('x').slice(0, 16))).toBeUndefined();
+      expect(await store().dropOwnAnnouncements(101n, 250)).toBe(1);
+      expect(await (await reopen()).ownAnnouncement(unused.name)).toBeUndefined();
+      for (const { name, bytes } of [used, newer]) {
+        expect(await store().ownAnnouncement(name)).toEqual(bytes);
+      }
+      expect(await store().dropOwnAnnouncements(102n, 0)).toBe(0);
+      expect(await store().dropOwnAnnouncements(102n, 250)).toBe(1);
     });
 
     it('counts on across restarts', async () => {

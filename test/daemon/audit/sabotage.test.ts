@@ -58,6 +58,9 @@ describe('an audit of a database that is older than logs', () => {
       for (const table of [...tables, ...later]) sabotage.execute(`DROP TABLE ${table}`);
       sabotage.execute('ALTER TABLE card DROP COLUMN station_key');
       sabotage.execute('ALTER TABLE payment DROP COLUMN content_hash');
+      sabotage.execute('DROP INDEX own_announcement_unused');
+      sabotage.execute('ALTER TABLE own_announcement DROP COLUMN used');
+      sabotage.execute('ALTER TABLE own_announcement DROP COLUMN time');
       sabotage.execute('PRAGMA user_version = 10');
     });
     expect(findings).toEqual([]);

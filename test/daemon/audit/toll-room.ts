@@ -280,7 +280,8 @@ export class TollRoom {
       { ...body, currency: euro, fee, links, coinCertificate, documentCertificate },
       documentKey,
     );
-    await store.putOwnAnnouncement(announcementName(primitives, own), 1n, own.bytes);
+    const named = { name: announcementName(primitives, own), sequence: 1n, time };
+    await store.putOwnAnnouncement({ ...named, bytes: own.bytes });
     const secretEntropy = {
       randomBytes: (length: number) => entropy.randomBytes(length),
       reserve: () => Promise.resolve(),

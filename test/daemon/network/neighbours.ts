@@ -2,7 +2,10 @@
 import { toHex } from '../../../applet-spec/bytes.ts';
 import type { StationName } from '../../../applet-spec/names.ts';
 import type { Links, LinkStatus } from '../../../daemon/link/links.ts';
-import type { StoredStationCertificate } from '../../../daemon/store/book-store.ts';
+import type {
+  OwnAnnouncement,
+  StoredStationCertificate,
+} from '../../../daemon/store/book-store.ts';
 import type { NetworkStore } from '../../../daemon/store/store.ts';
 import type { WireMessage } from '../../../daemon/wire/wire-message.ts';
 
@@ -93,12 +96,20 @@ export class MemoryNetworkStore implements NetworkStore {
     return [...this.others.values()];
   }
 
-  async putOwnAnnouncement(name: Uint8Array, _sequence: bigint, bytes: Uint8Array) {
+  async putOwnAnnouncement({ name, bytes }: OwnAnnouncement) {
     this.own.set(toHex(name), bytes);
   }
 
   async ownAnnouncement(name: Uint8Array): Promise<Uint8Array | undefined> {
     return this.own.get(toHex(name));
+  }
+
+  useOwnAnnouncement(name: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.ownAnnouncement(name);
+  }
+
+  async dropOwnAnnouncements(): Promise<number> {
+    return 0;
   }
 
   readonly certificates = new Map<string, StoredStationCertificate>();

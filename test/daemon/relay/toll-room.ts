@@ -119,7 +119,8 @@ export class TollRoom {
     const station = this.stations[place];
     const found = this.room.announce(station, fee, []);
     const name = announcementName(primitives, found);
-    await this.#stores[place].putOwnAnnouncement(name, found.body.sequence, found.bytes);
+    const { sequence, time } = found.body;
+    await this.#stores[place].putOwnAnnouncement({ name, sequence, time, bytes: found.bytes });
     const learnt = this.directory.learn(found);
     if (learnt.outcome !== 'newer') throw new Error(`announcement of ${place}: ${learnt.outcome}`);
     return { station: station.name, fee, announcement: name };

@@ -1,12 +1,15 @@
 /** What expired is put away as fast as it comes, however busy the station is. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { AnnouncedFees } from '../../../daemon/relay/announced-fees.ts';
 import { Upkeep } from '../../../daemon/station/upkeep.ts';
+import type { OwnAnnouncement } from '../../../daemon/store/book-store.ts';
 import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
 import type { QuoteRow, Store } from '../../../daemon/store/store.ts';
+import { announcement } from '../../../daemon/wire/announcement.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
 import { addUser, alice, bytesFrom, newCoin, orderIdFrom } from '../../contract/store-fixture.ts';
-import { euro, primitives } from '../network/network-room.ts';
+import { euro, NetworkRoom, primitives } from '../network/network-room.ts';
 import { toStationName } from '../../../applet-spec/names.ts';
 
 const many = 2_300;
@@ -89,4 +92,24 @@ it('coins that expire in one moment are money in the next minute', async () => {
   await minute();
   expect((await store.user(alice))?.balance).toBe(BigInt(many));
   expect(expiredTold).toBe(1);
+});
+
+it('prices that no bill has named are forgotten after two days, and others never', async () => {
+  const room = await NetworkRoom.open();
+  const station = await room.station('q1');
+  const fees = new AnnouncedFees(store);
+  const [named, unnamed] = [1n, 2n].map((fee) => {
+    const { bytes, bodyBytes, body } = room.announce(station, fee, [], { time: nowSeconds() });
+    const name = announcement.digest(primitives, bodyBytes).slice(0, 16);
+    return { name, sequence: body.sequence, time: body.time, bytes };
+  }) as [OwnAnnouncement, OwnAnnouncement];
+  room.close();
+  for (const own of [named, unnamed]) await store.putOwnAnnouncement(own);
+  expect(await fees.fee(named.name, named.time)).toMatchObject({ fee: 1n });
+  clock.advance(Number(2n * daySeconds) * 1_000);
+  await minute();
+  expect(await store.ownAnnouncement(unnamed.name)).toBeUndefined();
+  clock.advance(Number(1_000n * daySeconds) * 1_000);
+  await minute();
+  expect(await store.ownAnnouncement(named.name)).toEqual(named.bytes);
 });
