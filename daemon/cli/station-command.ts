@@ -181,6 +181,9 @@ async function run(options: ConfigOption & { readonly readyFd?: number }): Promi
     output.flushSync();
   });
   const log = openLog(config.log.level, config.name, output);
+  output.onLost = (lines) => {
+    log.warn({ lines }, 'lines of this log were lost: its disk was full, or nobody read it');
+  };
   const stopped = firstStopSignal(process).then((signal) => {
     log.info({ signal }, 'stopping');
   });

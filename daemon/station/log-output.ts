@@ -5,18 +5,22 @@ import type { Clock } from '../../applet-spec/clock.ts';
 const gatheredMs = 50;
 /** What may wait for a slow reader, in characters. */
 const waitingMost = 4 * 2 ** 20;
+const newLine = 0x0a;
 
 /**
  * Where pino's lines go: a file, pipe or terminal that is open. Where its disk is full, or nobody
- * reads it any more, lines are dropped and later ones tried: a station does not end, nor wait at
- * its end, for the sake of its log.
+ * reads it any more, lines are dropped and counted, and later ones tried: a station does not end,
+ * nor wait at its end, for the sake of its log.
  */
 export class LogOutput {
+  /** Lines were dropped, and one could be written again since; how many. */
+  onLost: (lines: number) => void = () => undefined;
   readonly #descriptor: number;
   readonly #clock: Clock;
   #waiting = '';
   #unwritten = Buffer.alloc(0);
   #isDue = false;
+  #lostLines = 0;
 
   constructor(descriptor: number, clock: Clock) {
     this.#descriptor = descriptor;
@@ -24,8 +28,8 @@ export class LogOutput {
   }
 
   write(line: string): void {
-    if (this.#waiting.length + line.length > waitingMost) return;
-    this.#waiting += line;
+    if (this.#waiting.length + line.length > waitingMost) this.#lostLines++;
+    else this.#waiting += line;
     this.#later();
   }
 
@@ -54,14 +58,22 @@ export class LogOutput {
       this.#waiting = '';
     }
     write(this.#descriptor, this.#unwritten, (error, written) => {
-      this.#unwritten = this.#unwritten.subarray(error === null ? written : lost(error));
       this.#isDue = false;
+      if (error === null) this.#wrote(written);
+      else if (error.code !== 'EAGAIN') this.#drop();
       if (this.#unwritten.length > 0 || this.#waiting !== '') this.#later();
     });
   }
-}
 
-/** Of what could not be written: nothing where it is only too early. */
-function lost({ code }: NodeJS.ErrnoException): number {
-  return code === 'EAGAIN' ? 0 : Number.POSITIVE_INFINITY;
+  #wrote(bytes: number): void {
+    this.#unwritten = this.#unwritten.subarray(bytes);
+    const lines = this.#lostLines;
+    this.#lostLines = 0;
+    if (lines > 0) this.onLost(lines);
+  }
+
+  #drop(): void {
+    this.#lostLines += this.#unwritten.filter((byte) => byte === newLine).length;
+    this.#unwritten = Buffer.alloc(0);
+  }
 }

@@ -1,4 +1,13 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -57,4 +66,29 @@ it('drops what a full disk does not take, at the end, too, and tries again', asy
   output.write('lost at the end\n');
   output.flushSync();
   closeSync(full);
+});
+
+it('says how many lines were lost once it can be written again', async () => {
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+  const output = new LogOutput(writer, clock);
+  const lost: number[] = [];
+  output.onLost = (lines) => lost.push(lines);
+  // A reader that takes nothing: as much as may wait for it does, and no more.
+  const line = `${'x'.repeat(2 ** 20 - 1)}\n`;
+  for (let lines = 0; lines < 7; lines++) output.write(line);
+  const taken = Buffer.alloc(2 ** 16);
+  await vi.waitFor(() => {
+    clock.advance(50);
+    try {
+      readSync(reader, taken);
+    } catch {
+      // Nothing was written yet.
+    }
+    expect(lost).toEqual([3]);
+  });
+  closeSync(reader);
+  closeSync(writer);
 });
