@@ -14,11 +14,10 @@ import { HostError } from './host-error.ts';
 import type { HostRunner } from './host-runner.ts';
 import { WalletError } from '../wallet/wallet-error.ts';
 import { holdFile } from '../wallet/wallet-file.ts';
+import { socketPathFault } from '../socket-path.ts';
 
 /** Requests of one command that may run at once. */
 const requestsMost = 16;
-/** `sun_path` of unix(7), less its final zero. */
-const socketPathBytesMost = 107;
 
 type Held = ReturnType<typeof holdFile>;
 
@@ -45,11 +44,10 @@ export class AgentServer {
     reader: string,
   ): Promise<AgentServer> {
     const path = agentSocketPath(walletFolder);
-    if (Buffer.byteLength(path) > socketPathBytesMost) {
-      throw new HostError(
-        'agent-unreachable',
-        `${path} is too long for a socket: choose a wallet folder with a shorter path`,
-      );
+    const fault = socketPathFault(path);
+    if (fault !== undefined) {
+      const words = `${fault}: choose a wallet folder with a shorter path`;
+      throw new HostError('agent-unreachable', words);
     }
     const held = holdWallet(walletFolder);
     try {

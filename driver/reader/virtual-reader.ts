@@ -3,6 +3,7 @@ import { createConnection, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Clock } from '../../applet-spec/clock.ts';
+import { socketPathFault } from '../socket-path.ts';
 import { CardPresence } from './card-presence.ts';
 import type { CardConnection, Reader, ReaderEvent } from './connection.ts';
 import { ReaderError } from './reader-error.ts';
@@ -12,9 +13,6 @@ import { VirtualSlot } from './virtual-slot.ts';
 export type VirtualAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
-
-/** `sun_path` of unix(7), less its final zero. */
-const socketPathBytesMost = 107;
 
 /** How long a card may take for its answer to reset; ISO/IEC 7816-3 allows about one second. */
 const ATR_TIMEOUT_MS = 5_000;
@@ -56,7 +54,8 @@ export class VirtualReader implements Reader {
    */
   static async listen(address: VirtualAddress, clock: Clock): Promise<VirtualReader> {
     if (address.kind === 'unix') {
-      requireSocketPath(address.path);
+      const fault = socketPathFault(address.path);
+      if (fault !== undefined) throw new ReaderError('bad-spec', `${fault}: name a shorter one`);
       await removeStaleSocket(address.path);
     }
     const server = createServer({ noDelay: true });
@@ -147,16 +146,6 @@ function listenError(address: VirtualAddress, cause: NodeJS.ErrnoException): Rea
     default:
       return new ReaderError('no-reader', `cannot listen on ${place}: ${cause.message}`, { cause });
   }
-}
-
-/** The system would cut it off, silently, and listen elsewhere. */
-function requireSocketPath(path: string): void {
-  if (Buffer.byteLength(path) <= socketPathBytesMost) return;
-  const most = `of ${socketPathBytesMost} bytes at most`;
-  throw new ReaderError(
-    'bad-spec',
-    `${path} is too long for a socket, ${most}: name a shorter one`,
-  );
 }
 
 /** A socket file without a listener is left over from a program that was killed. */
