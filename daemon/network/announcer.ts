@@ -240,10 +240,11 @@ export class Announcer {
     this.#schedule(this.#avoided.length > 0 ? notSoonerForKeysMs : everyMs);
   }
 
+  /** Each half minute, after a change, and, looked at each second, once a link carries again. */
   #hasToSay(): boolean {
     const elapsedMs = this.#options.clock.nowMs() - this.#announcedMs;
     const isOld = elapsedMs >= everyMs || elapsedMs < 0;
-    if (this.#due || isOld) return true;
+    if (this.#due || isOld || this.#avoided.length === 0) return true;
     const now = announcedLinks(this.#options.links).filter(carriesPayments);
     return now.some(({ neighbour }) => this.#avoided.includes(neighbour));
   }
