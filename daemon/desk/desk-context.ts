@@ -5,7 +5,7 @@ import type { Currency, StationName, UserName } from '../../applet-spec/names.ts
 import type { Entropy, Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import type { Batch } from '../batch.ts';
 import type { CoinMint } from '../coin-mint.ts';
-import type { TokenBuckets } from '../relay/token-buckets.ts';
+import type { TokenBuckets } from '../token-buckets.ts';
 import type { Log } from '../station/log.ts';
 import type { DiskRoom } from '../store/disk-room.ts';
 import type { Store } from '../store/store.ts';

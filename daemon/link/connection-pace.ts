@@ -1,7 +1,7 @@
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
-import { TokenBuckets } from '../relay/token-buckets.ts';
+import { TokenBuckets } from '../token-buckets.ts';
 import { certificateRefused } from './handshake-talk.ts';
 import { linkLimits, linkTimes } from './link-limits.ts';
 

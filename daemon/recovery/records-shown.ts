@@ -6,7 +6,7 @@ import type { Clock } from '../../applet-spec/clock.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import { payment as paymentCodec } from '../../applet-spec/payment.ts';
 import { admission as admissionKind, receipt as receiptKind } from '../../applet-spec/receipt.ts';
-import { TokenBuckets } from '../relay/token-buckets.ts';
+import { TokenBuckets } from '../token-buckets.ts';
 import type { PaymentRow, Store } from '../store/store.ts';
 import type { LogStanding } from '../witness/log-standing.ts';
 import { recordsMost, type Answer, type HeldRecord, type Question } from '../wire/wire-message.ts';

@@ -7,7 +7,7 @@ import type { Clock } from '../../applet-spec/clock.ts';
 import { homeStation, type StationName, type UserName } from '../../applet-spec/names.ts';
 import type { Reason, ReceiptBody } from '../../applet-spec/receipt.ts';
 import type { OpenPayment } from './open-payments.ts';
-import { TokenBuckets } from './token-buckets.ts';
+import { TokenBuckets } from '../token-buckets.ts';
 
 /** Undelivered payments an hour; those without a verdict yet count, too. */
 export interface FailureLimits {

@@ -16,7 +16,7 @@ import { FailureBudgets } from '../relay/failure-budgets.ts';
 import { Outbox } from '../relay/outbox.ts';
 import { Positions } from '../relay/positions.ts';
 import { Quoting } from '../relay/quoting.ts';
-import { TokenBuckets } from '../relay/token-buckets.ts';
+import { TokenBuckets } from '../token-buckets.ts';
 import type { TollContext } from '../relay/toll-context.ts';
 import { tollContextOf, TollRoad } from '../relay/toll-road.ts';
 import type { Settlement } from '../settlement/settlement.ts';

@@ -9,7 +9,7 @@ import type { StationName } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
-import { TokenBuckets } from '../relay/token-buckets.ts';
+import { TokenBuckets } from '../token-buckets.ts';
 import {
   checkpoint as checkpointKind,
   comparePlaces,

@@ -9,7 +9,7 @@ import { headNow, type StationName } from '../../applet-spec/names.ts';
 import type { Primitives, SigningKey } from '../../applet-spec/primitives.ts';
 import type { Links } from '../link/links.ts';
 import type { Directory } from '../network/directory.ts';
-import { TokenBuckets } from '../relay/token-buckets.ts';
+import { TokenBuckets } from '../token-buckets.ts';
 import type { LogStore } from '../store/log-store.ts';
 import type { RecoveryStore } from '../store/recovery-store.ts';
 import type { WitnessStore } from '../store/witness-store.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TokenBuckets } from '../../../daemon/relay/token-buckets.ts';
-import { VirtualClock } from '../../../emulator/virtual-clock.ts';
+import { TokenBuckets } from '../../daemon/token-buckets.ts';
+import { VirtualClock } from '../../emulator/virtual-clock.ts';
 
 const minuteMs = 60_000;
 

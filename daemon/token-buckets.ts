@@ -1,4 +1,4 @@
-import type { Clock } from '../../applet-spec/clock.ts';
+import type { Clock } from '../applet-spec/clock.ts';
 
 const hourMs = 3_600_000;
 /** Of names that have something out; the oldest is forgotten, and full again. */
