@@ -6,15 +6,16 @@ import {
   readFetchedKeys,
   readStatus,
 } from './etsi-014-messages.ts';
-import type { Etsi014Extension, KeyRequest } from './etsi-014-messages.ts';
+import type { Etsi014Extension, KeyRequest, LetterCase } from './etsi-014-messages.ts';
 import { refusalOf } from './etsi-014-refusal.ts';
 import type { Etsi014Call } from './etsi-014-refusal.ts';
 import type { Etsi014Transport, TransportAnswer } from './etsi-014-transport.ts';
 import type { KeySource, KeySourceStatus, QkdKey } from './key-source.ts';
+import { KeysPerRequest } from './keys-per-request.ts';
 import { QkdError } from './qkd-error.ts';
 
 export interface Etsi014ClientOptions {
-  readonly transport: Etsi014Transport;
+  readonly transport: Pick<Etsi014Transport, 'send' | 'reload' | 'close'>;
   readonly clock: Clock;
   /** The peer's SAE ID: the slave when we draw, the master when we fetch. */
   readonly peerSaeId: string;
@@ -39,11 +40,14 @@ export class Etsi014Client implements KeySource {
   readonly #options: Etsi014ClientOptions;
   readonly #path: string;
   #limits: KeySourceStatus | undefined;
-  /** What the device really gave when it gave fewer keys than its status promises. */
-  #keysPerRequest = Number.POSITIVE_INFINITY;
+  readonly #keysPerRequest: KeysPerRequest;
+  /** As the device wrote key IDs, and as it found them: there are devices that mind their case. */
+  #written: LetterCase = 'lower';
+  #foundAs: LetterCase | undefined;
 
   constructor(options: Etsi014ClientOptions) {
     this.#options = options;
+    this.#keysPerRequest = new KeysPerRequest(options.clock);
     this.#path = `/api/v1/keys/${encodeURIComponent(options.peerSaeId)}`;
   }
 
@@ -77,7 +81,7 @@ export class Etsi014Client implements KeySource {
         `the key manager gives keys of ${min} to ${max} bits, not ${sizeBits}`,
       );
     }
-    const number = Math.min(count, limits.maxKeysPerRequest, this.#keysPerRequest);
+    const number = Math.min(count, limits.maxKeysPerRequest, this.#keysPerRequest.most);
     const bits = number * sizeBits;
     const body = await this.#ask(
       'enc_keys',
@@ -86,10 +90,12 @@ export class Etsi014Client implements KeySource {
       signal,
     );
     try {
-      return readDrawnKeys(body, number, sizeBits);
+      const { keys, letterCase } = readDrawnKeys(body, number, sizeBits);
+      this.#written = letterCase ?? this.#written;
+      this.#keysPerRequest.learn(number, keys.length);
+      return keys;
     } catch (error) {
-      if (error instanceof KeyCountError && error.given < number)
-        this.#keysPerRequest = error.given;
+      if (error instanceof KeyCountError) this.#keysPerRequest.learn(number, error.given);
       throw error;
     }
   }
@@ -98,18 +104,38 @@ export class Etsi014Client implements KeySource {
     const limits = await this.#knownLimits(signal);
     const some = ids.slice(0, limits.maxKeysPerRequest);
     const bits = some.length * limits.keySizeBits;
-    const request = { key_IDs: some.map((id) => ({ key_ID: id })) };
     const { times, firstPauseMs } = this.#options.notFoundRetries ?? { times: 5, firstPauseMs: 50 };
     for (let attempt = 0; ; attempt++) {
-      try {
-        return readFetchedKeys(await this.#ask('dec_keys', request, bits, signal), some, bits);
-      } catch (error) {
-        if (!(error instanceof QkdError) || error.code !== 'not-found') throw error;
-        if (attempt >= times) {
-          throw new QkdError('not-found', error.message, { cause: error, keyIds: some });
-        }
+      const letterCase = this.#foundAs ?? this.#written;
+      const found = await this.#find(some, letterCase, bits, signal);
+      if (!(found instanceof QkdError)) return found;
+      if (attempt < times) await this.#pause(firstPauseMs * 2 ** attempt, signal);
+      else {
+        // The device may not have written a key ID yet, or another has taken its place.
+        const other = letterCase === 'lower' ? 'upper' : 'lower';
+        const last = await this.#find(some, other, bits, signal);
+        if (!(last instanceof QkdError)) return last;
+        throw new QkdError('not-found', found.message, { cause: found, keyIds: some });
       }
-      await this.#pause(firstPauseMs * 2 ** attempt, signal);
+    }
+  }
+
+  /** Asks once for the keys of `ids`, written in one case; the refusal where one is not found. */
+  async #find(
+    ids: readonly string[],
+    letterCase: LetterCase,
+    bits: number,
+    signal?: AbortSignal,
+  ): Promise<readonly QkdKey[] | QkdError> {
+    const written = letterCase === 'upper' ? ids.map((id) => id.toUpperCase()) : ids;
+    const request = { key_IDs: written.map((id) => ({ key_ID: id })) };
+    try {
+      const keys = readFetchedKeys(await this.#ask('dec_keys', request, bits, signal), ids, bits);
+      this.#foundAs = letterCase;
+      return keys;
+    } catch (error) {
+      if (error instanceof QkdError && error.code === 'not-found') return error;
+      throw error;
     }
   }
 

@@ -60,14 +60,23 @@ export function readStatus(body: string): KeySourceStatus {
   };
 }
 
+/** The letters of a key ID as a device writes them: some find an ID in no other case. */
+export type LetterCase = 'upper' | 'lower';
+
+export interface KeyContainer {
+  readonly keys: readonly QkdKey[];
+  /** undefined where no ID has a letter, which one in a million lacks. */
+  readonly letterCase: LetterCase | undefined;
+}
+
 /**
  * Key container, ETSI GS QKD 014 §6.3, in answer to Get key: exactly `number` keys of `sizeBits`,
  * all different.
  * @throws QkdError `protocol` with the bits that are lost by it; `exhausted` where it holds no key.
  */
-export function readDrawnKeys(body: string, number: number, sizeBits: number): QkdKey[] {
+export function readDrawnKeys(body: string, number: number, sizeBits: number): KeyContainer {
   const burntBits = number * sizeBits;
-  const keys = readContainer(body, burntBits);
+  const { keys, letterCase } = readContainer(body, burntBits);
   if (keys.length === 0) {
     throw new QkdError('exhausted', 'the key manager answered enc_keys without a key');
   }
@@ -79,7 +88,7 @@ export function readDrawnKeys(body: string, number: number, sizeBits: number): Q
     const bits = 8 * wrong.bits.length;
     throw broken(`gave a key of ${String(bits)} bits for ${String(sizeBits)}`, burntBits);
   }
-  return keys;
+  return { keys, letterCase };
 }
 
 /** Fewer or more keys than were asked for: all are given up, and the count is a lesson. */
@@ -100,7 +109,8 @@ export class KeyCountError extends QkdError {
  * @throws QkdError `protocol`, with the bits that are lost by it.
  */
 export function readFetchedKeys(body: string, ids: readonly string[], burntBits: number): QkdKey[] {
-  const byId = new Map(readContainer(body, burntBits).map((key) => [key.id, key]));
+  const { keys } = readContainer(body, burntBits);
+  const byId = new Map(keys.map((key) => [key.id, key]));
   if (byId.size !== ids.length) {
     throw broken(`gave ${String(byId.size)} keys for ${String(ids.length)} key IDs`, burntBits);
   }
@@ -111,14 +121,16 @@ export function readFetchedKeys(body: string, ids: readonly string[], burntBits:
   });
 }
 
-function readContainer(body: string, burntBits: number): QkdKey[] {
+function readContainer(body: string, burntBits: number): KeyContainer {
   const list = readObject(body, 'key container', burntBits)['keys'];
-  if (list === undefined || list === null) return [];
+  if (list === undefined || list === null) return { keys: [], letterCase: undefined };
   if (!Array.isArray(list)) throw broken('gave a key container without a list of keys', burntBits);
   const ids = new Set<string>();
   const values = new Set<string>();
-  return list.map((entry: unknown) => {
-    const key = readKey(entry, burntBits);
+  let letterCase: LetterCase | undefined;
+  const keys = list.map((entry: unknown) => {
+    const { written, ...key } = readKey(entry, burntBits);
+    letterCase ??= letterCaseOf(written);
     if (ids.has(key.id)) throw broken('gave a key ID twice in one answer', burntBits);
     const value = toLatin1(key.bits);
     if (values.has(value)) throw broken('gave one key under two key IDs', burntBits);
@@ -126,16 +138,23 @@ function readContainer(body: string, burntBits: number): QkdKey[] {
     values.add(value);
     return key;
   });
+  return { keys, letterCase };
 }
 
-function readKey(entry: unknown, burntBits: number): QkdKey {
+function letterCaseOf(id: string): LetterCase | undefined {
+  if (/[A-F]/.test(id)) return 'upper';
+  return /[a-f]/.test(id) ? 'lower' : undefined;
+}
+
+function readKey(entry: unknown, burntBits: number): QkdKey & { readonly written: string } {
   if (!isObject(entry)) throw broken('gave a key that is no JSON object', burntBits);
   const { key_ID: keyId, key } = entry;
-  const id = typeof keyId === 'string' ? normalKeyId(keyId) : undefined;
+  const written = typeof keyId === 'string' ? keyId : '';
+  const id = normalKeyId(written);
   if (id === undefined) throw broken('gave a key ID that is no UUID', burntBits);
   const bits = typeof key === 'string' ? fromBase64(key) : undefined;
   if (bits === undefined) throw broken('gave a key that is not base64', burntBits);
-  return { id, bits };
+  return { id, written, bits };
 }
 
 function fromBase64(text: string): Uint8Array | undefined {

@@ -13,6 +13,7 @@ const fault = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('repeated-keys') }),
   z.strictObject({ kind: z.literal('discards-unfetched') }),
   z.strictObject({ kind: z.literal('restart') }),
+  z.strictObject({ kind: z.literal('ids-by-case'), letterCase: z.enum(['upper', 'lower']) }),
   z.strictObject({ kind: z.literal('fewer-keys') }),
   z.strictObject({ kind: z.literal('more-keys') }),
   z.strictObject({ kind: z.literal('duplicate-keys') }),

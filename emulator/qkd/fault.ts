@@ -25,6 +25,8 @@ export type Fault =
   | { readonly kind: 'discards-unfetched' }
   /** Once: connections, stock and keys not fetched are gone. */
   | { readonly kind: 'restart' }
+  /** Key IDs are written in this case, and found in no other. */
+  | { readonly kind: 'ids-by-case'; readonly letterCase: 'upper' | 'lower' }
   | { readonly kind: 'fewer-keys' }
   | { readonly kind: 'more-keys' }
   | { readonly kind: 'duplicate-keys' }

@@ -116,7 +116,8 @@ export class Kme {
     const { network, faults, limits, plan } = this.#options;
     const ids = checkKeyIds(members, limits);
     const stay = faults.find('keys-stay', plan.id, 'dec_keys') !== undefined;
-    const keys = network.fetch(plan.id, caller, master, ids, { stay });
+    const isMiswritten = ids.some((id) => id !== this.#written('dec_keys', id));
+    const keys = isMiswritten ? 'not-found' : network.fetch(plan.id, caller, master, ids, { stay });
     if (keys === 'not-found') return error(400, 'one or more keys specified are not found on KME');
     if (keys === 'not-named') return unauthorized;
     if (faults.strike('mismatched-key', plan.id, 'dec_keys') === undefined) {
@@ -129,10 +130,18 @@ export class Kme {
   #container(call: Call, keys: readonly NetworkKey[]): KmeAnswer {
     return this.#ok(call, {
       keys: this.#disfigure(call, keys).map(({ id, bits }) => ({
-        key_ID: id,
+        key_ID: this.#written(call, id),
         key: Buffer.from(bits).toString('base64'),
       })),
     });
+  }
+
+  /** A key ID in the case that a fault demands. */
+  #written(call: Call, id: string): string {
+    const { faults, plan } = this.#options;
+    const demanded = faults.find('ids-by-case', plan.id, call)?.letterCase;
+    if (demanded === undefined) return id;
+    return demanded === 'upper' ? id.toUpperCase() : id.toLowerCase();
   }
 
   /** What the faults make of the keys of an answer. */
