@@ -2,6 +2,7 @@
 import { counted } from '../../applet-spec/counted.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { expiryWords } from '../station/expiries.ts';
+import type { DamagedPayments } from '../relay/damaged-rows.ts';
 import type { AdminStatus } from '../station/admin-socket.ts';
 import type { DoubtfulStatus, RecoveryStatus } from '../station/recovery-part.ts';
 import type { QuarantineCount } from '../store/quarantine-store.ts';
@@ -11,8 +12,8 @@ type LinkStatus = StationStatus['links'][number];
 
 export function statusLines(status: AdminStatus): string[] {
   const { station, network, currency, uptimeSeconds, usersAtDesk, crl } = status;
-  const { links, positions, disk, audit, refused, log, recovery, doubtful, quarantine, expiries } =
-    status;
+  const { links, positions, disk, audit, refused, log, recovery, doubtful, expiries } = status;
+  const { damaged, quarantine } = status;
   return [
     `${station} of network ${network}, up ${uptimeSeconds} s`,
     `users at the desk: ${usersAtDesk.length === 0 ? 'none' : usersAtDesk.join(', ')}`,
@@ -25,6 +26,7 @@ export function statusLines(status: AdminStatus): string[] {
     ...logLines(log),
     ...(recovery === undefined ? [] : recoveryLines(recovery)),
     ...doubtfulLines(doubtful),
+    ...damaged.map(damagedLine),
     ...quarantine.flatMap(quarantineLines),
     ...refused.map(
       ({ who, perHour, until }) =>
@@ -104,6 +106,14 @@ function doubtfulLines({ payments, payees }: DoubtfulStatus): string[] {
     '  have these users connect their cards, and the payments end by themselves; a card that is ' +
       'lost is replaced with `keytolld enrol --replace`, and its payments end undelivered',
   ];
+}
+
+function damagedLine({ peer, payments }: DamagedPayments): string {
+  return (
+    `DAMAGED: ${counted(payments, 'payment')} to ${peer} cannot be sent on, as the database ` +
+    'has lost what was to be sent: check the disk; each ends by itself, once its issuer has ' +
+    'asked the last station'
+  );
 }
 
 function quarantineLines({ peer, counted: failing, quarantined }: QuarantineCount): string[] {

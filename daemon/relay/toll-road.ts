@@ -20,6 +20,7 @@ import type { Answer, Question, WireMessage } from '../wire/wire-message.ts';
 import type { AnnouncedFees } from './announced-fees.ts';
 import { CarefulStart } from './careful-start.ts';
 import { Carrier } from './carrier.ts';
+import { DamagedRows, type DamagedPayments } from './damaged-rows.ts';
 import { spentWords } from './failure-budgets.ts';
 import { inquiryOf } from './inquiries.ts';
 import { Issuer } from './issuer.ts';
@@ -75,6 +76,7 @@ export class TollRoad implements Toll, LinkListener {
   readonly #announcer: Announcer;
   readonly #witnessedLog: WitnessedLog;
   readonly #verdicts: Verdicts;
+  readonly #damagedRows: DamagedRows;
   readonly #lastStation: LastStation;
   readonly #issuer: Issuer;
   readonly #quarantine: Quarantine;
@@ -102,6 +104,7 @@ export class TollRoad implements Toll, LinkListener {
       context.failures.ended(open, receipt.body);
       noteSilence(context, open, receipt.body);
     });
+    this.#damagedRows = new DamagedRows(context, this.#verdicts);
     this.#lastStation = new LastStation(context, this.#verdicts);
     this.#issuer = new Issuer(context, this.#verdicts);
     this.#quarantine = new Quarantine(context);
@@ -153,6 +156,7 @@ export class TollRoad implements Toll, LinkListener {
     this.#issuer.close();
     await this.#lastStation.idle();
     await this.#verdicts.idle();
+    await this.#damagedRows.idle();
     await this.#context.outbox.idle();
   }
 
@@ -238,6 +242,11 @@ export class TollRoad implements Toll, LinkListener {
   /** A record out of quarantine, as if it had come just now. */
   retryQuarantined(number: bigint): Promise<RetryOutcome> {
     return this.#quarantine.retry(number, (peer, message) => this.#carrier.again(peer, message));
+  }
+
+  /** Payments that do not go on, as what was to be sent of them cannot be read any more. */
+  damaged(): Promise<readonly DamagedPayments[]> {
+    return this.#damagedRows.payments();
   }
 
   confirmed(peer: StationName, rowIds: readonly bigint[]): void {

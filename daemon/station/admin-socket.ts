@@ -4,6 +4,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { isStationName, type StationName, type UserName } from '../../applet-spec/names.ts';
+import type { DamagedPayments } from '../relay/damaged-rows.ts';
 import type { RetryOutcome } from '../relay/quarantine.ts';
 import type { SettlementReport } from '../settlement/settlement-report.ts';
 import type { DoubtfulStatus, RecoveryStatus, RecoveryWish } from './recovery-part.ts';
@@ -26,6 +27,7 @@ export interface Administered {
   readonly status: () => StationStatus;
   readonly positions: () => Promise<readonly PositionStatus[]>;
   readonly doubtful: () => Promise<DoubtfulStatus>;
+  readonly damaged: () => Promise<readonly DamagedPayments[]>;
   readonly quarantine: () => Promise<readonly QuarantineCount[]>;
   readonly retryQuarantined: (number: bigint) => Promise<RetryOutcome>;
   readonly settle: (peer?: StationName) => Promise<SettlementReport>;
@@ -37,6 +39,7 @@ export interface Administered {
 export interface AdminStatus extends StationStatus {
   readonly positions: readonly PositionStatus[];
   readonly doubtful: DoubtfulStatus;
+  readonly damaged: readonly DamagedPayments[];
   readonly quarantine: readonly QuarantineCount[];
 }
 
@@ -134,8 +137,10 @@ async function answered(
   if (method === 'GET' && url === '/status') {
     const positions = await station.positions();
     const doubtful = await station.doubtful();
+    const damaged = await station.damaged();
     const quarantine = await station.quarantine();
-    return { ...station.status(), positions, doubtful, quarantine } satisfies AdminStatus;
+    const counts = { positions, doubtful, damaged, quarantine };
+    return { ...station.status(), ...counts } satisfies AdminStatus;
   }
   if (method !== 'POST' || url === undefined) return undefined;
   if (url === '/settle') return station.settle();

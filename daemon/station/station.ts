@@ -12,6 +12,7 @@ import { Directory } from '../network/directory.ts';
 import type { Trust } from '../network/trust.ts';
 import type { KeySource } from '../qkd/key-source.ts';
 import type { Reservoir } from '../qkd/reservoir.ts';
+import type { DamagedPayments } from '../relay/damaged-rows.ts';
 import type { RetryOutcome } from '../relay/quarantine.ts';
 import type { TollRoad } from '../relay/toll-road.ts';
 import { settlementReport, type SettlementReport } from '../settlement/settlement-report.ts';
@@ -80,6 +81,8 @@ export interface Station {
   readonly positions: () => Promise<readonly PositionStatus[]>;
   /** Payments that lost records may have decided, until their payees' cards have told. */
   readonly doubtful: () => Promise<DoubtfulStatus>;
+  /** Payments that cannot be sent on, as the database has lost what was to be sent. */
+  readonly damaged: () => Promise<readonly DamagedPayments[]>;
   /** Records of neighbours that could not be handled. */
   readonly quarantine: () => Promise<readonly QuarantineCount[]>;
   readonly retryQuarantined: (number: bigint) => Promise<RetryOutcome>;
@@ -175,6 +178,7 @@ async function start(
       stationStatus({ ...parts, ...given, config, clock, startedMs, links, directory, room }),
     positions: () => positionStatuses(store, parts.positions),
     doubtful: () => doubtfulStatus(store),
+    damaged: () => tollRoad.damaged(),
     quarantine: () => store.quarantineCounts(),
     retryQuarantined: (number) => tollRoad.retryQuarantined(number),
     settle: async (peer) =>

@@ -3,6 +3,7 @@ import type { SqliteDatabase } from './database.ts';
 import type { PaymentRows } from './payment-rows.ts';
 import { bytesOf } from './row-values.ts';
 import type { SealedPlace } from './sealing.ts';
+import { StoreError } from './store-error.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { NewOutboxRow, OutboxRow, PaymentStore } from './store.ts';
 
@@ -91,8 +92,15 @@ export class OutboxRows implements Pick<
   #record(peer: StationName, row: StoredRow): OutboxRow {
     const carries = row.rank === ranks.word ? 'word' : 'payment';
     const paymentId = bytesOf(row.payment_id);
-    const record = this.#parts.sealer.open(placeOf(peer, carries, paymentId), row.sealed);
-    return { rowId: row.row_id, peer, carries, paymentId, record };
+    const head = { rowId: row.row_id, peer, carries, paymentId } as const;
+    try {
+      const record = this.#parts.sealer.open(placeOf(peer, carries, paymentId), row.sealed);
+      return { ...head, record };
+    } catch (error) {
+      // One that was damaged holds up no other.
+      if (error instanceof StoreError && error.code === 'corrupt') return head;
+      throw error;
+    }
   }
 }
 

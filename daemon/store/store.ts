@@ -276,13 +276,12 @@ export interface NewOutboxRow {
   readonly record: Uint8Array;
 }
 
-export interface OutboxRow {
+export interface OutboxRow extends Omit<NewOutboxRow, 'record'> {
   readonly rowId: bigint;
-  readonly peer: StationName;
   /** Words about payments (receipts, refusals) go before payments. */
   readonly carries: 'word' | 'payment';
-  readonly record: Uint8Array;
-  readonly paymentId: Uint8Array;
+  /** None where the row is damaged: its seal does not open. */
+  readonly record?: Uint8Array;
 }
 
 export interface PaymentStore {

@@ -121,6 +121,7 @@ const nothingAsked: Administered = {
   },
   positions: () => Promise.reject(new Error('not asked')),
   doubtful: () => Promise.reject(new Error('not asked')),
+  damaged: () => Promise.reject(new Error('not asked')),
   quarantine: () => Promise.reject(new Error('not asked')),
   retryQuarantined: () => Promise.reject(new Error('not asked')),
   settle: () => Promise.reject(new Error('not asked')),

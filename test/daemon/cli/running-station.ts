@@ -21,6 +21,7 @@ export function runningStation(signsWith: StationStatus['signsWith']): Administe
     }),
     positions: () => Promise.resolve([]),
     doubtful: () => Promise.resolve({ payments: 0, payees: [] }),
+    damaged: () => Promise.resolve([]),
     quarantine: () => Promise.resolve([]),
     retryQuarantined: () => Promise.resolve({ outcome: 'unknown' }),
     settle: () => Promise.resolve({ station: 'q1', currency: 'EUR', peers: [] }),

@@ -36,6 +36,7 @@ const status: AdminStatus = {
   },
   refused: [{ who: 'bob@q3', perHour: 3, until: '2026-07-01T00:20:00.000Z' }],
   doubtful: { payments: 0, payees: [] },
+  damaged: [],
   quarantine: [],
   positions: [{ peer: 'q2', open: '4', unpaid: '1230', limit: '5000' }],
 };
@@ -114,6 +115,14 @@ describe('keytolld status', () => {
       'QUARANTINED: 1 record of q3 that could not be handled: `keytolld quarantine list` says why',
       '1 record of q3 could not be handled; each is tried again on the next connection',
     ]);
+  });
+
+  it('counts payments that the database has lost, and says what becomes of them', () => {
+    const damaged = [{ peer: toStationName('q2'), payments: 2 }];
+    expect(statusLines({ ...status, damaged })[9]).toBe(
+      'DAMAGED: 2 payments to q2 cannot be sent on, as the database has lost what was to be ' +
+        'sent: check the disk; each ends by itself, once its issuer has asked the last station',
+    );
   });
 
   it('tells who is there, and why a link waits and for how many bits', () => {

@@ -34,6 +34,7 @@ const station: Administered = {
   ...runningStation({ coin: '01', document: '02' }),
   positions: () => Promise.resolve([{ peer: 'q2', open: '2', unpaid: '3', limit: '9' }]),
   doubtful: () => Promise.resolve({ payments: 1, payees: [{ payee: 'bob@q1', payments: 1 }] }),
+  damaged: () => Promise.resolve([{ peer: toStationName('q2'), payments: 1 }]),
   quarantine: () => Promise.resolve([{ peer: toStationName('q2'), counted: 1, quarantined: 2 }]),
   retryQuarantined: (number) =>
     Promise.resolve({ outcome: 'failed-again', why: `record ${number}` }),
@@ -67,6 +68,7 @@ describe('the admin socket', () => {
       station: 'q1',
       positions: [{ peer: 'q2', open: '2', unpaid: '3', limit: '9' }],
       doubtful: { payments: 1, payees: [{ payee: 'bob@q1', payments: 1 }] },
+      damaged: [{ peer: 'q2', payments: 1 }],
       quarantine: [{ peer: 'q2', counted: 1, quarantined: 2 }],
     });
   });
