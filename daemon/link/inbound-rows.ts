@@ -1,6 +1,7 @@
 /**
  * Rows on their way in: their keys are claimed, a frame's at once, their covers taken off, and the
- * relay gets them in the order in which they were sent.
+ * relay gets them in the order in which they were sent. What needs no key never waits for what
+ * does: words under `otp-secret` come before payments whose keys the device does not give (I33).
  */
 import { wipe } from '../../applet-spec/bytes.ts';
 import type { Suite } from '../../applet-spec/names.ts';
@@ -58,9 +59,16 @@ export class InboundRows {
 
   /** Rows of one frame. Throws LinkError where the peer breaks the rules of the link. */
   take(arrived: readonly ArrivedRow[]): void {
-    const rows = this.#newRows(this.#decoded(arrived));
-    // Of the frame: a row is a view on it.
-    const bytes = arrived.reduce((sum, { record }) => sum + record.length, 0);
+    const fresh = this.#newRows(this.#decoded(arrived));
+    const isBare = ({ claims }: Row): boolean => claims.length === 0;
+    const bare = fresh.filter(isBare);
+    if (bare.length > 0) this.#deliver(bare.map((row) => ({ row, bits: [] })));
+    const rows = fresh.filter((row) => !isBare(row));
+    if (rows.length > 0) this.#open(rows, bytesOf(arrived));
+  }
+
+  /** `bytes`: of their frame, on which each row is a view. */
+  #open(rows: readonly Row[], bytes: number): void {
     this.#opening += rows.length;
     this.#openingBytes += bytes;
     const { openingRows, openingBytes } = linkLimits;
@@ -136,9 +144,10 @@ export class InboundRows {
    * not know spoils a request. A key that was used before spoils its own row only.
    */
   async #claim(rows: readonly Row[]): Promise<Opened[]> {
-    const claims = rows.map((row) => row.claims);
-    if (claims.every(({ length }) => length === 0)) return rows.map((row) => ({ row, bits: [] }));
-    const taken = await claimPatiently(this.#context, claims);
+    const taken = await claimPatiently(
+      this.#context,
+      rows.map((row) => row.claims),
+    );
     if (typeof taken !== 'string') return rows.map((row, i) => ({ row, bits: taken[i] ?? [] }));
     const [only, ...more] = rows;
     if (only !== undefined && more.length === 0) return [{ row: only, bits: taken }];
@@ -159,7 +168,7 @@ export class InboundRows {
       }
       if (row.coverName !== undefined) memory.opened(row.rowId, row.coverName);
       try {
-        const opened = this.#open(row, bits);
+        const opened = this.#uncover(row, bits);
         if ('cause' in opened) failed.push(opened);
         else readable.push(opened);
       } catch (error) {
@@ -175,7 +184,7 @@ export class InboundRows {
     if (forged !== undefined) throw forged;
   }
 
-  #open({ rowId, record }: Row, bits: readonly TakenBits[]): InboundRecord | FailedRow {
+  #uncover({ rowId, record }: Row, bits: readonly TakenBits[]): InboundRecord | FailedRow {
     const { message, secret } = openRecord(this.#context.primitives, record, bits);
     try {
       const decoded = wireMessage.decode(message);
@@ -194,6 +203,10 @@ function isMalformed(error: unknown): boolean {
 
 function failedRecord(rowId: bigint, bytes: Uint8Array, cause: unknown): FailedRow {
   return { rowId, form: 'record', bytes: bytes.slice(), cause };
+}
+
+function bytesOf(arrived: readonly ArrivedRow[]): number {
+  return arrived.reduce((sum, { record }) => sum + record.length, 0);
 }
 
 /** As many rows at a time as one claim may name keys for. */

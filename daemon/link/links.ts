@@ -52,7 +52,10 @@ export interface LinkStatus {
 export interface LinkListener {
   linkUp(peer: StationName): void;
   linkDown(peer: StationName): void;
-  /** Records of outbox rows, in the order they were sent; at most 64. */
+  /**
+   * Records of outbox rows, at most 64, in the order they were sent; words may come before payments
+   * that were sent before them.
+   */
   received(peer: StationName, records: readonly InboundRecord[]): void;
   /** Rows that nobody here understands; each may be confirmed all the same. */
   notUnderstood(peer: StationName, rows: readonly FailedRow[]): void;

@@ -75,6 +75,25 @@ describe('receipts and their like', () => {
   });
 });
 
+describe('receipts and their like, where payments before them wait for their keys', () => {
+  it('are received and confirmed, in their order', async () => {
+    const source = new AbsentSource(100, room.handedOut);
+    const [q1, q2] = await room.linked({}, {}, { source });
+    source.isAway = true;
+    expect(await pay(q1, 1, 3)).toBe(true);
+    await turns(20);
+    q1.links.send(q1.peer, [...(await words(q1, 1_001, 1_002)), ...(await payments(q1, 4, 4))]);
+    q1.links.send(q1.peer, await words(q1, 1_003, 1_003));
+    await until(() => q1.confirmed.length === 3);
+    expect(q2.rows.map(numberOf)).toEqual([1_001, 1_002, 1_003]);
+    expect(q1.confirmed).toEqual([1_001n, 1_002n, 1_003n]);
+    source.isAway = false;
+    await room.pass(20_000);
+    await until(() => q1.confirmed.length === 7);
+    expect(q2.rows.slice(3).map(numberOf)).toEqual([1, 2, 3, 4]);
+  });
+});
+
 describe('back-pressure', () => {
   it('refuses rows beyond the bound while the socket is full, and loses none', async () => {
     const [q1, q2] = await room.linked({ suite: 'aes' });
