@@ -63,7 +63,7 @@ async function passBack(
       outbox: { peer: previous, record },
     },
   ]);
-  if (rowId !== undefined) outbox.push(previous, [{ rowId, record }]);
+  if (rowId !== undefined) outbox.push(previous, 'word', [{ rowId, record }]);
 }
 
 /** Payments go round a link that had no keys, until its station announces itself again. */

@@ -291,6 +291,7 @@ export class Carrier {
     }
     outbox.push(
       next,
+      'payment',
       outcomes.flatMap((outcome, i) => {
         const record = records[i];
         return outcome.outcome === 'created' && outcome.outboxRow !== undefined && record

@@ -272,6 +272,7 @@ export class Issuer {
     });
     outbox.push(
       next,
+      'payment',
       outcomes.flatMap((outcome, i) => {
         const record = records[i];
         return outcome.outcome === 'created' && outcome.outboxRow !== undefined && record

@@ -7,33 +7,50 @@ import { Batch } from '../batch.ts';
 import type { Links, OutboxRecord } from '../link/links.ts';
 import type { OutboxRow, PaymentStore } from '../store/store.ts';
 
+/** Words about payments (receipts, advice) never wait behind payments (I33). */
+export type Carries = OutboxRow['carries'];
+
+const kinds: readonly Carries[] = ['word', 'payment'];
 /** Rows of one peer on their way at once; the rest waits in the database. */
 const inFlightMost = 1_024;
+/** Payments among them: where a neighbour confirms none of them, there is room for words. */
+const paymentsMost = 896;
 const readMost = 256;
+/** The store is read once there is so much room for what waits there. */
+const roomLeast = { word: 64, payment: readMost } as const;
 
 interface Peer {
   readonly confirmations: Batch<readonly bigint[], true>;
-  readonly inFlight: Set<bigint>;
+  readonly inFlight: Readonly<Record<Carries, Set<bigint>>>;
   /** Rows whose seals do not open: the rest goes on without them. */
   damaged: ReadonlyMap<bigint, OutboxRow>;
-  /** Rows are in the database that were not sent on this connection. */
-  behind: boolean;
+  /** Rows of these kinds are in the database that were not sent on this connection. */
+  readonly behind: Set<Carries>;
+  /** How often rows were left to the database. */
+  left: number;
   pumping: boolean;
+}
+
+/** What the database holds for a peer and is not on its way. */
+interface Unsent {
+  readonly fresh: Readonly<Record<Carries, readonly OutboxRecord[]>>;
+  /** Rows were found that are damaged; others may lie behind them. */
+  readonly foundDamaged: boolean;
 }
 
 /** Told once of each row that was damaged. */
 export type DamageListener = (peer: StationName, rows: readonly OutboxRow[]) => void;
 
 export class Outbox {
-  readonly #links: Links;
-  readonly #store: PaymentStore;
+  readonly #links: Pick<Links, 'send'>;
+  readonly #store: Pick<PaymentStore, 'outbox' | 'confirmOutbox'>;
   readonly #onFault: (error: unknown) => void;
   readonly #peers = new Map<StationName, Peer>();
   #onDamaged: DamageListener = () => undefined;
 
   constructor(options: {
-    readonly links: Links;
-    readonly store: PaymentStore;
+    readonly links: Pick<Links, 'send'>;
+    readonly store: Pick<PaymentStore, 'outbox' | 'confirmOutbox'>;
     readonly onFault: (error: unknown) => void;
   }) {
     this.#links = options.links;
@@ -55,36 +72,33 @@ export class Outbox {
     return rows;
   }
 
-  /** Rows that were committed just now. */
-  push(peer: StationName, records: readonly OutboxRecord[]): void {
+  /** Rows of one kind that were committed just now. */
+  push(peer: StationName, carries: Carries, records: readonly OutboxRecord[]): void {
     if (records.length === 0) return;
     const state = this.#peer(peer);
-    const room = state.inFlight.size + records.length <= inFlightMost;
-    if (state.behind || !room || !this.#links.send(peer, records)) {
-      state.behind = true;
-      return;
+    const isNext = !state.behind.has(carries) && records.length <= roomFor(carries, state);
+    if (isNext && this.#links.send(peer, records)) noteSent(state, carries, records);
+    else {
+      state.behind.add(carries);
+      state.left++;
     }
-    for (const { rowId } of records) state.inFlight.add(rowId);
   }
 
   linkUp(peer: StationName): void {
     const state = this.#peer(peer);
-    state.inFlight.clear();
-    state.behind = true;
+    allBehind(state);
     this.#pump(peer, state);
   }
 
   linkDown(peer: StationName): void {
-    const state = this.#peer(peer);
-    state.inFlight.clear();
-    state.behind = true;
+    allBehind(this.#peer(peer));
   }
 
   confirmed(peer: StationName, rowIds: readonly bigint[]): void {
     const state = this.#peer(peer);
-    for (const rowId of rowIds) state.inFlight.delete(rowId);
+    for (const rowId of rowIds) for (const kind of kinds) state.inFlight[kind].delete(rowId);
     state.confirmations.add(rowIds).then(() => {
-      if (state.behind) this.#pump(peer, state);
+      this.#pump(peer, state);
     }, this.#onFault);
   }
 
@@ -99,14 +113,20 @@ export class Outbox {
       await this.#store.confirmOutbox(peer, lists.flat());
       return lists.map(() => true);
     });
-    const none = { inFlight: new Set<bigint>(), damaged: new Map<bigint, OutboxRow>() };
-    const state: Peer = { confirmations, ...none, behind: false, pumping: false };
+    const state: Peer = {
+      confirmations,
+      inFlight: { word: new Set(), payment: new Set() },
+      damaged: new Map(),
+      behind: new Set(),
+      left: 0,
+      pumping: false,
+    };
     this.#peers.set(peer, state);
     return state;
   }
 
   #pump(peer: StationName, state: Peer): void {
-    if (state.pumping) return;
+    if (state.pumping || !canGoOn(state)) return;
     state.pumping = true;
     this.#sendFromStore(peer, state)
       .catch(this.#onFault)
@@ -116,29 +136,58 @@ export class Outbox {
   }
 
   async #sendFromStore(peer: StationName, state: Peer): Promise<void> {
-    while (state.behind && state.inFlight.size + readMost <= inFlightMost) {
+    while (canGoOn(state)) {
+      const { left } = state;
       const { fresh, foundDamaged } = await this.#unsent(peer, state);
-      if (fresh.length > 0 && !this.#links.send(peer, fresh)) return;
-      for (const { rowId } of fresh) state.inFlight.add(rowId);
-      // Rows committed while the store was read were left behind by `push`; look until none is new.
-      if (fresh.length === 0 && !foundDamaged) state.behind = false;
+      for (const kind of kinds) {
+        const some = fresh[kind].slice(0, roomFor(kind, state));
+        if (some.length > 0 && !this.#links.send(peer, some)) return;
+        noteSent(state, kind, some);
+      }
+      // Also rows that were committed while the store was read: look until none is new.
+      if (state.left !== left || foundDamaged || fresh.word.length > 0) continue;
+      state.behind.delete('word');
+      if (fresh.payment.length === 0) state.behind.delete('payment');
     }
   }
 
-  /** The next rows that are not on their way; others may lie behind those that are damaged. */
-  async #unsent(
-    peer: StationName,
-    state: Peer,
-  ): Promise<{ readonly fresh: readonly OutboxRecord[]; readonly foundDamaged: boolean }> {
-    const known = state.damaged;
-    const rows = await this.#store.outbox(peer, state.inFlight.size + known.size + readMost);
+  /** Words come first: where none is fresh there is none. */
+  async #unsent(peer: StationName, state: Peer): Promise<Unsent> {
+    const { damaged: known, inFlight } = state;
+    const passed = inFlight.word.size + inFlight.payment.size + known.size;
+    const rows = await this.#store.outbox(peer, passed + readMost);
     const damaged = rows.filter(({ record }) => record === undefined);
     const found = damaged.filter(({ rowId }) => !known.has(rowId));
     state.damaged = new Map(damaged.map((row) => [row.rowId, row]));
     if (found.length > 0) this.#onDamaged(peer, found);
-    const fresh = rows.flatMap(({ rowId, record }) =>
-      record === undefined || state.inFlight.has(rowId) ? [] : [{ rowId, record }],
-    );
+    const freshOf = (kind: Carries): OutboxRecord[] =>
+      rows.flatMap(({ rowId, carries, record }) =>
+        carries !== kind || record === undefined || inFlight[kind].has(rowId)
+          ? []
+          : [{ rowId, record }],
+      );
+    const fresh = { word: freshOf('word'), payment: freshOf('payment') };
     return { fresh, foundDamaged: found.length > 0 };
+  }
+}
+
+function roomFor(carries: Carries, { inFlight: { word, payment } }: Peer): number {
+  const room = inFlightMost - word.size - payment.size;
+  return carries === 'word' ? room : Math.min(room, paymentsMost - payment.size);
+}
+
+function canGoOn(state: Peer): boolean {
+  return kinds.some((kind) => state.behind.has(kind) && roomFor(kind, state) >= roomLeast[kind]);
+}
+
+function noteSent({ inFlight }: Peer, carries: Carries, records: readonly OutboxRecord[]): void {
+  for (const { rowId } of records) inFlight[carries].add(rowId);
+}
+
+/** The connection is another one, or gone: everything is sent anew. */
+function allBehind({ inFlight, behind }: Peer): void {
+  for (const kind of kinds) {
+    inFlight[kind].clear();
+    behind.add(kind);
   }
 }

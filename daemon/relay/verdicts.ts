@@ -110,7 +110,7 @@ export class Verdicts {
     if (record === undefined) return;
     const { paymentId } = receipt.body;
     const [rowId] = await store.enqueue([{ peer: previous, paymentId, record }]);
-    if (rowId !== undefined) outbox.push(previous, [{ rowId, record }]);
+    if (rowId !== undefined) outbox.push(previous, 'word', [{ rowId, record }]);
   }
 
   /** Stores the verdict and passes the receipt on. */
@@ -155,6 +155,7 @@ export class Verdicts {
     if (onwards !== undefined) {
       outbox.push(
         onwards,
+        'word',
         outcomes.flatMap((outcome, i) => {
           const record = records[i];
           return outcome.outcome === 'decided' && outcome.outboxRow !== undefined && record
