@@ -10,14 +10,17 @@ import type { AuditedStore } from './audit.ts';
 import { contentFault, type CoinAuditContext } from './coin-audit.ts';
 import type { Finding } from './finding.ts';
 import type { LedgerAudit } from './ledger-audit.ts';
+import { givenFaults, loadingFault } from './loaded-coins.ts';
 import { guarded } from './row-guard.ts';
 
 const pageRows = 500;
 
 /** `["12", 3]`: three coins of 12. */
-const bought = z.array(z.tuple([z.string().regex(/^\d+$/), z.number().int().min(0).max(0xffff)]));
+const bought = z.array(
+  z.tuple([z.string().regex(/^(0|[1-9]\d*)$/), z.number().int().min(0).max(0xffff)]),
+);
 /** Coins given, and `3x12` for three of 12 that are wanted, which older programs did not keep. */
-const retired = z.array(z.string().regex(/^([0-9a-f]{32}|\d{1,5}x\d+)$/));
+const retired = z.array(z.string().regex(/^([0-9a-f]{32}|(0|[1-9]\d{0,4})x(0|[1-9]\d*))$/));
 
 export interface OrdersAuditContext extends CoinAuditContext {
   readonly store: AuditedStore;
@@ -37,7 +40,7 @@ export async function auditOrders(
   for (let after: Uint8Array | undefined; ;) {
     const page: readonly CoinOrder[] = await context.store.coinOrders(after, pageRows);
     const coins = await context.store.coinsOfOrders(page.map(({ orderId }) => orderId));
-    page.forEach((order, i) => {
+    for (const [i, order] of page.entries()) {
       const name = toHex(order.orderId);
       const around = coins[i] ?? { made: [], taken: [] };
       const coming = waiting.get(name) ?? [];
@@ -51,17 +54,30 @@ export async function auditOrders(
           for (const fault of orderFaults(order, around, coming)) find(name, fault);
         },
       );
+      for (const fault of await cardFaults(context.store, order, around)) find(name, fault);
       for (const coin of coming) {
         const fault = contentFault(context, coin);
         if (fault !== undefined) find(name, `waiting coin ${toHex(coin.coinId)}: ${fault}`);
       }
       ledger.order(order, sumOf(around.taken));
-    });
+    }
     after = page.at(-1)?.orderId;
     if (after === undefined || page.length < pageRows) break;
   }
   for (const name of waiting.keys()) find(name, 'coins wait for it, and it is not there');
   return findings;
+}
+
+/** What tells that a coin is on the card, against its row. */
+async function cardFaults(
+  store: AuditedStore,
+  { kind, state, content, user }: CoinOrder,
+  { made }: CoinsOfOrder,
+): Promise<readonly string[]> {
+  const words = kind !== 'buy' && state === 'cancelled' ? parsed(retired, content) : undefined;
+  const given = (words ?? []).filter((word) => !word.includes('x'));
+  const loading = await loadingFault(store, made);
+  return [...(loading === undefined ? [] : [loading]), ...(await givenFaults(store, user, given))];
 }
 
 async function waitingByOrder(store: AuditedStore): Promise<Map<string, WaitingCoin[]>> {
@@ -150,9 +166,11 @@ function retirementFaults(
   return faults;
 }
 
+/** Letter for letter as the desk writes it: by that it knows an order again. */
 function parsed<T>(form: z.ZodType<T>, content: string): T | undefined {
   try {
-    return form.parse(JSON.parse(content));
+    const words = form.parse(JSON.parse(content));
+    return JSON.stringify(words) === content ? words : undefined;
   } catch {
     return undefined;
   }

@@ -103,6 +103,7 @@ function rowsBeside(stored: AuditedPayment): readonly Check[] {
     ['record for the next station', stored.outbox === (goesOn ? 'kept' : 'none')],
     ['secret', stored.holdsSecret ? mayHoldSecret : !mayHoldSecret || isRestored],
     ['mark that no claim names its fee', stored.isUnclaimed === (isEarned && !stored.isClaimed)],
+    ['marks, which are neither 0 nor 1', !stored.hasOddMark],
     ["mark that its user's card knows", !stored.cardConcluded || (hasEnded && role !== 'relay')],
   ];
 }

@@ -33,7 +33,10 @@ export async function auditUsers(context: {
   for (const { name, isGuarded: stored } of await store.accounts()) {
     if (isGuarded(name) && !known.has(name)) find('user-differs', `${name} is of no user here`);
     if (stored === isGuarded(name)) continue;
-    const detail = `the database ${stored ? 'refuses' : 'would let'} ${name} be overdrawn`;
+    const detail =
+      stored === undefined
+        ? `the mark of ${name}, whether it may be overdrawn, is neither 0 nor 1`
+        : `the database ${stored ? 'refuses' : 'would let'} ${name} be overdrawn`;
     find('account-overdrawn', detail);
   }
   return findings;

@@ -99,7 +99,10 @@ export class AuditRows implements AuditPaymentStore {
 
   readonly accounts: AuditStore['accounts'] = () =>
     this.#parts.database.read(() =>
-      this.#sql.accounts.all().map(({ name, guarded }) => ({ name, isGuarded: guarded === 1n })),
+      this.#sql.accounts.all().map(({ name, guarded }) => ({
+        name,
+        isGuarded: isMark(guarded) ? guarded === 1n : undefined,
+      })),
     );
 }
 
@@ -120,10 +123,15 @@ function auditedPayment(row: PaymentWithAll): AuditedPayment {
     change: row.change,
     outbox: outboxRow === null ? 'none' : row.outbox_kept === 1n ? 'kept' : 'lost',
     holdsSecret: row.holds_secret === 1n,
+    hasOddMark: !isMark(row.unclaimed) || !isMark(row.card_concluded),
     isUnclaimed: row.unclaimed === 1n,
     isClaimed: row.claimed === 1n,
     isRestored: row.restored === 1n,
   };
+}
+
+function isMark(value: bigint): boolean {
+  return value === 0n || value === 1n;
 }
 
 function billOrNone(text: string | null): readonly FeeLine[] | undefined {

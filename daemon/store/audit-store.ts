@@ -43,6 +43,8 @@ export interface AuditedPayment extends PaymentRow {
   readonly outbox: 'none' | 'kept' | 'lost';
   /** At the last station. */
   readonly holdsSecret: boolean;
+  /** Whether one of its marks is neither 0 nor 1: what the database takes it for then varies. */
+  readonly hasOddMark: boolean;
   /** Whether its fee is marked as one that no claim names; whether a claim names it. */
   readonly isUnclaimed: boolean;
   readonly isClaimed: boolean;
@@ -96,8 +98,8 @@ export interface AuditedClaim {
 
 export interface AuditedAccount {
   readonly name: AccountName;
-  /** Whether the database itself keeps it from being overdrawn. */
-  readonly isGuarded: boolean;
+  /** Whether the database itself keeps it from being overdrawn; undefined for no such mark. */
+  readonly isGuarded: boolean | undefined;
 }
 
 /** The last station's word that it will never deliver a payment that had not come. */
@@ -118,6 +120,7 @@ export type HeadOfCoin = Pick<CoinRecord, 'coinId' | 'owner' | 'value' | 'state'
 
 /** An order with the coins that it made, replacements of burned ones apart, and those it took. */
 export interface CoinsOfOrder {
+  /** By coin ID. */
   readonly made: readonly HeadOfCoin[];
   readonly taken: readonly HeadOfCoin[];
 }

@@ -40,6 +40,8 @@ const checkedWhere: Readonly<Record<string, string>> = {
   user: "EXISTS (SELECT 1 FROM account a WHERE a.name = 'user:' || user.name)",
 };
 
+const flags = new Set(['guarded', 'card_concluded', 'unclaimed']);
+
 /** At issuer, relay and last station; elsewhere one of them is enough. */
 const differsByRole = /^(payment|claim|settlement_window)/;
 
@@ -73,6 +75,21 @@ describe('an audit finds', () => {
     }
     expect(changed).toBeGreaterThan(0);
   });
+
+  it.each(named.filter(([, { column }]) => flags.has(column)))(
+    'a %s that is neither 0 nor 1',
+    async (_name, { table, column }) => {
+      for (const station of stations) {
+        const rows = readOf(room, station, (s) => s.rowIds(table, '1'));
+        for (const row of rows.slice(0, 8)) {
+          const { findings } = await auditAfter(room, station, (s) => {
+            s.change({ table, column, type: 'INTEGER' }, row, 2n);
+          });
+          expect(findings, `${table} ${row} at ${station}`).not.toEqual([]);
+        }
+      }
+    },
+  );
 
   it.each(tables.filter((table) => !unseenWhenGone.has(table)))(
     'a row that is gone from the table %s',
@@ -171,7 +188,7 @@ async function addRareRows(): Promise<void> {
 }
 
 function anotherValue({ column, type }: Column, value: Value, others: readonly Value[]): Value {
-  if (['guarded', 'card_concluded', 'unclaimed'].includes(column)) return value === 0n ? 1n : 0n;
+  if (flags.has(column)) return value === 0n ? 1n : 0n;
   if (value instanceof Uint8Array) {
     const changed = Uint8Array.from(value);
     const middle = changed.length >> 1;

@@ -99,6 +99,42 @@ export const tamperedCoins: readonly Tampering[] = [
       s.run("UPDATE coin SET state = 'unspent' WHERE state = 'refunded'");
     },
   ],
+  [
+    'a purchase in other words, which the desk would not know again',
+    'q1',
+    'order-differs',
+    nobody,
+    (s) => {
+      s.run("UPDATE coin_order SET content = ' ' || content WHERE kind = 'buy'");
+    },
+  ],
+  [
+    'a refund in other words',
+    'q1',
+    'order-differs',
+    nobody,
+    (s) => {
+      s.run("UPDATE coin_order SET content = replace(content, '[', '[ ') WHERE kind = 'refund'");
+    },
+  ],
+  [
+    'a purchase of a number that nobody writes so',
+    'q1',
+    'order-differs',
+    nobody,
+    (s) => {
+      s.run(`UPDATE coin_order SET content = '[["07",1]]' WHERE content = '[["7",1]]'`);
+    },
+  ],
+  [
+    'an account that is neither kept from being overdrawn nor not',
+    'q1',
+    'account-overdrawn',
+    nobody,
+    (s) => {
+      s.run("UPDATE account SET guarded = 2 WHERE name = 'fees-earned'");
+    },
+  ],
 ];
 
 export const tamperedBooks: readonly Tampering[] = [
