@@ -1,11 +1,13 @@
 import { connect, type Socket } from 'node:net';
+import type { Clock } from '../../applet-spec/clock.ts';
+import { systemClock } from '../clock.ts';
 import {
   agentGreeting,
   agentReply,
   agentReplyBytesMost,
   agentSocketPath,
   readLines,
-  sendLine,
+  sendRequest,
 } from './agent-messages.ts';
 import { ErrandError, toErrandError } from './errand-error.ts';
 import {
@@ -17,6 +19,9 @@ import {
   type ErrandRunner,
 } from './errands.ts';
 import { HostError } from './host-error.ts';
+
+/** An agent greets at once, and one that another program keeps from its wallet within seconds. */
+const greetingMs = 10_000;
 
 interface Waiting {
   readonly name: ErrandName;
@@ -43,17 +48,29 @@ export class AgentClient implements ErrandRunner {
 
   /**
    * undefined where no agent serves the wallet. Throws ErrandError for one that is of another
-   * version.
+   * version, or does not greet.
    */
-  static async connect(walletFolder: string): Promise<AgentClient | undefined> {
+  static async connect(
+    walletFolder: string,
+    clock: Clock = systemClock,
+  ): Promise<AgentClient | undefined> {
     const socket = connect(agentSocketPath(walletFolder));
     const client = new AgentClient(socket);
     return new Promise((resolve, reject) => {
       let greeted = false;
+      const giveUp = (detail: string): void => {
+        reject(toErrandError(new HostError('agent-unreachable', detail)));
+        socket.destroy();
+      };
+      const cancel = clock.after(greetingMs, () => {
+        const words = 'does not answer; where it was suspended (Ctrl-Z), `fg` wakes it';
+        giveUp(`the agent that serves ${walletFolder} ${words}`);
+      });
       socket.on('error', () => {
         socket.destroy();
       });
       socket.on('close', () => {
+        cancel();
         client.#end();
         resolve(undefined);
       });
@@ -63,15 +80,16 @@ export class AgentClient implements ErrandRunner {
           return;
         }
         greeted = true;
+        cancel();
         const greeting = agentGreeting.safeParse(line);
         if (greeting.success) {
           client.#reader = greeting.data.reader;
           resolve(client);
           return;
         }
-        const detail = 'the running agent is of another version of this program';
-        reject(toErrandError(new HostError('agent-unreachable', detail)));
-        socket.destroy();
+        giveUp(
+          'the running agent is of another version of this program: end it, and start it anew',
+        );
       });
     });
   }
@@ -87,9 +105,13 @@ export class AgentClient implements ErrandRunner {
     const id = this.#nextId++;
     const { pin, onProgress = () => undefined } = options;
     const result = await new Promise((resolve, reject) => {
+      const request = { id, errand: name, params, ...(pin !== undefined && { pin }) };
       this.#waiting.set(id, { name, onProgress, resolve, reject });
       if (this.#socket.destroyed) this.#end();
-      else sendLine(this.#socket, { id, errand: name, params, ...(pin !== undefined && { pin }) });
+      else sendRequest(this.#socket, request);
+    }).catch((error: unknown) => {
+      this.#waiting.delete(id);
+      throw toErrandError(error);
     });
     const read = errandSchemas[name].result.safeParse(result);
     if (read.success) return read.data;

@@ -27,7 +27,8 @@ export const agentRequest = z.object({
   id: z.int().min(0),
   errand: z.string().max(64),
   params: z.unknown(),
-  pin: z.string().max(64).optional(),
+  /** As it was given: the card's session says what is wrong with its length. */
+  pin: z.string().optional(),
 });
 
 export const agentReply = z.union([
@@ -41,7 +42,20 @@ export function agentSocketPath(walletFolder: string): string {
 }
 
 export function sendLine(socket: Socket, message: unknown): void {
-  if (!socket.destroyed) socket.write(`${JSON.stringify(message)}\n`);
+  writeLine(socket, JSON.stringify(message));
+}
+
+/** Throws HostError `message-too-long` for what no agent reads. */
+export function sendRequest(socket: Socket, request: z.input<typeof agentRequest>): void {
+  const line = JSON.stringify(request);
+  if (Buffer.byteLength(line) > agentRequestBytesMost) {
+    throw new HostError('message-too-long', 'this is longer than any message between users');
+  }
+  writeLine(socket, line);
+}
+
+function writeLine(socket: Socket, line: string): void {
+  if (!socket.destroyed) socket.write(`${line}\n`);
 }
 
 /** Calls `onLine` for each whole line. A line without end, or of no JSON, ends the connection. */

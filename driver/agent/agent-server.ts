@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import {
@@ -117,7 +117,6 @@ export class AgentServer {
 
 /** For one agent of all that are started, also in one instant. Throws HostError. */
 function holdWallet(walletFolder: string): Held {
-  mkdirSync(walletFolder, { recursive: true, mode: 0o700 });
   try {
     return holdFile(join(walletFolder, 'agent.lock'));
   } catch (error) {

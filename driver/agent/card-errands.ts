@@ -6,6 +6,7 @@ import { referenceBytes, type CardSession } from '../card/card-session.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import { DeskLink } from '../desk/desk-link.ts';
 import { certificateEnd } from './certificate-end.ts';
+import type { StationSettings } from '../wallet/wallet.ts';
 import type { ErrandParams, ErrandResult } from './errands.ts';
 import { hostSocket, requireOwnCard } from './home-desk.ts';
 import type { Host } from './host.ts';
@@ -67,14 +68,28 @@ export async function initialiseCard(
   await host.verifiedCard();
   const enrolled = lifeCycle !== 'enrolled';
   if (enrolled) await enrol(host, session, params.stationUrl);
-  const before = host.wallet.settings();
-  requireOwnCard(await session.owner(), before?.account?.user);
-  host.wallet.saveStation({ stationUrl: params.stationUrl, rootCertificate });
+  requireOwnCard(await session.owner(), host.wallet.settings()?.account?.user);
+  const { stationUrl } = params;
+  const connected = await host.inTurn(() => connectTo(host, { stationUrl, rootCertificate }));
+  return { ...connected, enrolled, pukSet };
+}
+
+/** By these settings, which stay in the wallet where they have served. */
+async function connectTo(host: Host, station: StationSettings): Promise<ErrandResult<'connect'>> {
+  const { wallet } = host;
+  const before = wallet.settings();
+  const crl = wallet.crl();
+  // A link that stands was opened by the settings of before, and says nothing of these.
+  await host.hangUp();
+  wallet.saveStation(station);
   try {
-    return { ...(await describeDesk(host)), enrolled, pukSet };
+    return await describeDesk(host);
   } catch (error) {
     // A wallet that knew its station keeps to it.
-    if (before?.account !== undefined) host.wallet.saveStation(before);
+    if (before?.account !== undefined) {
+      wallet.saveStation(before);
+      if (crl !== undefined) wallet.saveCrl(crl);
+    }
     throw withDoubt(error);
   }
 }

@@ -17,7 +17,8 @@ const user = z.string().refine(isUserName, 'expected name@station, such as alice
 const station = z.string().refine(isStationName, 'expected a station name, such as q1');
 const suite = z.enum(['aes', 'otp-secret', 'otp']);
 const base64 = z.base64();
-const reference = z.string().min(1).max(limits.pinBytesMost);
+/** PIN or PUK: the card's session says what is wrong with its length. */
+const reference = z.string();
 
 /** As long as any coin lives (`daemon/station/config.ts` allows ten years). */
 export const renewDaysMost = 3_650;

@@ -173,6 +173,13 @@ export class Host {
     return this.#desk;
   }
 
+  /** Ends the link to the station where there is one: the next errand opens another. */
+  async hangUp(): Promise<void> {
+    const desk = await this.#desk?.catch(() => undefined);
+    desk?.close();
+    await desk?.closed;
+  }
+
   /** One after another: the card remembers one authorisation at a time (design §6.2). */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(work);

@@ -2,8 +2,9 @@
  * The one importer of better-sqlite3 on the user's machine: opening, numbered migrations, faults.
  */
 import Database from 'better-sqlite3';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeWalletFolder } from './wallet-folder.ts';
 import { walletMigrations } from './wallet-migrations.ts';
 import { WalletError } from './wallet-error.ts';
 
@@ -24,7 +25,7 @@ export class WalletFile {
   /** Makes the folder (0700) and the file (0600) where they are not. Throws WalletError. */
   static open(path: string): WalletFile {
     return guard(path, () => {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      makeWalletFolder(dirname(path));
       const database = new Database(path, { timeout: busyTimeoutMs });
       try {
         chmodSync(path, 0o600);

@@ -157,6 +157,38 @@ describe('the agent at its socket', () => {
     expect(answer.keys[0]?.peer).toHaveLength(long.length);
   });
 
+  it('says what is wrong with a PIN that is longer than any', async () => {
+    await bench.enrol();
+    await bench.restart();
+    await listen();
+    const agent = await client();
+    await expect(agent.run('keys', {}, { pin: '0'.repeat(100) })).rejects.toMatchObject({
+      outcome: 'usage',
+      code: 'reference-length',
+    });
+    const change = agent.run('pin-change', { oldPin: pin, newPin: '0'.repeat(17) });
+    await expect(change).rejects.toMatchObject({
+      outcome: 'usage',
+      code: 'reference-length',
+    });
+  });
+
+  it('is not asked for a message that is longer than any', async () => {
+    await listen();
+    const agent = await client();
+    const message = 'A'.repeat(9 * 1024 * 1024);
+    await expect(agent.run('receive', { message })).rejects.toMatchObject({
+      outcome: 'refused',
+      code: 'message-too-long',
+    });
+    await expect(
+      agent.run('send', { to: { peer: bob }, plaintext: message }),
+    ).rejects.toMatchObject({
+      code: 'message-too-long',
+    });
+    await expect(agent.run('payments', {})).rejects.toMatchObject({ code: 'wallet-not-set-up' });
+  });
+
   it('refuses errands that there are not, and parameters out of bounds', async () => {
     const { path } = await listen();
     const lines = linesFrom(path, [
@@ -188,6 +220,24 @@ describe('a command', () => {
       code: 'agent-unreachable',
     });
     await new Promise((resolve) => stranger.close(resolve));
+  });
+});
+
+describe('an agent that is suspended', () => {
+  it('is named to a command that waits for its greeting', async () => {
+    const silent: Server = createServer((socket) => {
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => {
+      silent.listen(`${bench.folder}/agent.sock`, resolve);
+    });
+    const connecting = AgentClient.connect(bench.folder, bench.clock);
+    bench.clock.advance(10_000);
+    await expect(connecting).rejects.toMatchObject({
+      code: 'agent-unreachable',
+      message: expect.stringMatching(/does not answer.*suspended/) as string,
+    });
+    await new Promise((resolve) => silent.close(resolve));
   });
 });
 

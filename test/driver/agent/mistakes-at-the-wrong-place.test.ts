@@ -30,6 +30,14 @@ async function failureOf(errand: Promise<unknown>): Promise<ErrandError> {
   throw new Error('the errand has not failed');
 }
 
+/** Of the CA of another network, as `card init` takes it. */
+async function othersRoot(): Promise<string> {
+  const others = await Papers.open({ clock: bench.clock, entropy: countedEntropy('others') });
+  const rootCertificate = Buffer.from(others.ca.root).toString('base64');
+  others.close();
+  return rootCertificate;
+}
+
 /** A wallet that is carol's, who has a card of another station. */
 function makeCarols(wallet: Wallet): void {
   const rootCertificate = bench.papers.ca.root;
@@ -86,11 +94,33 @@ describe('card init', () => {
     });
   });
 
+  it('with an address that does not answer is not taken at the word of a link to another', async () => {
+    await bench.enrol();
+    const params = { ...bench.initParams, stationUrl: 'ws://127.0.0.1:1' };
+    await expect(bench.runner.run('card-init', params)).rejects.toMatchObject({
+      code: 'station-unreachable',
+    });
+    await expect(bench.runner.run('connect', {})).resolves.toMatchObject({
+      url: bench.desk.url,
+    });
+  });
+
+  it('with the root of another network, on a link that stands, keeps root and list', async () => {
+    await bench.enrol();
+    const { rootCertificate: root } = bench.wallet.requireSettings();
+    const crl = bench.wallet.crl();
+    const params = { ...bench.initParams, rootCertificate: await othersRoot() };
+    await expect(bench.runner.run('card-init', params)).rejects.toMatchObject({
+      code: 'evidence-invalid',
+    });
+    expect(bench.wallet.requireSettings().rootCertificate).toEqual(root);
+    expect(crl).toBeDefined();
+    expect(bench.wallet.crl()).toEqual(crl);
+    await bench.runner.run('connect', {});
+  });
+
   it('with the root of another network is told to look at the file, too', async () => {
-    const others = await Papers.open({ clock: bench.clock, entropy: countedEntropy('others') });
-    const rootCertificate = Buffer.from(others.ca.root).toString('base64');
-    others.close();
-    const params = { ...bench.initParams, rootCertificate };
+    const params = { ...bench.initParams, rootCertificate: await othersRoot() };
     await expect(bench.runner.run('card-init', params)).rejects.toThrow(
       /not signed by the pinned CA \(is the CA file that of this station's network\?\)$/,
     );

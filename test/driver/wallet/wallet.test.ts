@@ -66,6 +66,16 @@ describe('the file', () => {
     expect(mode(fresh)).toBe(0o700);
   });
 
+  it.skipIf(process.platform !== 'linux')('in a place that makes no folders is refused', () => {
+    const refused = expect.objectContaining({
+      code: 'wallet-unreachable',
+      message: expect.stringContaining('mkdir') as string,
+    });
+    for (const folder of ['/proc/keytoll', '/proc/keytoll/wallet']) {
+      expect(() => Wallet.open(folder)).toThrow(refused);
+    }
+  });
+
   it('of a newer program is refused, not changed', () => {
     wallet.close();
     const database = new Database(join(folder, 'wallet.db'));
