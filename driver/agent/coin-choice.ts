@@ -1,4 +1,6 @@
-/** Which coins to hand back, as pure functions over the coins held. */
+/**
+ * Which coins to hand back, as pure functions over the coins held: maybe more than one order takes.
+ */
 import type { OrderLine } from '../../applet-spec/desk-messages.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import type { WalletCoin } from '../wallet/wallet-coins.ts';
@@ -21,7 +23,7 @@ export function coinsOfLines(
     }
     chosen.push(...taken);
   }
-  return requireFew(chosen);
+  return chosen;
 }
 
 /**
@@ -39,8 +41,15 @@ export function coinsWorth(
   const single = values.filter((value) => value > total).at(-1);
   const counts =
     single === undefined ? largestFirst(stacks, values, total) : new Map([[single, 1]]);
-  const given = requireFew(takeCounts(stacks, counts));
-  return { given, change: sumOf(given) - total };
+  const given = takeCounts(stacks, counts);
+  return { given, change: worthOf(given) - total };
+}
+
+/** As one order takes them, in their order. */
+export function* handfulsOf(coins: readonly WalletCoin[]): Iterable<readonly WalletCoin[]> {
+  for (let first = 0; first < coins.length; first += limits.loadCoins) {
+    yield coins.slice(first, first + limits.loadCoins);
+  }
 }
 
 type Stacks = ReadonlyMap<bigint, WalletCoin[]>;
@@ -97,14 +106,6 @@ function takeCounts(stacks: Stacks, counts: Counts): WalletCoin[] {
   return [...counts].flatMap(([value, count]) => stacks.get(value)?.slice(0, count) ?? []);
 }
 
-function requireFew(coins: readonly WalletCoin[]): readonly WalletCoin[] {
-  if (coins.length <= limits.loadCoins) return coins;
-  throw new HostError(
-    'bad-params',
-    `this takes ${coins.length} coins; one order takes back at most ${limits.loadCoins}`,
-  );
-}
-
 function stacksOf(held: readonly WalletCoin[]): Stacks {
   const stacks = new Map<bigint, WalletCoin[]>();
   for (const one of held) {
@@ -116,6 +117,6 @@ function stacksOf(held: readonly WalletCoin[]): Stacks {
   return stacks;
 }
 
-function sumOf(coins: readonly WalletCoin[]): bigint {
+export function worthOf(coins: readonly WalletCoin[]): bigint {
   return coins.reduce((sum, { coin }) => sum + coin.body.value, 0n);
 }

@@ -83,6 +83,7 @@ const balance = z.object({
   certificate: certificate.optional(),
 });
 const order = z.object({
+  /** The last one, where it took more than one. */
   orderId,
   coins: z.int(),
   value: amount,

@@ -8,8 +8,8 @@ import type { WalletCoin } from '../wallet/wallet-coins.ts';
 import { WalletError } from '../wallet/wallet-error.ts';
 import type { OrderRequest } from '../wallet/wallet-orders.ts';
 import { matchPool } from './catch-up.ts';
-import { coinsOfLines, coinsWorth } from './coin-choice.ts';
-import { toUnknownOutcome } from './errand-error.ts';
+import { coinsOfLines, coinsWorth, handfulsOf, worthOf } from './coin-choice.ts';
+import { ErrandError, toErrandError, toUnknownOutcome } from './errand-error.ts';
 import type { ErrandParams, ErrandProgress, ErrandResult } from './errands.ts';
 import { granted } from './granted.ts';
 import type { HomeDesk } from './home-desk.ts';
@@ -58,13 +58,30 @@ export async function exchangeFor(
   wanted: readonly OrderLine[],
   onProgress: Progress = () => undefined,
 ): Promise<ErrandResult<'exchange'>> {
-  const { given, change } = coinsWorth(held(host), sumOf(wanted));
+  const { given, change } = await fewCoinsWorth(host, desk, sumOf(wanted));
   const lines = change === 0n ? wanted : [...wanted, { value: change, count: 1 }];
   if (lines.length > limits.orderLines) {
     throw new HostError('bad-params', `an exchange has at most ${limits.orderLines} lines`);
   }
   await requireRoom(desk, countOf(lines) - given.length);
   return exchangeCoins(host, desk, given, lines, onProgress);
+}
+
+/**
+ * As many as one order takes: of more small ones some become one large one first, in orders of
+ * their own. What is cut off between leaves the card with coins of the same sum.
+ */
+async function fewCoinsWorth(
+  host: Host,
+  desk: HomeDesk,
+  total: bigint,
+): Promise<ReturnType<typeof coinsWorth>> {
+  for (;;) {
+    const choice = coinsWorth(held(host), total);
+    const [some = [], ...others] = handfulsOf(choice.given);
+    if (others.length === 0) return choice;
+    await exchangeCoins(host, desk, some, [{ value: worthOf(some), count: 1 }]);
+  }
 }
 
 /** These coins for new ones of the same sum, for callers that have their turn and the room. */
@@ -80,7 +97,7 @@ export function exchangeCoins(
   return placeOrder(host, desk, order, onProgress);
 }
 
-/** S1 refund: money for coins of the denominations named. */
+/** S1 refund: money for coins of the denominations named, in as many orders as it takes. */
 export function refund(
   host: Host,
   params: ErrandParams<'refund'>,
@@ -88,12 +105,28 @@ export function refund(
   return host.inTurn(async () => {
     const desk = await host.desk();
     const given = coinsOfLines(held(host), toLines(params.lines));
-    const retirement = retire(host, 'refund', given);
-    const order = { orderId: retirement.orderId, kind: 'refund', lines: [], retirement } as const;
-    const result = await placeOrder(host, desk, order, () => undefined);
-    const value = given.reduce((sum, { coin }) => sum + coin.body.value, 0n);
-    return { ...result, coins: given.length, value: value.toString() };
+    let result: ErrandResult<'refund'> | undefined;
+    let coins = 0;
+    for (const some of handfulsOf(given)) {
+      const retirement = retire(host, 'refund', some);
+      const order = { orderId: retirement.orderId, kind: 'refund', lines: [], retirement } as const;
+      try {
+        result = await placeOrder(host, desk, order, () => undefined);
+      } catch (error) {
+        throw coins === 0 ? error : afterSome(error, `${coins} of ${given.length} coins`);
+      }
+      coins += some.length;
+    }
+    if (result === undefined) throw new HostError('bad-params', 'no coins are named');
+    return { ...result, coins, value: worthOf(given).toString() };
   });
+}
+
+/** The orders before stand. */
+function afterSome(error: unknown, what: string): ErrandError {
+  const { failure } = toErrandError(error);
+  const message = `${what} were given back, and then: ${failure.message}`;
+  return new ErrandError({ ...failure, message }, error);
 }
 
 /** Unspent coins on the card that have not expired. */

@@ -1,0 +1,80 @@
+/** An order takes back 32 coins at most; whoever has hundreds of small ones need not know that. */
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { HostBench } from '../desk/host-bench.ts';
+import { bob } from '../desk/stand-in-papers.ts';
+
+const coinsOf = (value: number, count: number) => ({ lines: [{ value: String(value), count }] });
+
+let bench: HostBench;
+beforeEach(async () => {
+  bench = await HostBench.open();
+  await bench.enrol();
+  await bench.runner.run('buy', coinsOf(1, 100));
+  bench.desk.asked.length = 0;
+});
+afterEach(async () => {
+  await bench.close();
+});
+
+function ordersOf(kind: 'exchange' | 'refund'): number {
+  return bench.desk.asked.filter((asked) => asked === kind).length;
+}
+
+it('they are given back in as many orders as it takes', async () => {
+  await expect(bench.runner.run('refund', coinsOf(1, 70))).resolves.toMatchObject({
+    coins: 70,
+    value: '70',
+  });
+  expect(ordersOf('refund')).toBe(3);
+  expect(bench.wallet.coins.onCard()).toHaveLength(30);
+});
+
+it('that fails half-way says what was given back', async () => {
+  const message = 'The disk is full. Nothing was changed.';
+  const { script } = bench.desk;
+  script.says = (said) => {
+    if (said.kind === 'refunded') script.refuse.set('refund', { code: 'overloaded', message });
+    return said;
+  };
+  await expect(bench.runner.run('refund', coinsOf(1, 70))).rejects.toMatchObject({
+    outcome: 'refused',
+    code: 'overloaded',
+    message: `32 of 70 coins were given back, and then: ${message}`,
+  });
+  expect(bench.wallet.coins.onCard()).toHaveLength(68);
+});
+
+it('they are exchanged for one large coin, over some that are between', async () => {
+  await expect(bench.runner.run('exchange', coinsOf(95, 1))).resolves.toMatchObject({
+    coins: 1,
+    value: '95',
+  });
+  expect(ordersOf('exchange')).toBe(4);
+  await expect(bench.runner.run('balance', {})).resolves.toMatchObject({
+    coinsValue: '100',
+    denominations: [
+      { value: '1', count: 5 },
+      { value: '95', count: 1 },
+    ],
+  });
+});
+
+it('they pay for a key that is dearer than 32 of them', async () => {
+  bench.desk.script.fees = [30n, 20n];
+  const { quoteId } = await bench.runner.run('quote', {
+    payee: bob,
+    minimumSuite: 'aes',
+    avoid: [],
+  });
+  const how = { quoteId, exchange: true, waitMs: 60_000 };
+  await expect(bench.runner.run('pay', how)).resolves.toMatchObject({ standing: 'delivered' });
+  expect(bench.wallet.coins.onCard()).toHaveLength(50);
+});
+
+it('more than there are is still refused before anything is done', async () => {
+  for (const kind of ['exchange', 'refund'] as const) {
+    const wanted = kind === 'refund' ? coinsOf(1, 101) : coinsOf(101, 1);
+    await expect(bench.runner.run(kind, wanted)).rejects.toMatchObject({ code: 'coins-too-few' });
+    expect(ordersOf(kind)).toBe(0);
+  }
+});
