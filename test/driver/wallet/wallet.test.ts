@@ -67,12 +67,10 @@ describe('the file', () => {
   });
 
   it.skipIf(process.platform !== 'linux')('in a place that makes no folders is refused', () => {
-    const refused = expect.objectContaining({
-      code: 'wallet-unreachable',
-      message: expect.stringContaining('mkdir') as string,
-    });
     for (const folder of ['/proc/keytoll', '/proc/keytoll/wallet']) {
-      expect(() => Wallet.open(folder)).toThrow(refused);
+      expect(() => Wallet.open(folder)).toThrow(
+        expect.objectContaining({ code: 'wallet-unreachable' }),
+      );
     }
   });
 
