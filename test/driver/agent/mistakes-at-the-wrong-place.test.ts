@@ -94,7 +94,7 @@ describe('card init', () => {
     });
   });
 
-  it('with an address that does not answer is not taken at the word of a link to another', async () => {
+  it('with an address that does not answer is not taken at a standing link’s word', async () => {
     await bench.enrol();
     const params = { ...bench.initParams, stationUrl: 'ws://127.0.0.1:1' };
     await expect(bench.runner.run('card-init', params)).rejects.toMatchObject({
