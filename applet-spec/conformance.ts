@@ -30,6 +30,7 @@ const attest = 'attestation.md, ATTEST';
 const pool = 'card.md, The pool';
 const pay = 'card.md, PAY';
 const peers = 'card.md, Keys shared with peers';
+const authorise = 'card.md, AUTHORISE';
 const journal = 'card.md, Journal, and what a torn command leaves';
 const life = 'card.md, Life';
 const objects = 'card.md, Objects';
@@ -86,6 +87,11 @@ export const conformanceCases = {
   'HOST-3': entry(commands, 'pin', 'AUTHORISE takes an authorisation and nothing else'),
   'HOST-4': entry(host, 'pin', 'DERIVE TRAFFIC and ERASE PEER KEY need a slot: 6A88'),
   'HOST-5': entry(commands, 'pin', 'DERIVE HOST LINK needs a session: 6985'),
+  'HOST-6': entry(
+    host,
+    'pin',
+    'CHECK SIGNATURE knows a stranger’s signature, and answers one question at a time',
+  ),
   'SESSION-1': entry(
     opening,
     'card',
@@ -126,11 +132,28 @@ export const conformanceCases = {
   'LIFE-12': entry(enrolment, 'expendable', 'a handle takes the serial number’s place'),
   'LIFE-13': entry(commands, 'expendable', 'host and station derive the same host-link keys'),
   'LIFE-14': entry(attest, 'expendable', 'the maker’s root certifies the device key'),
+  'LIFE-15': entry(reference, 'expendable', 'the PUK is changed for the right old one alone'),
+  'LIFE-16': entry(
+    enrolment,
+    'expendable',
+    'a new key pair waits for its certificate, and the old one serves meanwhile',
+  ),
+  'LIFE-17': entry(
+    enrolment,
+    'expendable',
+    'keys under a version in use are not written over, nor for a session of another',
+  ),
+  'LIFE-18': entry(commands, 'expendable', 'a public key that is no point of P-256 is 6A80'),
   'POOL-1': entry(pool, 'expendable', 'coins are loaded once, all or none'),
   'POOL-2': entry(channel, 'expendable', 'a changed command executes nothing'),
   'POOL-3': entry(pool, 'expendable', 'coins retire as authorised, and for their order alone'),
   'POOL-4': entry(pool, 'expendable', 'retiring and expired coins are erased, others are not'),
   'POOL-5': entry(pool, 'expendable', 'a coin that left does not come back'),
+  'POOL-6': entry(
+    pool,
+    'expendable',
+    'a retirement names no coin twice, and uses its authorisation up',
+  ),
   'PAY-1': entry(pay, 'expendable', 'nothing is paid without the authorisation of this quote'),
   'PAY-2': entry(pay, 'expendable', 'network, payer, station and currency are the card’s own'),
   'PAY-3': entry(pay, 'expendable', 'a coin of exactly the sum, and unexpired, is needed'),
@@ -141,6 +164,12 @@ export const conformanceCases = {
   'PAY-8': entry(pay, 'expendable', 'coins are picked at random'),
   'PAY-9': entry(pool, 'expendable', 'a signed coin is neither retired nor erased'),
   'PAY-10': entry(journal, 'expendable', 'the journal tells by payment, by quote and by coin'),
+  'PAY-11': entry(
+    authorise,
+    'expendable',
+    'an authorisation outlives a session, and is gone with a wrong PIN or a new one',
+  ),
+  'PAY-12': entry(pay, 'expendable', 'what fails first is the answer'),
   'PEER-1': entry(peers, 'expendable', 'an offer is acknowledged once its commitment fits'),
   'PEER-2': entry(peers, 'expendable', 'a provisional key is neither used nor erased'),
   'PEER-3': entry(peers, 'expendable', 'no verdict counts but that of who decides'),
@@ -152,6 +181,22 @@ export const conformanceCases = {
     peers,
     'expendable',
     'a key that is erased is gone, and its epochs are not given again',
+  ),
+  'PEER-9': entry(peers, 'expendable', 'a payment of the card’s own is no offer to it'),
+  'PEER-10': entry(peers, 'expendable', 'a payee’s traffic keys are those of the other direction'),
+  'PEER-11': entry(
+    peers,
+    'expendable',
+    'who decides on a key is who it was when the key came, and on a refusal who it is now',
+  ),
+  'PEER-12': entry(peers, 'expendable', 'CHECK SIGNATURE knows the card’s own signatures'),
+  'ROOM-1': entry(pool, 'expendable', 'quotes, verdicts and erasures tell the card the time'),
+  'ROOM-2': entry(peers, 'expendable', 'without a free slot nothing is paid and nothing arrives'),
+  'ROOM-3': entry(pool, 'expendable', 'a full pool takes no coin more, and no part of a load'),
+  'ROOM-4': entry(
+    pool,
+    'expendable',
+    'the last 1,024 coins that left stay away, and those of slots',
   ),
 } as const satisfies Readonly<Record<string, ConformanceCase>>;
 

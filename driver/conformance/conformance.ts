@@ -18,10 +18,13 @@ import { ReaderError } from '../reader/reader-error.ts';
 import { CardOnBench, type BenchOptions } from './card-on-bench.ts';
 import { NotApplicable, NotConforming } from './expectation.ts';
 import { hostChecks } from './host-checks.ts';
+import { laterLifeChecks } from './later-life-checks.ts';
+import { laterPeerChecks } from './later-peer-checks.ts';
 import { lifeChecks } from './life-checks.ts';
 import { paymentChecks } from './payment-checks.ts';
 import { peerKeyChecks } from './peer-key-checks.ts';
 import { poolChecks } from './pool-checks.ts';
+import { roomChecks } from './room-checks.ts';
 import { sessionChecks } from './session-checks.ts';
 import { transmissionChecks } from './transmission-checks.ts';
 
@@ -51,9 +54,12 @@ const checks: Readonly<Record<ConformanceCaseId, (card: CardOnBench) => Promise<
   ...hostChecks,
   ...sessionChecks,
   ...lifeChecks,
+  ...laterLifeChecks,
   ...poolChecks,
   ...paymentChecks,
   ...peerKeyChecks,
+  ...laterPeerChecks,
+  ...roomChecks,
 };
 
 /**

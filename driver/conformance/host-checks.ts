@@ -4,14 +4,21 @@ import {
   authorisation,
   coinPage,
   peerKeyPage,
+  signatureCheck,
   trafficRequest,
+  type SignatureCheck,
 } from '../../applet-spec/card-objects.ts';
-import { changeReference, pinReference, trafficDirections } from '../../applet-spec/commands.ts';
+import {
+  changeReference,
+  pinReference,
+  pukReference,
+  trafficDirections,
+} from '../../applet-spec/commands.ts';
 import { limits } from '../../applet-spec/limits.ts';
-
 import { decodeElement } from '../../applet-spec/tlv.ts';
 import type { CardOnBench } from './card-on-bench.ts';
-import { expectNumber, expectStatus, expectThat } from './expectation.ts';
+import { expectBytes, expectNumber, expectStatus, expectThat } from './expectation.ts';
+import { certificateFor, coinOf, quoteOf, strangerKey, transactionOf } from './specimens.ts';
 
 const none = new Uint8Array(0);
 const coinsAPage = 64;
@@ -25,6 +32,13 @@ export const hostChecks = {
     else if (lifeCycle === 'blank') expectStatus('an empty VERIFY', sw, 0x6984, 0x63c0 | pinTries);
     else expectStatus('an empty VERIFY', sw, 0x63c0 | pinTries);
     expectNumber('tries left', (await card.info()).pinTries, pinTries);
+    const { pukTries } = await card.info();
+    const ofPuk = await empty(card, pukReference);
+    if (pukTries === 0) expectStatus('an empty VERIFY of the PUK', ofPuk, 0x6983);
+    else if (lifeCycle === 'blank') {
+      expectStatus('an empty VERIFY of the PUK', ofPuk, 0x6984, 0x63c0 | pukTries);
+    } else expectStatus('an empty VERIFY of the PUK', ofPuk, 0x63c0 | pukTries);
+    expectNumber('tries of the PUK left', (await card.info()).pukTries, pukTries);
   },
 
   'PIN-2': async (card: CardOnBench): Promise<void> => {
@@ -49,6 +63,7 @@ export const hostChecks = {
       ['deriveHostLink', new Uint8Array(16)],
       ['deriveTraffic', trafficRequest.encode({ paymentId: new Uint8Array(32) })],
       ['erasePeerKey', new Uint8Array(32)],
+      ['checkSignature', checkOf({ paymentId: new Uint8Array(32) })],
     ] as const) {
       expectStatus(name, (await card.send(name, data)).sw, 0x6982);
     }
@@ -56,6 +71,9 @@ export const hostChecks = {
 
   'PIN-4': async (card: CardOnBench): Promise<void> => {
     expectStatus('an empty VERIFY', await empty(card), 0x9000);
+    const { pukTries } = await card.info();
+    const ofPuk = pukTries === 0 ? 0x6983 : 0x63c0 | pukTries;
+    expectStatus('an empty VERIFY of the PUK', await empty(card, pukReference), ofPuk);
     expectNumber('tries left', (await card.info()).pinTries, limits.pinTries);
     await card.select();
     expectStatus('LIST COINS after SELECT', (await card.send('listCoins')).sw, 0x6982);
@@ -180,14 +198,37 @@ export const hostChecks = {
     expectStatus('DERIVE HOST LINK', sw, 0x6985);
     expectNumber('bytes of its answer', data.length, 0);
   },
+
+  'HOST-6': async (card: CardOnBench): Promise<void> => {
+    const isEnrolled = (await card.info()).lifeCycle === 'enrolled';
+    const check = (over: Parameters<typeof checkOf>[0]) =>
+      card.send('checkSignature', checkOf(over));
+    const paymentId = card.entropy.randomBytes(32);
+    const { bytes: transaction } = transactionOf(quoteOf(1), coinOf(1), strangersCertificate);
+    const foreign = (await check({ transaction })).sw;
+    expectStatus('CHECK SIGNATURE of another’s transaction', foreign, 0x6a88);
+    const { sw, data } = await check({ paymentId });
+    expectStatus('CHECK SIGNATURE of a stranger’s', sw, isEnrolled ? 0x9000 : 0x6a88);
+    if (!isEnrolled) return;
+    expectBytes('its answer', data, Uint8Array.of(0));
+    expectStatus('CHECK SIGNATURE of nothing', (await check({})).sw, 0x6a80);
+    expectStatus('CHECK SIGNATURE of both', (await check({ transaction, paymentId })).sw, 0x6a80);
+  },
 } as const;
+
+const strangersCertificate = certificateFor(strangerKey.publicKey);
+
+/** Whether the card takes a stranger's signature for its own. */
+function checkOf(over: Omit<SignatureCheck, 'signature'>): Uint8Array {
+  return signatureCheck.encode({ ...over, signature: strangerKey.sign(new Uint8Array(32)) });
+}
 
 export function otherThan(pin: string): string {
   return `${pin.slice(0, -1)}${pin.endsWith('0') ? '1' : '0'}`;
 }
 
-async function empty(card: CardOnBench): Promise<number> {
-  return (await card.send('verify', none, 0, pinReference)).sw;
+async function empty(card: CardOnBench, reference = pinReference): Promise<number> {
+  return (await card.send('verify', none, 0, reference)).sw;
 }
 
 async function coinsFrom(card: CardOnBench, first: number) {

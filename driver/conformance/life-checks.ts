@@ -16,7 +16,7 @@ import { keyCheckValue, putKey } from '../../applet-spec/scp03-put-key.ts';
 import type { CardKeys } from '../../applet-spec/scp03-keys.ts';
 import { decodeElement } from '../../applet-spec/tlv.ts';
 import { hostLinkKeys } from '../../applet-spec/traffic-keys.ts';
-import { toUserName } from '../../applet-spec/names.ts';
+import { toCurrency, toUserName } from '../../applet-spec/names.ts';
 import type { CardOnBench } from './card-on-bench.ts';
 import {
   expectBytes,
@@ -27,13 +27,21 @@ import {
   NotConforming,
 } from './expectation.ts';
 import { otherThan } from './host-checks.ts';
-import { certificateFor, coinOf, loadOf, profileOf, quoteOf, strangerKey } from './specimens.ts';
+import {
+  certificateFor,
+  coinOf,
+  loadOf,
+  profileOf,
+  q2,
+  quoteOf,
+  strangerKey,
+} from './specimens.ts';
 import type { StationHand } from './station-hand.ts';
 
 /** Of a card that is used up: nobody has anything to lose by them. */
 export const specimenPin = '482615';
 export const specimenPuk = '90374518';
-const ownKeyVersion = 1;
+export const ownKeyVersion = 1;
 
 export const lifeChecks = {
   'LIFE-1': async (card: CardOnBench): Promise<void> => {
@@ -91,6 +99,7 @@ export const lifeChecks = {
       (await card.send('verify', toUtf8(puk), 0, pukReference)).sw;
     expectStatus('VERIFY of the PUK and a byte', await verifyPuk(`${specimenPuk}0`), 0x63c8);
     expectStatus('VERIFY of the PUK', await verifyPuk(specimenPuk), 0x9000);
+    expectStatus('LIST COINS after it', (await card.send('listCoins')).sw, 0x6982);
     expectStatus('the right PUK', await unblock(specimenPuk), 0x9000);
     expectStatus('LIST COINS, unblocked', (await card.send('listCoins')).sw, 0x6982);
     expectNumber('PUK tries left', (await card.info()).pukTries, limits.pukTries);
@@ -112,6 +121,7 @@ export const lifeChecks = {
     const again = await newKey(card, station);
     expectThat(!equalBytes(again, card.life.publicKey), 'the same key pair twice');
     card.life.publicKey = again;
+    await expectNonceLengths(card, 'generateKeyPair');
   },
 
   'LIFE-7': async (card: CardOnBench): Promise<void> => {
@@ -129,6 +139,7 @@ export const lifeChecks = {
     expectWord('role of the device certificate', device.role ?? 'none', 'card-device');
     const serial = toHex(body.serial);
     expectWord('its serial number', device.name ?? 'none', serial);
+    await expectNonceLengths(card, 'attest');
   },
 
   'LIFE-8': async (card: CardOnBench): Promise<void> => {
@@ -182,6 +193,8 @@ export const lifeChecks = {
     const mallory = toUserName('mallory@q1');
     expectWord('another user', await put({ user: mallory }), 'conflict');
     expectWord('another network', await put({ network: 'other' }), 'conflict');
+    expectWord('another station', await put({ homeStation: q2 }), 'conflict');
+    expectWord('another currency', await put({ currency: toCurrency('USD') }), 'conflict');
     expectWord('other limits', await put({ paymentLimit: 5n }), 'done');
     expectWord('higher limits', await put({ dayLimit: 1_000_000n }), 'done');
   },
@@ -193,6 +206,11 @@ export const lifeChecks = {
     expectBytes('identifier', (await card.info()).identifier, handle);
     const next = await card.openSession();
     expectBytes('diversification data', next.greeting.diversification, handle.subarray(0, 10));
+    for (const length of [15, 17]) {
+      const wrapped = (await card.openSession()).wrap('putHandle', new Uint8Array(length));
+      expectStatus(`a handle of ${length} bytes`, (await card.exchange(wrapped)).sw, 0x6700);
+    }
+    expectBytes('identifier after them', (await card.info()).identifier, handle);
   },
 
   'LIFE-13': async (card: CardOnBench): Promise<void> => {
@@ -227,14 +245,25 @@ export const lifeChecks = {
   },
 } as const;
 
+/** 16 to 64 bytes are taken. */
+async function expectNonceLengths(
+  card: CardOnBench,
+  name: 'generateKeyPair' | 'attest',
+): Promise<void> {
+  for (const length of [limits.nonceBytesLeast - 1, limits.nonceBytesMost + 1]) {
+    const wrapped = (await card.openSession()).wrap(name, new Uint8Array(length));
+    expectStatus(`a nonce of ${length} bytes`, (await card.exchange(wrapped)).sw, 0x6700);
+  }
+}
+
 /** ATTEST. */
-async function attested(station: StationHand, nonce: Uint8Array): Promise<AttestAnswer> {
+export async function attested(station: StationHand, nonce: Uint8Array): Promise<AttestAnswer> {
   const payload = await station.expect('done', 'attest', nonce);
   return decodeElement(attestAnswer, payload, 'answer to ATTEST');
 }
 
 /** GENERATE KEY PAIR, with its proof. */
-async function newKey(card: CardOnBench, station: StationHand): Promise<Uint8Array> {
+export async function newKey(card: CardOnBench, station: StationHand): Promise<Uint8Array> {
   const nonce = card.entropy.randomBytes(32);
   const made = await station.expect('done', 'generateKeyPair', nonce);
   const { publicKey, possession } = decodeElement(generatedKey, made, 'generated key');
@@ -244,7 +273,7 @@ async function newKey(card: CardOnBench, station: StationHand): Promise<Uint8Arr
   return publicKey;
 }
 
-function drawKeys({ entropy }: CardOnBench): CardKeys {
+export function drawKeys({ entropy }: CardOnBench): CardKeys {
   return {
     enc: entropy.randomBytes(32),
     mac: entropy.randomBytes(32),
@@ -253,6 +282,6 @@ function drawKeys({ entropy }: CardOnBench): CardKeys {
   };
 }
 
-function pair(first: string, second: string): Uint8Array {
+export function pair(first: string, second: string): Uint8Array {
   return concatBytes(toUtf8(first), toUtf8(second));
 }

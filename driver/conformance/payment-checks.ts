@@ -17,7 +17,8 @@ import { labels } from '../../applet-spec/labels.ts';
 import { toCurrency, toStationName, toUserName } from '../../applet-spec/names.ts';
 import { decodeElement } from '../../applet-spec/tlv.ts';
 import type { CardOnBench } from './card-on-bench.ts';
-import { expectBytes, expectNumber, expectThat, expectWord } from './expectation.ts';
+import { expectBytes, expectNumber, expectStatus, expectThat, expectWord } from './expectation.ts';
+import { otherThan } from './host-checks.ts';
 import { authorise } from './pool-checks.ts';
 import {
   loadOf,
@@ -89,6 +90,8 @@ export const paymentChecks = {
     const whole = await station.expect('done', 'pay', quoteBytes, payWithCertificate);
     const { certificate } = decodeElement(payAnswer, whole, 'answer to PAY');
     expectBytes('certificate', certificate ?? new Uint8Array(0), card.life.certificate);
+    const { sw } = await card.exchange(station.wrap('pay', quoteBytes, 2));
+    expectStatus('PAY with P1 02', sw, 0x6a86);
   },
 
   'PAY-5': async (card: CardOnBench): Promise<void> => {
@@ -176,6 +179,50 @@ export const paymentChecks = {
     }
     const nothing = await journal(station, { quoteDigest: new Uint8Array(32) });
     expectThat(nothing.payment === undefined && nothing.coin === undefined, 'a journal of nothing');
+  },
+
+  'PAY-11': async (card: CardOnBench): Promise<void> => {
+    const { quoteBytes, value } = await readyToPay(card, 2);
+    await allow(card, quoteBytes);
+    const next = await card.openSession();
+    await next.expect('done', 'pay', quoteBytes);
+    const [former, latter] = [quoteFor(card, value), quoteFor(card, value)];
+    await allow(card, former);
+    await allow(card, latter);
+    await next.expect('not-authorised', 'pay', former);
+    await card.verify(otherThan(card.knownPin));
+    expectStatus('VERIFY', await card.verify(card.knownPin), 0x9000);
+    await next.expect('not-authorised', 'pay', latter);
+  },
+
+  'PAY-12': async (card: CardOnBench): Promise<void> => {
+    const { station, value } = await readyToPay(card);
+    const profileWith = (changes: Parameters<typeof profileOf>[0]) =>
+      station.expect('done', 'putProfile', profile.encode(profileOf(changes)));
+    const dear = card.life.nextValue();
+    const wrong = {
+      network: 'other',
+      payer: toUserName('mallory@q1'),
+      bill: billOf(dear, toStationName('q9')),
+      currency: toCurrency('USD'),
+    };
+    const { network: _1, ...ofNetwork } = wrong;
+    const { payer: _2, ...ofPayer } = ofNetwork;
+    const ofStation = { ...ofPayer, bill: billOf(dear, q1) };
+    await profileWith({ paymentLimit: dear - 1n, dayLimit: 0n });
+    const first = (changes: Parameters<typeof quoteOf>[1]) =>
+      refusal(card, station, quoteFor(card, dear, changes));
+    expectWord('of all', await first(wrong), 'wrong-network');
+    expectWord('of all but the network', await first(ofNetwork), 'wrong-payer');
+    expectWord('of the last three', await first(ofPayer), 'wrong-station');
+    expectWord('of the last two', await first(ofStation), 'wrong-currency');
+    const { bill } = ofStation;
+    expectWord('of both limits', await first({ bill }), 'payment-limit-exceeded');
+    await profileWith({ paymentLimit: dear, dayLimit: 0n });
+    expectWord('of limit and coin', await first({ bill }), 'day-limit-exceeded');
+    await profileWith({ paymentLimit: value, dayLimit: 1_000_000n });
+    await paid(card, station, quoteFor(card, value));
+    await profileWith({ dayLimit: 1_000_000n });
   },
 } as const;
 

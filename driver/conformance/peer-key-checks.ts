@@ -17,6 +17,8 @@ import { decodeElement } from '../../applet-spec/tlv.ts';
 import { peerKeyCheck, peerTrafficKey } from '../../applet-spec/traffic-keys.ts';
 import type { CardOnBench } from './card-on-bench.ts';
 import { expectBytes, expectNumber, expectStatus, expectThat, expectWord } from './expectation.ts';
+import type { OfferedKey } from './specimen-life.ts';
+import type { StationHand } from './station-hand.ts';
 import { paid, readyToPay } from './payment-checks.ts';
 import { coinsOn } from './pool-checks.ts';
 import {
@@ -46,10 +48,7 @@ export const peerKeyChecks = {
     const slots = (await card.info()).peerKeys;
     const answer = await station.expect('done', 'offer', offered(secret));
     const { signature } = decodeElement(offerAnswer, answer, 'answer to OFFER');
-    const payeeCertificate = card.primitives.sha256(card.life.certificate);
-    const body = acknowledgement.body.encode({ ...headNow, paymentId, payeeCertificate });
-    const message = concatBytes(labels.acknowledgement, body);
-    const holds = card.verifies(card.life.publicKey, message, signature);
+    const holds = acknowledges(card, { paymentId, signature }, card.life.publicKey);
     expectThat(holds, 'the acknowledgement is not signed by the card’s key');
     const again = await station.expect('done', 'offer', offered(secret));
     expectBytes('answer to the repeat', again, answer);
@@ -181,10 +180,30 @@ export const peerKeyChecks = {
   },
 } as const;
 
+/** An offer that the card takes. */
+export async function takeOffer(card: CardOnBench, station: StationHand): Promise<OfferedKey> {
+  const { transaction, paymentId, secret } = incoming(card);
+  const offered = offerObject.encode({ payer: bob, transaction, coinSecret: secret });
+  const answer = await station.expect('done', 'offer', offered);
+  const { signature } = decodeElement(offerAnswer, answer, 'answer to OFFER');
+  return { paymentId, secret, signature };
+}
+
+/** Whether the card acknowledged it with this key, for its certificate. */
+export function acknowledges(
+  card: CardOnBench,
+  { paymentId, signature }: Pick<OfferedKey, 'paymentId' | 'signature'>,
+  publicKey: Uint8Array,
+): boolean {
+  const payeeCertificate = card.primitives.sha256(card.life.certificate);
+  const body = acknowledgement.body.encode({ ...headNow, paymentId, payeeCertificate });
+  return card.verifies(publicKey, concatBytes(labels.acknowledgement, body), signature);
+}
+
 const undelivered = { verdict: 'undelivered' } as const;
 
 /** A payment of somebody else's for this card's owner. */
-function incoming(card: CardOnBench) {
+export function incoming(card: CardOnBench) {
   const coin = card.life.nextCoin();
   const payer = certificateFor(strangerKey.publicKey);
   const { bytes, paymentId } = transactionOf(quoteOf(card.life.nextNumber()), coin, payer);
@@ -194,13 +213,13 @@ function incoming(card: CardOnBench) {
 type OwnPayment = Awaited<ReturnType<typeof ownPayment>>;
 
 /** A payment of the card's own, signed and not concluded. */
-async function ownPayment(card: CardOnBench) {
+export async function ownPayment(card: CardOnBench) {
   const { station, quoteBytes, coins } = await readyToPay(card);
   await paid(card, station, quoteBytes);
   const [coin] = coins;
   if (coin === undefined) throw new RangeError('nothing was loaded');
   const { paymentId } = transactionOf(quoteBytes, coin, card.life.certificate);
-  return { station, coin, paymentId };
+  return { station, coin, paymentId, quoteBytes };
 }
 
 /** The key stands as it should, and the coin has left for good. */
@@ -228,7 +247,7 @@ async function slotOf(card: CardOnBench, paymentId: Uint8Array): Promise<PeerKey
   }
 }
 
-async function derived(
+export async function derived(
   card: CardOnBench,
   paymentId: Uint8Array,
   epoch?: bigint,

@@ -29,6 +29,10 @@ export const poolChecks = {
     expectNumber('coins', (await card.info()).coins, before + 3);
     const other = { ...first, value: first.value + 1n };
     await station.expect('conflict', 'loadCoins', loadOf(card.life.nextCoin(), other));
+    const later = { ...first, expiry: first.expiry + 1n };
+    await station.expect('conflict', 'loadCoins', loadOf(later));
+    const secret = card.entropy.randomBytes(32);
+    await station.expect('conflict', 'loadCoins', loadOf({ ...first, secret }));
     expectNumber('coins after a conflict', (await card.info()).coins, before + 3);
     const held = await coinsOn(card);
     const shown = held.find(({ coinId }) => equalBytes(coinId, first.coinId));
@@ -106,6 +110,26 @@ export const poolChecks = {
     for (const coin of card.life.gone) {
       await later.expect('not-unspent', 'loadCoins', loadOf(card.life.nextCoin(), coin));
     }
+  },
+
+  'POOL-6': async (card: CardOnBench): Promise<void> => {
+    const station = await card.enterWithStation();
+    const coin = card.life.nextCoin();
+    await station.expect('done', 'loadCoins', loadOf(coin));
+    const orderOf = (...coinIds: readonly Uint8Array[]) =>
+      retirement.encode({ orderId: card.entropy.randomBytes(16), operation: 'exchange', coinIds });
+    const absent = orderOf(coin.coinId, card.life.nextCoin().coinId);
+    await authorise(card, 'exchange', absent);
+    await station.expect('not-found', 'retireCoins', absent);
+    await station.expect('not-authorised', 'retireCoins', absent);
+    const twice = orderOf(coin.coinId, coin.coinId);
+    await authorise(card, 'exchange', twice);
+    const { sw } = await card.exchange(station.wrap('retireCoins', twice));
+    expectStatus('a retirement of one coin twice', sw, 0x6a80);
+    const next = await card.openSession();
+    const order = orderOf(coin.coinId);
+    await authorise(card, 'exchange', order);
+    await next.expect('done', 'retireCoins', order);
   },
 } as const;
 

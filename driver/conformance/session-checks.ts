@@ -160,6 +160,14 @@ export const sessionChecks = {
     expectNumber('bytes beside the error', data.length, 0);
     const odd = await card.exchange((await card.openSession()).wrap('queryJournal', queryData, 1));
     expectStatus('QUERY JOURNAL with P1', odd.sw, 0x6a86);
+    const paymentId = new Uint8Array(32);
+    for (const [what, by] of [
+      ['by nothing', {}],
+      ['by two', { ...anyCoin, paymentId }],
+    ] as const) {
+      const asked = (await card.openSession()).wrap('queryJournal', journalQuery.encode(by));
+      expectStatus(`QUERY JOURNAL ${what}`, (await card.exchange(asked)).sw, 0x6a80);
+    }
   },
 
   'SESSION-14': async (card: CardOnBench): Promise<void> => {

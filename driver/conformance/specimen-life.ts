@@ -21,6 +21,7 @@ export class SpecimenLife {
   readonly gone: LoadedCoin[] = [];
   #offered: OfferedKey | undefined;
   #active: KnownPeerKey | undefined;
+  #spent: LoadedCoin | undefined;
   #count = 0;
 
   /** A number that was not used before, for a quote. */
@@ -54,6 +55,15 @@ export class SpecimenLife {
 
   set active(peerKey: KnownPeerKey) {
     this.#active = peerKey;
+  }
+
+  /** The coin of ROOM-1, whose slot is still there. Throws NotConforming where that case failed. */
+  get spent(): LoadedCoin {
+    return required(this.#spent, 'no coin was spent: see ROOM-1');
+  }
+
+  set spent(coin: LoadedCoin) {
+    this.#spent = coin;
   }
 }
 

@@ -17,7 +17,7 @@ import { specimenPin } from '../../../driver/conformance/life-checks.ts';
 import { strangerKey } from '../../../driver/conformance/specimens.ts';
 import { InProcessReader } from '../../../driver/reader/in-process-reader.ts';
 import { makeCard, type CardEquipper } from '../../../emulator/card/card-maker.ts';
-import type { StoredCoin, StoredPeerKey } from '../../../emulator/card/card-state.ts';
+import type { CardState, StoredCoin, StoredPeerKey } from '../../../emulator/card/card-state.ts';
 import { DeviceMaker } from '../../../emulator/card/device-maker.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
@@ -40,6 +40,8 @@ const defects: readonly (readonly [defect: string, found: ConformanceCaseId, of:
   ['forgets wrong PINs', 'PIN-6', { remembers: (state) => ({ ...state, pinTries: 3 }) }],
   ['verifies its PIN by itself', 'PIN-4', wire(after(/^00a404/, verification()))],
   ['has its PIN set again', 'PIN-7', wire(answers(/^00240180/, '9000', 3))],
+  ['says that its PUK is verified', 'PIN-1', wire(answers(/^00200081/, '9000'))],
+  ['calls every signature its own', 'HOST-6', wire(answers(/^801c/, '019000'))],
   // The session.
   ['draws the same challenge again', 'SESSION-1', { entropy: () => constantEntropy }],
   ['listens to stations in the clear', 'SESSION-4', wire(answers(/^8024/, '9000'))],
@@ -47,11 +49,18 @@ const defects: readonly (readonly [defect: string, found: ConformanceCaseId, of:
   ['refuses by status words', 'SESSION-12', wire(shortensRefusals)],
   // Its life.
   ['has no handle', 'LIFE-12', { remembers: ({ handle: _, ...state }) => state }],
+  ['signs under a key that nobody has certified', 'LIFE-16', { remembers: signsAtOnce }],
   // The pool.
   ['counts epochs anew', 'PEER-8', { remembers: ({ epochFloor: _, ...state }) => state }],
   ['forgets its coins', 'POOL-5', { remembers: (state) => ({ ...state, goneCoinIds: [] }) }],
   ['forgets orders', 'POOL-3', coins(({ orderId: _, ...coin }) => coin)],
   ['keeps coins for ever', 'POOL-4', coins((coin) => ({ ...coin, expiry: neverExpires }))],
+  ['forgets the time', 'ROOM-1', { remembers: (state) => ({ ...state, timeSeen: 0n }) }],
+  [
+    'remembers fewer of the coins that left',
+    'ROOM-4',
+    { remembers: (state) => ({ ...state, goneCoinIds: state.goneCoinIds.slice(-1_000) }) },
+  ],
   // Paying.
   ['signs with a high s', 'PAY-4', { primitives: signsHigh }],
   ['forgets quotes', 'PAY-4', peerKeys(({ quoteDigest: _, ...slot }) => slot)],
@@ -65,6 +74,8 @@ const defects: readonly (readonly [defect: string, found: ConformanceCaseId, of:
     'PEER-3',
     peerKeys((slot) => ({ ...slot, verdictKey: strangerKey.publicKey })),
   ],
+  ['believes whoever is its station now', 'PEER-11', { remembers: decidedNow }],
+  ['takes every key for one that it paid for', 'PEER-10', peerKeys(payers)],
   ['forgets epochs', 'PEER-7', peerKeys((slot) => ({ ...slot, sendEpoch: 0n }))],
 ];
 
@@ -118,6 +129,27 @@ function coins(change: (coin: StoredCoin) => StoredCoin): Defect {
 
 function peerKeys(change: (slot: StoredPeerKey) => StoredPeerKey): Defect {
   return { remembers: (state) => ({ ...state, peerKeys: state.peerKeys.map(change) }) };
+}
+
+function payers(slot: StoredPeerKey): StoredPeerKey {
+  return { ...slot, role: 'payer' };
+}
+
+/** By the profile of the present, also about keys that came before. */
+function decidedNow(state: CardState): CardState {
+  const verdictKey = state.profile?.homeStationKey;
+  if (verdictKey === undefined) return state;
+  const peerKeysNow = state.peerKeys.map((slot) =>
+    slot.role === 'payee' ? { ...slot, verdictKey } : slot,
+  );
+  return { ...state, peerKeys: peerKeysNow };
+}
+
+/** A pending key takes the place of the one in force. */
+function signsAtOnce(state: CardState): CardState {
+  const { pendingPrivateKey, privateKey } = state;
+  if (pendingPrivateKey === undefined || privateKey === undefined) return state;
+  return { ...state, privateKey: pendingPrivateKey };
 }
 
 function active({ state }: StoredPeerKey): StoredPeerKey['state'] {
