@@ -1,6 +1,6 @@
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { CardConnection, Reader } from './connection.ts';
-import { ReaderError } from './reader-error.ts';
+import { ReaderError, type ReaderErrorCode } from './reader-error.ts';
 
 export interface CardWait {
   readonly clock: Clock;
@@ -13,6 +13,9 @@ export interface CardWait {
 /** A reader looks for a removal every 400 ms or so, and later on a busy machine. */
 const noticeMs = 1_000;
 const askAgainMs = 250;
+
+/** A card pulled as it was powered makes place for the next one. */
+const isAwaited: ReadonlySet<ReaderErrorCode> = new Set(['no-card', 'card-removed', 'mute']);
 
 /**
  * Connects to the card in a reader; waits for one to be put in, but for nothing else that is
@@ -31,7 +34,7 @@ export async function connectCard(reader: Reader, wait: CardWait): Promise<CardC
       return await reader.connect();
     } catch (error) {
       const code = error instanceof ReaderError ? error.code : undefined;
-      if ((code !== 'no-card' && code !== 'mute') || signal?.aborted === true) throw error;
+      if (code === undefined || !isAwaited.has(code) || signal?.aborted === true) throw error;
       muteSinceMs = code === 'mute' ? (muteSinceMs ?? askedMs) : undefined;
       const noticedMs =
         muteSinceMs === undefined ? Number.POSITIVE_INFINITY : muteSinceMs + noticeMs;

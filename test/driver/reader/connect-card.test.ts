@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { connectCard } from '../../../driver/reader/connect-card.ts';
 import type { CardConnection, Reader } from '../../../driver/reader/connection.ts';
 import { InProcessReader } from '../../../driver/reader/in-process-reader.ts';
@@ -64,6 +64,18 @@ describe('connecting to a card that is waited for', () => {
       expect(clock.pending).toBe(0);
     },
   );
+
+  it('waits for the next one where a card is pulled again as it is powered', async () => {
+    const clock = new VirtualClock();
+    const reader = new InProcessReader();
+    const pulled = new ReaderError('card-removed', 'the card was removed', { reader: reader.name });
+    vi.spyOn(reader, 'connect').mockRejectedValueOnce(pulled);
+    const connecting = attempt(reader, clock, 10_000);
+    await settled();
+    reader.insert(new EchoCard());
+    expect((await connecting).atr).toEqual(new EchoCard().atr);
+    expect(clock.pending).toBe(0);
+  });
 
   it('gives up such a reader, too, when the time is over', async () => {
     const clock = new VirtualClock();
