@@ -35,7 +35,9 @@ export async function quote(
   const wish = { payer, network, currency, ...asked };
   const offered = checkQuote(reply, wish, desk.trust);
   requireSameTime(host, offered.quote.body);
-  return describeQuote(host, host.wallet.quotes.keep(offered, host.clock.nowMs()));
+  const kept = host.wallet.quotes.keep(offered, host.clock.nowMs());
+  if (kept === undefined) throw invalid('the station gave a quote the ID of another quote');
+  return describeQuote(host, kept);
 }
 
 /** No route leaves out the station that it begins or ends at, whoever asks for one. */

@@ -37,21 +37,27 @@ export class WalletQuotes {
     this.#primitives = primitives;
   }
 
-  keep(offered: OfferedQuote, nowMs: number): WalletQuote {
+  /** undefined where the wallet knows another quote by this one's ID, which users pay by. */
+  keep(offered: OfferedQuote, nowMs: number): WalletQuote | undefined {
+    const { quoteId } = offered.quote.body;
     const quoteDigest = quote.digest(this.#primitives, offered.quote.bodyBytes);
-    this.#file.run(
-      `insert into quotes (quote_digest, quote_id, quote, acceptance, station_certificate,
-         payee_station_certificate, state, changed_ms) values (?, ?, ?, ?, ?, ?, 'offered', ?)
-       on conflict (quote_digest) do nothing`,
-      quoteDigest,
-      offered.quote.body.quoteId,
-      offered.quote.bytes,
-      offered.acceptance.bytes,
-      offered.stationCertificate,
-      offered.payeeStationCertificate,
-      BigInt(nowMs),
-    );
-    return { ...offered, quoteDigest, state: 'offered' };
+    return this.#file.atomically(() => {
+      const other = 'select 1 from quotes where quote_id = ? and quote_digest <> ?';
+      if (this.#file.first(other, quoteId, quoteDigest) !== undefined) return undefined;
+      this.#file.run(
+        `insert into quotes (quote_digest, quote_id, quote, acceptance, station_certificate,
+           payee_station_certificate, state, changed_ms) values (?, ?, ?, ?, ?, ?, 'offered', ?)
+         on conflict (quote_digest) do nothing`,
+        quoteDigest,
+        quoteId,
+        offered.quote.bytes,
+        offered.acceptance.bytes,
+        offered.stationCertificate,
+        offered.payeeStationCertificate,
+        BigInt(nowMs),
+      );
+      return { ...offered, quoteDigest, state: 'offered' };
+    });
   }
 
   /** By quote ID or digest. */

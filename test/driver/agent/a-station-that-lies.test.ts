@@ -93,6 +93,20 @@ it('what a station has refused it cannot have paid later', async () => {
   });
 });
 
+it('a second quote under the ID of one that was shown before is not taken for it', async () => {
+  const quoteId = new Uint8Array(16).fill(0x51);
+  const { script } = bench.desk;
+  script.quoteChanges = { quote: { quoteId } };
+  script.fees = [400n, 100n];
+  const dear = await bench.runner.run('quote', quoteWish);
+  script.fees = [20n, 10n];
+  await expect(bench.runner.run('quote', quoteWish)).rejects.toMatchObject({
+    code: 'evidence-invalid',
+    message: expect.stringMatching(/the ID of another quote/) as string,
+  });
+  await expect(bench.runner.run('show-quote', { quoteId: toHex(quoteId) })).resolves.toEqual(dear);
+});
+
 it('coins of other values than ordered are told', async () => {
   const issue = bench.papers.issueCoin.bind(bench.papers);
   bench.papers.issueCoin = (_value, key) => issue(1n, key);

@@ -45,7 +45,9 @@ function offer() {
     requestId: 0n,
     ...papers.quoteReply([20n, 10n], { payee: bob, minimumSuite: 'aes' }, {}),
   };
-  return wallet.quotes.keep(offered, clock.nowMs());
+  const kept = wallet.quotes.keep(offered, clock.nowMs());
+  if (kept === undefined) throw new Error('another quote has its ID');
+  return kept;
 }
 
 /** A payment as the desk tells of it, admitted and concluded. */
