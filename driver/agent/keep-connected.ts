@@ -1,8 +1,18 @@
-import type { Host } from './host.ts';
+import type { Clock } from '../../applet-spec/clock.ts';
+import type { Entropy } from '../../applet-spec/primitives.ts';
 import { toErrandError, type ErrandError } from './errand-error.ts';
 
 const firstDelayMs = 500;
 const longestDelayMs = 30_000;
+/** A card goes in and out; but connections that end as soon as they stand are as good as none. */
+const briefMost = 3;
+
+/** Of a `Host`. */
+interface Connecting {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  desk(): Promise<{ readonly closed: Promise<unknown> }>;
+}
 
 export interface KeptConnection {
   /** No further attempts; a connection that stands stays. */
@@ -15,19 +25,23 @@ export interface KeptConnection {
  * hears of each attempt that failed.
  */
 export function keepConnected(
-  host: Host,
+  host: Connecting,
   onFailure: (error: ErrandError) => void = () => undefined,
 ): KeptConnection {
   let stopped = false;
   let failures = 0;
+  let brief = 0;
   let cancel: () => void = () => undefined;
 
   const attempt = (): void => {
     if (stopped) return;
     host.desk().then(
       async ({ closed }) => {
-        failures = 0;
+        const sinceMs = host.clock.nowMs();
         await closed;
+        const hasStood = host.clock.nowMs() - sinceMs >= longestDelayMs;
+        brief = hasStood ? 0 : brief + 1;
+        failures = Math.max(0, brief - briefMost);
         again();
       },
       (error: unknown) => {
