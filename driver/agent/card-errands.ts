@@ -64,8 +64,9 @@ export async function initialiseCard(
   const session = await host.card();
   const { lifeCycle } = await session.applicationInfo();
   const pukSet = lifeCycle === 'blank' && (await setReferences(session, params)).has('PUK');
-  host.givePin(params.newPin);
-  await host.verifiedCard();
+  // A blank card has this one now; another PIN that the host holds is of another card.
+  if (lifeCycle === 'blank') host.givePin(params.newPin);
+  await host.withPin(params.newPin, () => host.verifiedCard());
   const enrolled = lifeCycle !== 'enrolled';
   if (enrolled) await enrol(host, session, params.stationUrl);
   requireOwnCard(await session.owner(), host.wallet.settings()?.account?.user);

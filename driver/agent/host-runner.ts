@@ -92,23 +92,9 @@ export class HostRunner implements ErrandRunner {
     const { pin, onProgress = () => undefined } = options;
     const work = () => carry[name](this.#host, params, onProgress);
     try {
-      return await (pin === undefined ? work() : this.#withPin(pin, work));
+      return await (pin === undefined ? work() : this.#host.withPin(pin, work));
     } catch (error) {
       throw toErrandError(error);
-    }
-  }
-
-  /** A PIN that is known to be right is not given up for one that may be mistyped. */
-  async #withPin<T>(pin: string, work: () => T | Promise<T>): Promise<T> {
-    const isGiven = !this.#host.hasProvenPin;
-    if (isGiven) this.#host.givePin(pin);
-    try {
-      return await work();
-    } catch (error) {
-      // Told before anything is done: the one that was held is believed no more.
-      if (isGiven || !(error instanceof HostError) || error.code !== 'pin-needed') throw error;
-      this.#host.givePin(pin);
-      return work();
     }
   }
 

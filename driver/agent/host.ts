@@ -116,6 +116,20 @@ export class Host {
     if (this.#pin?.value !== pin) this.#pin = { value: pin, proven: false };
   }
 
+  /** A PIN that is known to be right is not given up for one that may be mistyped. */
+  async withPin<T>(pin: string, work: () => T | Promise<T>): Promise<T> {
+    const isGiven = !this.hasProvenPin;
+    if (isGiven) this.givePin(pin);
+    try {
+      return await work();
+    } catch (error) {
+      // Told before anything is done: the one that was held is believed no more.
+      if (isGiven || !(error instanceof HostError) || error.code !== 'pin-needed') throw error;
+      this.givePin(pin);
+      return work();
+    }
+  }
+
   watch(listener: (event: HostEvent) => void): () => void {
     const entry = (event: HostEvent): void => {
       listener(event);

@@ -106,7 +106,7 @@ async function balance(setting: CommandSetting): Promise<undefined> {
   setting.print(result, () =>
     [
       `Account  ${formatMoney(result.account, currency)}`,
-      `Coins    ${value} in ${counted(result.coins, 'coin')}, room for ${coinsCapacity}`,
+      `Coins    ${value} in ${counted(result.coins, 'coin')}; the card holds ${coinsCapacity}`,
       ...(expired.coins === 0
         ? []
         : [

@@ -47,6 +47,25 @@ it('a wrong PIN beside a verified one is not taken, and costs no try later', asy
   await expect(bench.runner.run('card-info', {})).resolves.toMatchObject({ pinTries: 3 });
 });
 
+it('a wrong PIN to card init beside a verified one is not taken either', async () => {
+  await bench.enrol();
+  const params = { ...bench.initParams, newPin: '0000' };
+  await expect(bench.runner.run('card-init', params)).resolves.toMatchObject({ enrolled: false });
+  await bench.reinsert();
+  await expect(bench.runner.run('keys', {})).resolves.toEqual({ keys: [] });
+  await expect(bench.runner.run('card-info', {})).resolves.toMatchObject({ pinTries: 3 });
+});
+
+it('a PIN to card init is taken where the proven one is not believed any more', async () => {
+  await bench.enrol();
+  await bench.reinsert();
+  const session = await bench.host.card();
+  await expect(session.verifyPin('0000')).rejects.toMatchObject({ code: 'pin-wrong' });
+  await expect(bench.runner.run('card-init', bench.initParams)).resolves.toMatchObject({
+    enrolled: false,
+  });
+});
+
 it('a PIN given anew is taken where the proven one is not believed any more', async () => {
   await bench.enrol();
   await bench.reinsert();
