@@ -106,7 +106,7 @@ async function balance(setting: CommandSetting): Promise<undefined> {
   setting.print(result, () =>
     [
       `Account  ${formatMoney(result.account, currency)}`,
-      `Coins    ${value} in ${counted(result.coins, 'coin')}; the card holds ${coinsCapacity}`,
+      `Coins    ${value} in ${counted(result.coins, 'coin')}; up to ${coinsCapacity} fit`,
       ...(expired.coins === 0
         ? []
         : [
