@@ -174,7 +174,11 @@ export const conformanceCases = {
   'PEER-2': entry(peers, 'expendable', 'a provisional key is neither used nor erased'),
   'PEER-3': entry(peers, 'expendable', 'no verdict counts but that of who decides'),
   'PEER-4': entry(peers, 'expendable', 'a delivered key is active, and its coin gone'),
-  'PEER-5': entry(peers, 'expendable', 'an undelivered key is burned, and its coin gone'),
+  'PEER-5': entry(
+    peers,
+    'expendable',
+    'an undelivered key is burned, whatever the reason, and its coin gone',
+  ),
   'PEER-6': entry(peers, 'expendable', 'the home station’s refusal burns a payer’s key'),
   'PEER-7': entry(peers, 'expendable', 'traffic keys are those of the KDF, and epochs only rise'),
   'PEER-8': entry(

@@ -33,12 +33,14 @@ import {
   nothing,
   octets,
   oneOf,
+  oneOfGrowing,
   optional,
   small,
   struct,
   text,
   uint,
   type Static,
+  type UnnamedWord,
 } from './tlv.ts';
 
 export const deskVersion = 1;
@@ -89,9 +91,10 @@ export const deskRefusalCodes = {
   'rolled-back': 30,
   'nothing-to-pay': 31,
 } as const;
-export type DeskRefusalCode = keyof typeof deskRefusalCodes;
+/** What this program says, or what a newer desk said: nothing has changed then. */
+export type DeskRefusalCode = keyof typeof deskRefusalCodes | UnnamedWord;
 const refusalWords = {
-  code: element(0x82, oneOf(deskRefusalCodes)),
+  code: element(0x82, oneOfGrowing(deskRefusalCodes)),
   message: element(0x83, text(limits.messageBytes)),
 } as const;
 

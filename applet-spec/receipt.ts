@@ -4,7 +4,16 @@
 import { labels } from './labels.ts';
 import { hash, seconds, signature, signedHead, stationName } from './names.ts';
 import { signedKind, statementKind, type Signed, type Statement } from './signed-object.ts';
-import { checked, element, oneOf, optional, struct, type Static } from './tlv.ts';
+import {
+  checked,
+  element,
+  oneOf,
+  oneOfGrowing,
+  optional,
+  struct,
+  type Static,
+  type UnnamedWord,
+} from './tlv.ts';
 
 const admissionBody = struct({
   ...signedHead,
@@ -61,8 +70,9 @@ export const reasonCodes = {
   'too-many-failures': 20,
   'rolled-back': 21,
 } as const;
-export type Reason = keyof typeof reasonCodes;
-export const reason = oneOf(reasonCodes);
+/** What this program gives, or what a newer one gave, which is passed on as it came. */
+export type Reason = keyof typeof reasonCodes | UnnamedWord;
+export const reason = oneOfGrowing(reasonCodes);
 
 const receiptFields = struct({
   ...signedHead,

@@ -154,9 +154,36 @@ function printable(value: string): string {
 export function oneOf<const C extends Readonly<Record<string, number>>>(
   codes: C,
 ): ValueInPlace<keyof C> {
-  const byWord = new Map<PropertyKey, number>(Object.entries(codes));
-  const words = new Map(Object.entries(codes).map(([word, code]) => [code, word as keyof C]));
-  requireDistinct([...byWord.values()]);
+  return wordOf(new Map(wordsOf(codes)));
+}
+
+/** How a code is read that the reader has no word for: in decimal, 1 to 255. */
+export type UnnamedWord = `code-${number}`;
+
+export function isUnnamed(word: string): word is UnnamedWord {
+  return word.startsWith('code-');
+}
+
+/**
+ * One byte that stands for a word of a list that grows: a further code comes from a newer program,
+ * and is kept as it is. 0 stands for nothing.
+ */
+export function oneOfGrowing<const C extends Readonly<Record<string, number>>>(
+  codes: C,
+): ValueInPlace<keyof C | UnnamedWord> {
+  const words = new Map<number, keyof C | UnnamedWord>();
+  for (let code = 1; code <= 0xff; code++) words.set(code, `code-${code}`);
+  for (const [code, word] of wordsOf(codes)) words.set(code, word);
+  return wordOf(words);
+}
+
+function wordsOf<C extends Readonly<Record<string, number>>>(codes: C): [number, keyof C][] {
+  requireDistinct(Object.values(codes));
+  return Object.entries(codes).map(([word, code]) => [code, word]);
+}
+
+function wordOf<W extends PropertyKey>(words: ReadonlyMap<number, W>): ValueInPlace<W> {
+  const byWord = new Map<PropertyKey, number>([...words].map(([code, word]) => [word, code]));
   return valueInPlace(
     (word, to) => {
       const code = byWord.get(word);

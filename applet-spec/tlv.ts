@@ -31,7 +31,18 @@ import {
 
 export { encodeTlv, putTlvHead, readTlv, tlvHeadBytes, type Tlv } from './tlv-form.ts';
 export { writePart, type TlvWriter, type Value } from './tlv-in-place.ts';
-export { nothing, octets, octetsInPlace, oneOf, small, text, uint } from './tlv-values.ts';
+export {
+  isUnnamed,
+  nothing,
+  octets,
+  octetsInPlace,
+  oneOf,
+  oneOfGrowing,
+  small,
+  text,
+  uint,
+  type UnnamedWord,
+} from './tlv-values.ts';
 
 /** A value under its tag: what a struct or a list is made of, and what stands alone on a wire. */
 export interface Element<T> {

@@ -172,6 +172,9 @@ def main():
     refusal_body = about(payment_id, words("station", 0x83, "q1"),
                          code("reason", 0x84, 15, "quote-expired"), number("time", 0x85, T0 + 130))
     refusal, _ = signed("refusal", 0xEA, refusal_body, Q1)
+    newer_body = about(payment_id, words("station", 0x83, "q1"),
+                       code("reason", 0x84, 200, "code-200"), number("time", 0x85, T0 + 130))
+    newer, _ = signed("refusal", 0xEA, newer_body, Q1)
     objects = [
         vector("coin", "a coin of 655.36 EUR", coin, coin_body(), Q1_COINS),
         vector("acceptance", "an acceptance by q3", acceptance, acceptance_body(), Q3),
@@ -184,6 +187,7 @@ def main():
         vector("receipt", "a receipt: delivered", delivered, delivered_body, Q3),
         vector("receipt", "a receipt: undelivered", undelivered, undelivered_body, Q3),
         vector("refusal", "a refusal by q1", refusal, refusal_body, Q1),
+        vector("refusal", "a refusal for a reason of a newer program", newer, newer_body, Q1),
     ]
     payments = [{
         "comment": comment, "tags": ["payment"], "hex": made.hex(),

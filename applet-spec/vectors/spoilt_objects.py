@@ -226,8 +226,8 @@ def spoilt(bodies, whole, makers, tools):
     signed = [("coin", spoilt_coin(coin)),
               ("quote", spoilt_quote(bodies["quote"], whole["lines"], tools)),
               ("receipt", spoilt_receipts(bodies["delivered"], bodies["undelivered"])),
-              ("refusal", [("a reason that nobody knows", with_field(
-                  bodies["refusal"], "reason", b"\xff"), "bad-value", "refusal.reason")])]
+              ("refusal", [("the code of no reason", with_field(
+                  bodies["refusal"], "reason", b"\0"), "bad-value", "refusal.reason")])]
     made = [("coin", spoilt_form(whole["coin"], coin)),
             ("payment", spoilt_payment(whole, tools)),
             ("admission", spoilt_admission(whole["admission"]))]

@@ -19,7 +19,7 @@ import {
   choice,
   element,
   octets,
-  oneOf,
+  oneOfGrowing,
   optional,
   small,
   struct,
@@ -66,6 +66,16 @@ export type Greeting = Static<typeof hello>;
 
 const trafficKeyIds = struct({ keyIds: element(0x80, keyIds(linkLimits.trafficKeyIds)) });
 
+/** Why a peer makes no link now; each with its words in `detail`. */
+const refusalCodes = {
+  mismatch: 1,
+  yielded: 2,
+  'no-keys': 3,
+  'key-not-usable': 4,
+  'not-now': 5,
+} as const;
+export type RefusalWord = keyof typeof refusalCodes;
+
 export const handshakeMessage = choice({
   hello: element(0x61, hello),
   answer: element(0x62, struct(greeting)),
@@ -73,13 +83,7 @@ export const handshakeMessage = choice({
   listenerKey: element(0x64, trafficKeyIds),
   refusal: element(
     0x65,
-    struct({
-      why: element(
-        0x80,
-        oneOf({ mismatch: 1, yielded: 2, 'no-keys': 3, 'key-not-usable': 4, 'not-now': 5 }),
-      ),
-      detail: element(0x81, text(256)),
-    }),
+    struct({ why: element(0x80, oneOfGrowing(refusalCodes)), detail: element(0x81, text(256)) }),
   ),
 });
 export type HandshakeMessage = Static<typeof handshakeMessage>;

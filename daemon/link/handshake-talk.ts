@@ -11,6 +11,7 @@ import type {
   SigningKey,
   VerifyingKey,
 } from '../../applet-spec/primitives.ts';
+import { isUnnamed } from '../../applet-spec/tlv.ts';
 import { QkdError } from '../qkd/qkd-error.ts';
 import type { Reservoir, TakenBits } from '../qkd/reservoir.ts';
 import { FrameOpener, FrameSealer, trafficKey, type LinkDirection } from './frame-cipher.ts';
@@ -26,6 +27,7 @@ import {
   type HandshakeMessage,
   type LinkVersions,
   type Refusal,
+  type RefusalWord,
 } from './handshake-message.ts';
 import { LinkError } from './link-error.ts';
 import { linkTimes } from './link-limits.ts';
@@ -131,7 +133,7 @@ export class HandshakeTalk {
   }
 
   /** Tells the peer why; returns what to throw. */
-  refuse(why: Refusal['why'], detail: string, options?: ErrorOptions): LinkError {
+  refuse(why: RefusalWord, detail: string, options?: ErrorOptions): LinkError {
     this.say({ kind: 'refusal', content: { why, detail: detail.slice(0, 200) } });
     return new LinkError(why === 'not-now' ? 'refused' : why, detail, options);
   }
@@ -299,7 +301,8 @@ function versionWords({ least, most }: LinkVersions): string {
 }
 
 function refusalError(peer: StationName, { why, detail }: Refusal): LinkError {
-  return new LinkError(why === 'not-now' ? 'refused' : why, `${peer} refused: ${detail}`);
+  const code = why === 'not-now' || isUnnamed(why) ? 'refused' : why;
+  return new LinkError(code, `${peer} refused: ${detail}`);
 }
 
 function outOfTurn(kind: string, due: string): LinkError {

@@ -26,6 +26,7 @@ import {
   nothing,
   octets,
   oneOf,
+  oneOfGrowing,
   optional,
   small,
   struct,
@@ -132,7 +133,7 @@ const content = choice({
   closed: element(0x74, struct(totals)),
   /** They do not mirror the asker's. */
   differing: element(0x75, struct(totals)),
-  declined: element(0x76, struct({ reason: element(0x80, oneOf(declineCodes)) })),
+  declined: element(0x76, struct({ reason: element(0x80, oneOfGrowing(declineCodes)) })),
   recalled: element(
     0x77,
     struct({

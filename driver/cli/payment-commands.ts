@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { isStationName, isUserName, suiteCodes, type Suite } from '../../applet-spec/names.ts';
+import { isUnnamed } from '../../applet-spec/tlv.ts';
 import { payOnAnyRoute, type PaidOnARoute, type RunErrand } from '../agent/any-route.ts';
 import type { ErrandError } from '../agent/errand-error.ts';
 import type { ErrandParams, ErrandResult } from '../agent/errands.ts';
@@ -180,7 +181,7 @@ function paymentWords(payment: ErrandResult<'pay'>): string {
   const { paymentId, payee, standing } = payment;
   const again = `\`keytoll pay ${payee}\` tries again, over another route where there is one.`;
   const total = formatMoney(payment.total, payment.currency);
-  const reason = payment.reason ?? 'no reason given';
+  const reason = reasonWords(payment.reason);
   switch (standing) {
     case 'delivered':
       return `Delivered: you and ${payee} share the key of payment ${paymentId} (${total}).`;
@@ -192,6 +193,10 @@ function paymentWords(payment: ErrandResult<'pay'>): string {
     case 'relayed':
       return `No verdict yet: payment ${paymentId} goes on; \`keytoll connect\` asks for its end.`;
   }
+}
+
+function reasonWords(reason = 'no reason given'): string {
+  return isUnnamed(reason) ? `${reason}, a reason newer than this program` : reason;
 }
 
 function paymentLine(payment: ErrandResult<'pay'>): string {

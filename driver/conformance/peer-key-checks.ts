@@ -116,7 +116,8 @@ export const peerKeyChecks = {
   'PEER-5': async (card: CardOnBench): Promise<void> => {
     const payment = await ownPayment(card);
     const { station, paymentId } = payment;
-    await station.expect('done', 'conclude', receiptOf(paymentId, undelivered, lastKey));
+    const newer = receiptOf(paymentId, { ...undelivered, reason: 'code-200' }, lastKey);
+    await station.expect('done', 'conclude', newer);
     await expectConcluded(card, payment, 'burned');
     await station.expect('already-concluded', 'conclude', receiptOf(paymentId, {}, lastKey));
     const { transaction, secret } = incoming(card);

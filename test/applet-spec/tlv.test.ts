@@ -11,6 +11,7 @@ import {
   nothing,
   octets,
   oneOf,
+  oneOfGrowing,
   optional,
   small,
   struct,
@@ -239,6 +240,26 @@ describe('a choice', () => {
       code: 'bad-value',
       path: 'text',
     });
+  });
+});
+
+describe('a word of a list that grows', () => {
+  const growing = oneOfGrowing({ one: 1, two: 2 });
+
+  it.each([
+    ['01', 'one'],
+    ['03', 'code-3'],
+    ['ff', 'code-255'],
+  ] as const)('%s is %s, both ways', (hex, word) => {
+    expect(growing.decode(fromHex(hex))).toBe(word);
+    expect(toHex(growing.encode(word))).toBe(hex);
+  });
+
+  it('has neither a code of none, nor a second word for one that it knows', () => {
+    expect(refusalOf(() => growing.decode(fromHex('00'))).code).toBe('bad-value');
+    for (const word of ['code-0', 'code-2', 'code-256', 'code-03'] as const) {
+      expect(refusalOf(() => growing.encode(word)).code).toBe('bad-value');
+    }
   });
 });
 

@@ -117,6 +117,13 @@ export function describePeerKeys(make: MakeBlankCard): void {
     expect((await subject.info()).coins).toBe(0);
   });
 
+  it('burns it for a reason that the card has no word for, too', async () => {
+    const { subject, station, paymentId } = await alicesPayment(make);
+    const word = receiptOf(paymentId, { verdict: 'undelivered', reason: 'code-200' });
+    await station.done('conclude', word);
+    expect((await stateOf(subject, paymentId))?.state).toBe('burned');
+  });
+
   it('burns on the own station’s refusal before admission', async () => {
     const { subject, station, paymentId } = await alicesPayment(make);
     await station.done('conclude', refusalOf(paymentId));

@@ -78,6 +78,13 @@ it('a refusal before the card has signed is one', async () => {
   expect(bench.wallet.quotes.pending()).toEqual([]);
 });
 
+it('a refusal whose code is newer than this program is one, in the station’s words', async () => {
+  const message = 'The moon is down. No coin was used.';
+  bench.desk.script.refuse.set('pay', { code: 'code-200', message });
+  await expect(pay()).rejects.toMatchObject({ outcome: 'refused', code: 'code-200', message });
+  expect(bench.wallet.quotes.pending()).toEqual([]);
+});
+
 it('what a station has refused it cannot have paid later', async () => {
   const message = 'The link is down. No coin was used.';
   bench.desk.script.refuse.set('pay', { code: 'no-route', message });
