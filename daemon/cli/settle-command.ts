@@ -113,9 +113,11 @@ async function positions(options: SettleOptions, command: Command): Promise<void
     const reports: PositionReport[] = [];
     const all: { readonly peer: string; readonly windows: readonly WindowReport[] }[] = [];
     for (const position of await store.positions()) {
-      const windows = await allWindows(store, position.peer);
-      reports.push(positionReport(position, windows, trusts.limitOf(position.peer)));
-      all.push({ peer: position.peer, windows: windows.map(windowReport) });
+      const { peer } = position;
+      const windows = await allWindows(store, peer);
+      const unclaimed = await store.unclaimedTotal(peer);
+      reports.push(positionReport(position, unclaimed, windows, trusts.limitOf(peer)));
+      all.push({ peer, windows: windows.map(windowReport) });
     }
     if (options.csv === true) {
       printCsv(command, windowCsv(name, currency, all));

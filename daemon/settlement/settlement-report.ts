@@ -79,7 +79,8 @@ export interface PositionReport {
 }
 
 export function positionReport(
-  { peer, payable, receivable, inFlight, unclaimed }: Position,
+  { peer, payable, receivable, inFlight }: Position,
+  unclaimed: ClaimTotal,
   windows: readonly SettlementWindow[],
   limit: bigint,
 ): PositionReport {

@@ -45,17 +45,18 @@ export class SettlementRows implements SettlementStore {
   readonly positions: SettlementStore['positions'] = () =>
     this.#parts.database.read(() => {
       const { ledger } = this.#parts;
-      return this.#sql.peers.all().map(({ peer }): Position => {
-        const unclaimed = this.#sql.unclaimedTotal.get(peer);
-        return {
-          peer,
-          payable: ledger.credit(accounts.payable(peer)),
-          receivable: -ledger.credit(accounts.receivable(peer)),
-          inFlight: this.#sql.inFlight.get(peer)?.amount ?? 0n,
-          unclaimed: { count: unclaimed?.count ?? 0n, amount: unclaimed?.amount ?? 0n },
-        };
-      });
+      return this.#sql.peers.all().map(({ peer }): Position => ({
+        peer,
+        payable: ledger.credit(accounts.payable(peer)),
+        receivable: -ledger.credit(accounts.receivable(peer)),
+        inFlight: this.#sql.inFlight.get(peer)?.amount ?? 0n,
+      }));
     });
+
+  readonly unclaimedTotal: SettlementStore['unclaimedTotal'] = (issuer) =>
+    this.#parts.database.read(
+      () => this.#sql.unclaimedTotal.get(issuer) ?? { count: 0n, amount: 0n },
+    );
 
   readonly position: SettlementStore['position'] = (issuer) =>
     this.#parts.database.read(() => this.#parts.positions.amount(issuer));

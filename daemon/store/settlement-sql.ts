@@ -91,7 +91,7 @@ function prepareClaims(database: SqliteDatabase) {
     ),
     peers: database.prepare<[], { readonly peer: StationName }>(
       `SELECT substr(name, instr(name, ':') + 1) AS peer FROM account
-         WHERE name LIKE 'payable:%' OR name LIKE 'receivable:%'
+         WHERE name GLOB 'payable:*' OR name GLOB 'receivable:*'
        UNION SELECT issuer FROM payment
          WHERE role IN ('relay', 'last') AND decided_ms IS NULL
        UNION SELECT issuer FROM position WHERE amount > 0

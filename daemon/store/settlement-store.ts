@@ -67,8 +67,6 @@ export interface Position {
    * receivable.
    */
   readonly inFlight: bigint;
-  /** The part of `receivable` that no claim names yet. */
-  readonly unclaimed: ClaimTotal;
 }
 
 export interface SettlementStore {
@@ -78,6 +76,11 @@ export interface SettlementStore {
    */
   unclaimed(issuer: StationName, limit: number, after?: Uint8Array): Promise<readonly PaymentRow[]>;
   positions(): Promise<readonly Position[]>;
+  /**
+   * The part of `receivable` that no claim names yet. Counts every such payment, up to a day's: not
+   * for a station that carries others meanwhile.
+   */
+  unclaimedTotal(issuer: StationName): Promise<ClaimTotal>;
   /** `receivable` and `inFlight` of this peer together: what `hold` keeps within a limit (I8). */
   position(issuer: StationName): Promise<bigint>;
   /** The pair's open window; begins the next one where there is none. */
