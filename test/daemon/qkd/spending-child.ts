@@ -3,7 +3,6 @@
  * Each line on standard input is a list of claims to be fetched; each line on standard output,
  * written at once, is what came out of the reservoir: `taken` here, or `claimed` for the peer.
  */
-import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { toHex } from '../../../applet-spec/bytes.ts';
@@ -15,6 +14,7 @@ import { QkdError } from '../../../daemon/qkd/qkd-error.ts';
 import { Reservoir, type TakenBits } from '../../../daemon/qkd/reservoir.ts';
 import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
 import { sqliteOptions } from '../../contract/sqlite-store-bench.ts';
+import { sayLine } from '../../say-line.ts';
 import { readClaims, type SpendingLine } from './spending-lines.ts';
 
 const [folder, sae, peer, url] = process.argv.slice(2);
@@ -44,7 +44,7 @@ const reservoir = new Reservoir({
 });
 
 function say(line: SpendingLine): void {
-  writeSync(1, `${JSON.stringify(line)}\n`);
+  sayLine(JSON.stringify(line));
 }
 
 function told(bits: readonly TakenBits[]) {

@@ -3,9 +3,9 @@
  * output is written at once: `used N` once key use N is durable, `asked N` before operation N,
  * `done N` after it.
  */
-import { writeSync } from 'node:fs';
 import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
 import { sqliteOptions } from '../../contract/sqlite-store-bench.ts';
+import { sayLine } from '../../say-line.ts';
 import { crashOperations, keyUse } from './crash-plan.ts';
 import { beginWorkload, perform } from './money-workload.ts';
 
@@ -14,18 +14,15 @@ if (file === undefined || seed === undefined || from === undefined) {
   throw new Error('usage: crash-child.js FILE SEED FROM');
 }
 
-const say = (line: string): void => {
-  writeSync(1, `${line}\n`);
-};
 const store = await openSqliteStore({ ...sqliteOptions(file), checkpoints: 'worker' });
 await beginWorkload(store);
 const operations = crashOperations(Number(seed));
 for (const [n, operation] of operations.entries()) {
   if (n < Number(from)) continue;
   await store.recordUse([keyUse(n)]);
-  say(`used ${n}`);
-  say(`asked ${n}`);
+  sayLine(`used ${n}`);
+  sayLine(`asked ${n}`);
   await perform(store, operation);
-  say(`done ${n}`);
+  sayLine(`done ${n}`);
 }
 await store.close();

@@ -3,18 +3,14 @@
  * `used N`, `broken CODE` when the store tells, and `refused CODE` for the use that failed, for a
  * reading after it, and for another use.
  */
-import { writeSync } from 'node:fs';
 import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
 import { StoreError } from '../../../daemon/store/store-error.ts';
 import { sqliteOptions } from '../../contract/sqlite-store-bench.ts';
+import { sayLine } from '../../say-line.ts';
 import { keyUse } from './crash-plan.ts';
 
 const [file] = process.argv.slice(2);
 if (file === undefined) throw new Error('usage: failing-disk-child.js FILE');
-
-const say = (line: string): void => {
-  writeSync(1, `${line}\n`);
-};
 
 async function isDone(call: Promise<unknown>): Promise<boolean> {
   try {
@@ -22,7 +18,7 @@ async function isDone(call: Promise<unknown>): Promise<boolean> {
     return true;
   } catch (fault) {
     if (!(fault instanceof StoreError)) throw fault;
-    say(`refused ${fault.code}`);
+    sayLine(`refused ${fault.code}`);
     return false;
   }
 }
@@ -30,11 +26,11 @@ async function isDone(call: Promise<unknown>): Promise<boolean> {
 const store = await openSqliteStore({
   ...sqliteOptions(file),
   onBroken: ({ code }) => {
-    say(`broken ${code}`);
+    sayLine(`broken ${code}`);
   },
 });
 let n = 0;
-while (await isDone(store.recordUse([keyUse(n)]))) say(`used ${n++}`);
+while (await isDone(store.recordUse([keyUse(n)]))) sayLine(`used ${n++}`);
 await isDone(store.balances());
 await isDone(store.recordUse([keyUse(n + 1)]));
 await store.close();
