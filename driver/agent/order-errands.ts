@@ -58,13 +58,19 @@ export async function exchangeFor(
   wanted: readonly OrderLine[],
   onProgress: Progress = () => undefined,
 ): Promise<ErrandResult<'exchange'>> {
-  const { given, change } = await fewCoinsWorth(host, desk, sumOf(wanted));
+  const total = sumOf(wanted);
+  const found = coinsWorth(held(host), total);
+  const lines = linesWith(wanted, found.change);
+  await requireRoom(desk, countOf(lines) - found.given.length);
+  const { given, change } = await fewCoinsWorth(host, desk, total);
+  return exchangeCoins(host, desk, given, linesWith(wanted, change), onProgress);
+}
+
+/** What the coins given are worth beyond the wish is one more coin. */
+function linesWith(wanted: readonly OrderLine[], change: bigint): readonly OrderLine[] {
   const lines = change === 0n ? wanted : [...wanted, { value: change, count: 1 }];
-  if (lines.length > limits.orderLines) {
-    throw new HostError('bad-params', `an exchange has at most ${limits.orderLines} lines`);
-  }
-  await requireRoom(desk, countOf(lines) - given.length);
-  return exchangeCoins(host, desk, given, lines, onProgress);
+  if (lines.length <= limits.orderLines) return lines;
+  throw new HostError('bad-params', `an exchange has at most ${limits.orderLines} lines`);
 }
 
 /**

@@ -59,6 +59,17 @@ it('they are exchanged for one large coin, over some that are between', async ()
   });
 });
 
+it('more lines than an order has are refused before any coin is exchanged', async () => {
+  const lines = Array.from({ length: 16 }, (_, i) => ({ value: String(i + 1), count: 1 }));
+  await bench.runner.run('refund', coinsOf(1, 100));
+  await bench.runner.run('buy', coinsOf(3, 60));
+  // 46 of them are worth 2 more than the 136: a seventeenth line.
+  await expect(bench.runner.run('exchange', { lines })).rejects.toMatchObject({
+    code: 'bad-params',
+  });
+  expect(ordersOf('exchange')).toBe(0);
+});
+
 it('they pay for a key that is dearer than 32 of them', async () => {
   bench.desk.script.fees = [30n, 20n];
   const { quoteId } = await bench.runner.run('quote', {
