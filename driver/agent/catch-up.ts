@@ -7,6 +7,7 @@ import { granted } from './granted.ts';
 import type { HomeDesk } from './home-desk.ts';
 import type { Host } from './host.ts';
 import { carryOutOrder } from './order.ts';
+import { withdraw } from './withdraw.ts';
 
 /**
  * After every connection: what happened while the wallet was away, what the card holds, and what
@@ -17,9 +18,19 @@ export async function catchUp(host: Host, desk: HomeDesk): Promise<void> {
   await resolvePending(host, desk);
   await matchPool(host, desk);
   for (const order of host.wallet.orders.pending()) await finishOrder(host, desk, order);
+  await lapseQuotes(host, desk);
+}
+
+/** What was to be paid and has expired is not paid any more, and the card will not be told to. */
+async function lapseQuotes(host: Host, { card }: HomeDesk): Promise<void> {
+  const { quotes } = host.wallet;
   const nowMs = host.clock.nowMs();
   // A minute's grace: the station's clock may be that far behind.
-  host.wallet.quotes.lapse(BigInt(Math.floor(nowMs / 1_000)) - 60n, nowMs);
+  const seconds = BigInt(Math.floor(nowMs / 1_000)) - 60n;
+  const isOver = quotes.pending().some(({ quote: { body } }) => body.expiry < seconds);
+  // A card has no clock: it remembers what it may pay for as long as it has power.
+  if (isOver) await withdraw(host, card);
+  quotes.lapse(seconds, nowMs);
 }
 
 /** The card says which coins it has; the station gives the public parts that the wallet lacks. */

@@ -100,6 +100,21 @@ it('what a station has refused it cannot have paid later', async () => {
   });
 });
 
+it('a quote that expired before it was paid cannot be paid later', async () => {
+  bench.desk.script.cut.set('pay', 'before');
+  await expect(pay(0)).rejects.toMatchObject({ outcome: 'unknown' });
+  bench.desk.script.cut.clear();
+  const [authorised] = bench.wallet.quotes.pending();
+  bench.clock.advance(600_000);
+  await bench.runner.run('connect', {});
+  expect(bench.wallet.quotes.find(authorised?.quoteDigest ?? none)?.state).toBe('refused');
+  const { link } = await bench.host.desk();
+  await expect(link.pay(authorised?.quoteDigest ?? none)).resolves.toMatchObject({
+    outcome: 'refused',
+    message: 'not-authorised',
+  });
+});
+
 it('a second quote under the ID of one that was shown before is not taken for it', async () => {
   const quoteId = new Uint8Array(16).fill(0x51);
   const { script } = bench.desk;
