@@ -106,7 +106,10 @@ async function authoriseAndPay(
   }
   host.wallet.quotes.authorise(quoteDigest, host.clock.nowMs());
   await desk.card.authorise('pay', quoteDigest);
-  const answer = await desk.link.pay(quoteDigest);
+  const answer = await desk.link.pay(quoteDigest).catch(async (error: unknown) => {
+    if (found.state !== 'authorised') await takeBack(host, desk, quoteDigest, error);
+    throw error;
+  });
   if (answer.outcome === 'refused') return refusedOrPaid(host, desk, found, answer);
   try {
     const { record } = answer.content;
@@ -114,6 +117,22 @@ async function authoriseAndPay(
     return desk.keepRecord(record);
   } catch (error) {
     throw toUnknownOutcome(error, 'the station says that it was paid');
+  }
+}
+
+/** Where the request has never left: its user hears of a fault, and thinks of it no more. */
+async function takeBack(
+  host: Host,
+  { card }: HomeDesk,
+  quoteDigest: Uint8Array,
+  error: unknown,
+): Promise<void> {
+  if (error instanceof DeskError && error.code === 'outcome-unknown') return;
+  try {
+    await withdraw(host, card);
+    host.wallet.quotes.refuse(quoteDigest, 'it was never sent', host.clock.nowMs());
+  } catch {
+    // A card without power has forgotten it; and what stays authorised here ends with the quote.
   }
 }
 

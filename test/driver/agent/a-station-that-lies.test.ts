@@ -1,5 +1,5 @@
 /** What a station says that is not so: nothing of it is believed, and nothing is lost by it. */
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { fromHex, toHex } from '../../../applet-spec/bytes.ts';
 import type { DeskMessage } from '../../../applet-spec/desk-messages.ts';
 import type { ErrandParams } from '../../../driver/agent/errands.ts';
@@ -113,6 +113,27 @@ it('a quote that expired before it was paid cannot be paid later', async () => {
     outcome: 'refused',
     message: 'not-authorised',
   });
+});
+
+it('a payment that never left cannot be made later, though its user heard of a fault', async () => {
+  const { quoteId } = await bench.runner.run('quote', quoteWish);
+  const desk = await bench.host.desk();
+  const authorise = desk.card.authorise.bind(desk.card);
+  vi.spyOn(desk.card, 'authorise').mockImplementationOnce(async (operation, digest) => {
+    await authorise(operation, digest);
+    desk.close();
+  });
+  const how = { quoteId, exchange: false, waitMs: 0 };
+  await expect(bench.runner.run('pay', how)).rejects.toMatchObject({ outcome: 'fault' });
+  const never = bench.wallet.quotes.find(fromHex(quoteId));
+  expect(never).toMatchObject({ state: 'refused', detail: 'it was never sent' });
+  const { link } = await bench.host.desk();
+  await expect(link.pay(never?.quoteDigest ?? none)).resolves.toMatchObject({
+    outcome: 'refused',
+    message: 'not-authorised',
+  });
+  const again = bench.runner.run('pay', { ...how, waitMs: 60_000 });
+  await expect(again).resolves.toMatchObject({ standing: 'delivered' });
 });
 
 it('a second quote under the ID of one that was shown before is not taken for it', async () => {
