@@ -5,7 +5,7 @@ import { pukReference } from '../../applet-spec/commands.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import { putKey } from '../../applet-spec/scp03-put-key.ts';
 import type { CardOnBench } from './card-on-bench.ts';
-import { expectNumber, expectStatus, expectThat, expectWord } from './expectation.ts';
+import { expectBytes, expectNumber, expectStatus, expectThat, expectWord } from './expectation.ts';
 import {
   attested,
   drawKeys,
@@ -48,8 +48,9 @@ export const laterLifeChecks = {
     await station.expect('done', 'putCertificate', certificate);
     const nonce = card.entropy.randomBytes(32);
     if ((await station.send('attest', nonce)).result === 'done') {
-      const { publicKey } = (await attested(station, nonce)).attestation.body;
+      const { publicKey, serial } = (await attested(station, nonce)).attestation.body;
       expectThat(equalBytes(publicKey, made), 'another key than the pending one is attested');
+      expectBytes('serial number under a handle', serial, card.requireDelivery.serial);
     }
     card.life.certificate = certificateFor(made);
     card.life.publicKey = made;

@@ -166,10 +166,14 @@ export const lifeChecks = {
     const { keys: transport, keyVersion } = card.requireDelivery;
     const own = drawKeys(card);
     const good = putKey(card.primitives, transport.dek, keyVersion, ownKeyVersion, own);
-    const damaged = { ...good, data: good.data.map((byte, i) => (i === 10 ? byte ^ 1 : byte)) };
     const sent = async (command: typeof good) =>
       station.read('PUT KEY', await card.exchange(station.wrapCommand(command)));
-    expectWord('damaged keys', (await sent(damaged)).result, 'key-check-failed');
+    for (const [i, name] of ['K-ENC', 'K-MAC', 'K-DEK', 'host link'].entries()) {
+      // A byte of the encrypted key; each has three bytes before it, and four behind.
+      const spoilt = 1 + 39 * i + 10;
+      const data = good.data.map((byte, at) => (at === spoilt ? byte ^ 1 : byte));
+      expectWord(`a damaged ${name}`, (await sent({ ...good, data })).result, 'key-check-failed');
+    }
     const checks = [own.enc, own.mac, own.dek, own.hostLink].map((key) =>
       keyCheckValue(card.primitives, key),
     );

@@ -9,7 +9,7 @@ import {
   initializeUpdate,
   keytollImplementation,
 } from '../../applet-spec/scp03-handshake.ts';
-import type { SecurityLevel } from '../../applet-spec/scp03.ts';
+import { keytollSecurityLevel, type SecurityLevel } from '../../applet-spec/scp03.ts';
 import type { CardOnBench } from './card-on-bench.ts';
 import {
   expectBytes,
@@ -17,6 +17,7 @@ import {
   expectStatus,
   expectThat,
   NotApplicable,
+  NotConforming,
 } from './expectation.ts';
 import type { StationHand } from './station-hand.ts';
 
@@ -85,6 +86,14 @@ export const sessionChecks = {
   'SESSION-6': async (card: CardOnBench): Promise<void> => {
     const station = await card.openSession();
     await ask(station);
+    const { keys, primitives } = card;
+    if (keys === undefined) throw new NotApplicable('the keys in force are not known');
+    const challenge = card.entropy.randomBytes(16);
+    const greeting = decodeCardGreeting((await card.exchange(initializeUpdate(0, challenge))).data);
+    const proof = authenticateCard(primitives, keys, challenge, greeting, keytollSecurityLevel);
+    if (proof.verdict === 'refused') throw new NotConforming(`its proof: ${proof.reason}`);
+    expectStatus('EXTERNAL AUTHENTICATE', (await card.exchange(proof.command)).sw, 0x9000);
+    expectStatus('the same again', (await card.exchange(proof.command)).sw, 0x6985);
   },
 
   'SESSION-7': async (card: CardOnBench): Promise<void> => {
@@ -178,6 +187,10 @@ export const sessionChecks = {
         await card.select();
       },
       () => card.exchange(initializeUpdate(0, new Uint8Array(16))),
+      // Whatever it is answered.
+      () => card.exchange(initializeUpdate(0, new Uint8Array(8))),
+      () => card.exchange(initializeUpdate(0x7d, new Uint8Array(16))),
+      () => card.exchange({ ...initializeUpdate(0, new Uint8Array(16)), p2: 1 }),
     ]) {
       const station = await card.openSession();
       await ask(station);
