@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { holdFile } from '../store/database.ts';
+import { holdFile } from '../store/connection.ts';
 import { StationError } from './station-error.ts';
 
 const prefix = 'audit-copy-';

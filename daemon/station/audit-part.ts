@@ -9,7 +9,7 @@ import { auditStation, type AuditReport } from '../audit/audit.ts';
 import type { Item, ItemFilter } from '../audit/itemised-bill.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
 import type { KeptList } from '../store/book-store.ts';
-import { copyDatabase, walBytes } from '../store/database.ts';
+import { copyDatabase, walBytes } from '../store/connection.ts';
 import { freeBytesOf } from '../store/disk-room.ts';
 import { folderForCopy } from './audit-copy.ts';
 import type { StationConfig } from './config.ts';

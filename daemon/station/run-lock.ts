@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { holdFile } from '../store/database.ts';
+import { holdFile } from '../store/connection.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { StationConfig } from './config.ts';
 import { makeFolder } from './made-folder.ts';

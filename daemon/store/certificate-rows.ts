@@ -1,7 +1,8 @@
 /** Users' certificates, each kept once, sealed, by its hash (design §4). */
 import { toLatin1 } from '../../applet-spec/bytes.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
-import type { SqliteDatabase, Statement } from './database.ts';
+import type { Statement } from './connection.ts';
+import type { SqliteDatabase } from './database.ts';
 import type { Sealer, SealedPlace } from './sealing.ts';
 
 /** Payers of the last minutes, some 700 bytes each. */

@@ -1,7 +1,7 @@
 /** The thread of `workerCheckpoints`: one passive checkpoint for each message. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { z } from 'zod';
-import { CheckpointConnection } from './database.ts';
+import { CheckpointConnection } from './connection.ts';
 
 const { file } = z.object({ file: z.string() }).parse(workerData);
 const connection = new CheckpointConnection(file);

@@ -3,7 +3,8 @@
  * alone never catch a writer that does not pause, so past 64 MB the writer restarts the log itself.
  */
 import { Worker } from 'node:worker_threads';
-import { walBytes, type Checkpoints, type SqliteDatabase } from './database.ts';
+import { walBytes } from './connection.ts';
+import type { Checkpoints, SqliteDatabase } from './database.ts';
 import { StoreError } from './store-error.ts';
 
 const restartBytes = 64 * 1024 * 1024;

@@ -1,19 +1,17 @@
 /**
- * SQLite as the store needs it: one connection that writes, calls grouped into few commits,
- * checkpoints kept off the writer. The one file of `daemon/` that imports better-sqlite3.
+ * The store's database: one connection that writes, calls grouped into few commits, checkpoints
+ * kept off the writer.
  */
-import { statSync } from 'node:fs';
-import Database from 'better-sqlite3';
-import { StoreError, type StoreErrorCode } from './store-error.ts';
+import {
+  busyTimeoutMs,
+  Connection,
+  guarded,
+  isOfDisk,
+  toStoreError,
+  type Statement,
+} from './connection.ts';
+import { StoreError } from './store-error.ts';
 
-/** Prepared SQL. BLOBs are bound as plain `Uint8Array`s; integers are read as `bigint`. */
-export interface Statement<P extends unknown[], R = unknown> {
-  run(...values: P): { readonly changes: number; readonly lastInsertRowid: number | bigint };
-  get(...values: P): R | undefined;
-  all(...values: P): R[];
-}
-
-const busyTimeoutMs = 5_000;
 /** Calls that share one commit. */
 const groupCallsMost = 64;
 /**
@@ -39,7 +37,7 @@ interface Call {
 }
 
 export class SqliteDatabase {
-  readonly #connection: Database.Database;
+  readonly #connection: Connection;
   readonly #beforeEnd: (() => void)[] = [];
   readonly #afterRollback: (() => void)[] = [];
   readonly #begin: Statement<[]>;
@@ -61,7 +59,7 @@ export class SqliteDatabase {
    * `:memory:` for a database that is gone when closed; `onBroken` is told once. Throws StoreError.
    */
   constructor(file: string, onBroken: (fault: StoreError) => void = () => undefined) {
-    this.#connection = connect(file);
+    this.#connection = new Connection(file);
     this.#onBroken = onBroken;
     this.#begin = this.#connection.prepare('BEGIN IMMEDIATE');
     this.#commit = this.#connection.prepare('COMMIT');
@@ -70,7 +68,7 @@ export class SqliteDatabase {
   }
 
   get inMemory(): boolean {
-    return this.#connection.memory;
+    return this.#connection.inMemory;
   }
 
   useCheckpoints(checkpoints: Checkpoints): void {
@@ -85,11 +83,11 @@ export class SqliteDatabase {
 
   /** Many statements without values: migrations. */
   execute(sql: string): void {
-    guarded(() => this.#connection.exec(sql));
+    guarded(() => this.#connection.execute(sql));
   }
 
   schemaVersion(): number {
-    return Number(this.#connection.pragma('user_version', { simple: true }));
+    return Number(this.#connection.pragma('user_version'));
   }
 
   /** Runs at the end of calls that stand or fall together, inside their transaction: totals. */
@@ -247,7 +245,7 @@ export class SqliteDatabase {
       for (const run of this.#beforeEnd) run();
     } catch (fault) {
       if (!this.#connection.inTransaction) throw fault;
-      this.#connection.exec('ROLLBACK TO call; RELEASE call');
+      this.#connection.execute('ROLLBACK TO call; RELEASE call');
       for (const run of this.#afterRollback) run();
       call.fail(fault);
       return false;
@@ -258,7 +256,7 @@ export class SqliteDatabase {
 
   #rollBack(): void {
     try {
-      if (this.#connection.inTransaction) this.#connection.exec('ROLLBACK');
+      if (this.#connection.inTransaction) this.#connection.execute('ROLLBACK');
     } catch (fault) {
       this.#faultOf(fault);
     }
@@ -268,8 +266,7 @@ export class SqliteDatabase {
   /** What a caller is told; what the disk did is remembered for all that follow. */
   #faultOf(fault: unknown): Error {
     const error = toStoreError(fault);
-    const isOfDisk = fault instanceof Database.SqliteError && error instanceof StoreError;
-    if (this.#broken === undefined && isOfDisk && breaking.has(error.code)) {
+    if (this.#broken === undefined && isOfDisk(fault) && error instanceof StoreError) {
       this.#broken = error;
       this.#onBroken(error);
     }
@@ -281,7 +278,7 @@ export class SqliteDatabase {
     try {
       // Whoever reads for long, as an audit that copies it all, is not waited for.
       this.#connection.pragma('busy_timeout = 0');
-      const held = this.#connection.pragma('wal_checkpoint(RESTART)', { simple: true });
+      const held = this.#connection.pragma('wal_checkpoint(RESTART)');
       // Another connection read or checkpointed all the while: again after the next commit.
       if (held === 0n) this.#checkpoints.restarted();
     } catch (fault) {
@@ -290,110 +287,4 @@ export class SqliteDatabase {
       this.#connection.pragma(`busy_timeout = ${busyTimeoutMs}`);
     }
   }
-}
-
-/** A connection that only copies the log into the database, for the checkpoint worker. */
-export class CheckpointConnection {
-  readonly #connection: Database.Database;
-
-  constructor(file: string) {
-    this.#connection = connect(file);
-  }
-
-  passive(): void {
-    this.#connection.pragma('wal_checkpoint(PASSIVE)');
-  }
-
-  close(): void {
-    this.#connection.close();
-  }
-}
-
-/**
- * Of all who name this file, one process holds it, until it releases it or ends. Throws StoreError
- * `busy`.
- */
-export function holdFile(file: string): { readonly release: () => void } {
-  const connection = guarded(() => new Database(file, { timeout: 0 }));
-  try {
-    guarded(() => connection.exec('BEGIN EXCLUSIVE'));
-  } catch (fault) {
-    connection.close();
-    throw fault;
-  }
-  return {
-    release: () => {
-      connection.close();
-    },
-  };
-}
-
-/** One consistent copy of a database that others go on writing to; `target` must not exist. */
-export function copyDatabase(file: string, target: string): void {
-  const connection = connect(file);
-  try {
-    guarded(() => connection.prepare<[string]>('VACUUM INTO ?').run(target));
-  } finally {
-    connection.close();
-  }
-}
-
-/** 0 where there is none. */
-export function walBytes(file: string): number {
-  return statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-function connect(file: string): Database.Database {
-  const connection = opened(file);
-  return guarded(() => {
-    connection.defaultSafeIntegers(true);
-    connection.pragma('journal_mode = WAL');
-    connection.pragma('synchronous = FULL');
-    connection.pragma('foreign_keys = ON');
-    connection.pragma('secure_delete = ON');
-    connection.pragma('wal_autocheckpoint = 0');
-    connection.pragma('cache_size = -65536');
-    // What a statement that fails would be taken back from: never in a file, and never synced.
-    connection.pragma('temp_store = MEMORY');
-    return connection;
-  });
-}
-
-/** The path is the only thing that an operator can do something about. */
-function opened(file: string): Database.Database {
-  try {
-    return new Database(file, { timeout: busyTimeoutMs });
-  } catch (fault) {
-    throw new StoreError('io', `${file} cannot be opened: ${toStoreError(fault).message}`, fault);
-  }
-}
-
-function guarded<T>(run: () => T): T {
-  try {
-    return run();
-  } catch (fault) {
-    throw toStoreError(fault);
-  }
-}
-
-const breaking: ReadonlySet<StoreErrorCode> = new Set(['io', 'corrupt']);
-
-const codes: readonly (readonly [prefix: string, StoreErrorCode])[] = [
-  ['SQLITE_BUSY', 'busy'],
-  ['SQLITE_LOCKED', 'busy'],
-  ['SQLITE_FULL', 'disk-full'],
-  ['SQLITE_IOERR', 'io'],
-  ['SQLITE_CANTOPEN', 'io'],
-  ['SQLITE_READONLY', 'io'],
-  ['SQLITE_CORRUPT', 'corrupt'],
-  ['SQLITE_NOTADB', 'corrupt'],
-  ['SQLITE_CONSTRAINT_TRIGGER', 'wrong-state'],
-];
-
-function toStoreError(fault: unknown): Error {
-  if (!(fault instanceof Database.SqliteError)) {
-    return fault instanceof Error ? fault : new StoreError('defect', 'not an error', fault);
-  }
-  const code = codes.find(([prefix]) => fault.code.startsWith(prefix))?.[1] ?? 'defect';
-  return new StoreError(code, `${fault.code}: ${fault.message}`, fault);
 }

@@ -1,6 +1,7 @@
 import { fromHex, toUtf8 } from '../../applet-spec/bytes.ts';
 import type { KeyLedger } from '../qkd/key-ledger.ts';
-import type { SqliteDatabase, Statement } from './database.ts';
+import type { Statement } from './connection.ts';
+import type { SqliteDatabase } from './database.ts';
 import type { Store } from './store.ts';
 
 const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,7 +1,7 @@
 import { paymentEnd } from '../witness/log-leaf.ts';
 import type { CoinHead, CoinRows } from './coin-rows.ts';
 import { CertificateRows } from './certificate-rows.ts';
-import type { Statement } from './database.ts';
+import type { Statement } from './connection.ts';
 import type { OutboxRows } from './outbox-rows.ts';
 import type { PaymentRows } from './payment-rows.ts';
 import { bytesOf } from './row-values.ts';

@@ -1,4 +1,5 @@
-import type { SqliteDatabase, Statement } from './database.ts';
+import type { Statement } from './connection.ts';
+import type { SqliteDatabase } from './database.ts';
 import { heldPlace } from './payment-acceptance.ts';
 import { paymentRow, wholePayment, type PaymentRows, type StoredPayment } from './payment-rows.ts';
 import { bucketOf, bytesOf } from './row-values.ts';

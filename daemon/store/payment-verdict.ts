@@ -1,7 +1,7 @@
 import { paymentEnd } from '../witness/log-leaf.ts';
 import type { MoneyEvent } from '../ledger/postings.ts';
 import type { CoinHead, CoinRows } from './coin-rows.ts';
-import type { Statement } from './database.ts';
+import type { Statement } from './connection.ts';
 import type { OutboxRows } from './outbox-rows.ts';
 import type { PaymentHead, PaymentRows } from './payment-rows.ts';
 import { bytesOf } from './row-values.ts';

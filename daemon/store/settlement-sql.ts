@@ -1,6 +1,7 @@
 /** The statements of settlement, and what they return. */
 import type { StationName } from '../../applet-spec/names.ts';
-import type { SqliteDatabase, Statement } from './database.ts';
+import type { Statement } from './connection.ts';
+import type { SqliteDatabase } from './database.ts';
 import type { ClaimSide, WindowState } from './settlement-store.ts';
 
 export interface WindowStored {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { copyDatabase } from '../../daemon/store/database.ts';
+import { copyDatabase } from '../../daemon/store/connection.ts';
 import { checkpointSeconds, copyOf, database, putBack, witnessed } from './older-copy.ts';
 import { onRoad, Road } from './road.ts';
 

@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { copyDatabase } from '../../daemon/store/database.ts';
+import { copyDatabase } from '../../daemon/store/connection.ts';
 import { holdingsOf } from './holdings.ts';
 import { checkpointSeconds, database, putBack, witnessed } from './older-copy.ts';
 import { refusalOf } from './refusal.ts';

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { noblePrimitives as primitives } from '../../applet-spec/noble-primitives.ts';
 import { toUserName } from '../../applet-spec/names.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
-import { copyDatabase } from '../../daemon/store/database.ts';
+import { copyDatabase } from '../../daemon/store/connection.ts';
 import { auditWallet } from '../../driver/audit/wallet-audit.ts';
 import { unspent } from './holdings.ts';
 import { refusalOf } from './refusal.ts';

@@ -1,7 +1,7 @@
 /** Databases put in the place of others, as an operator would or should not. */
 import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { copyDatabase } from '../../daemon/store/database.ts';
+import { copyDatabase } from '../../daemon/store/connection.ts';
 import type { Road } from './road.ts';
 import type { RoadStation } from './road-station.ts';
 

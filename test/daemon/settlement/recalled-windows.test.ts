@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { settlementWord, type ContentOf } from '../../../daemon/settlement/settlement-messages.ts';
 import { SettlementTalk } from '../../../daemon/settlement/settlement-talk.ts';
 import { Settlement } from '../../../daemon/settlement/settlement.ts';
-import { copyDatabase } from '../../../daemon/store/database.ts';
+import { copyDatabase } from '../../../daemon/store/connection.ts';
 import type { Store } from '../../../daemon/store/store.ts';
 import { TollRoom } from '../audit/toll-room.ts';
 import { SettlementRoom } from './settlement-room.ts';
