@@ -15,9 +15,16 @@ export interface Statement<P extends unknown[], R = unknown> {
 
 export const busyTimeoutMs = 5_000;
 
+/**
+ * What the addon made lives as long as the process. Compiled for Node.js from 24.17 on, an object
+ * of its that is collected while no JavaScript runs ends the process.
+ */
+const kept: object[] = [];
+
 /** What it throws is SQLite's own; `toStoreError` and `guarded` say it in our words. */
 export class Connection {
   readonly #database: Database.Database;
+  readonly #pragmas = new Map<string, Database.Statement>();
 
   /** `:memory:` for a database that is gone when closed. Throws StoreError. */
   constructor(file: string) {
@@ -45,12 +52,22 @@ export class Connection {
 
   /** Prepared once, by whoever runs it. */
   prepare<P extends unknown[], R = unknown>(sql: string): Statement<P, R> {
-    return this.#database.prepare<P, R>(sql);
+    const statement = this.#database.prepare<P, R>(sql);
+    kept.push(statement);
+    return statement;
   }
 
   /** The first column of its answer, if it has one. */
   pragma(source: string): unknown {
-    return this.#database.pragma(source, { simple: true });
+    const known = this.#pragmas.get(source);
+    const statement = known ?? this.#database.prepare(`PRAGMA ${source}`);
+    if (known === undefined) {
+      kept.push(statement);
+      this.#pragmas.set(source, statement);
+    }
+    if (statement.reader) return statement.pluck().get();
+    statement.run();
+    return undefined;
   }
 
   /** Many statements without values. */
@@ -85,7 +102,7 @@ export class CheckpointConnection {
  * `busy`.
  */
 export function holdFile(file: string): { readonly release: () => void } {
-  const database = guarded(() => new Database(file, { timeout: 0 }));
+  const database = guarded(() => made(file, 0));
   try {
     guarded(() => database.exec('BEGIN EXCLUSIVE'));
   } catch (fault) {
@@ -114,10 +131,16 @@ export function walBytes(file: string): number {
   return statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
 }
 
+function made(file: string, timeout: number): Database.Database {
+  const database = new Database(file, { timeout });
+  kept.push(database);
+  return database;
+}
+
 /** The path is the only thing that an operator can do something about. */
 function opened(file: string): Database.Database {
   try {
-    return new Database(file, { timeout: busyTimeoutMs });
+    return made(file, busyTimeoutMs);
   } catch (fault) {
     throw new StoreError('io', `${file} cannot be opened: ${toStoreError(fault).message}`, fault);
   }

@@ -13,6 +13,12 @@ export type SqlRow = Readonly<Record<string, unknown>>;
 
 const busyTimeoutMs = 5_000;
 
+/**
+ * What the addon made lives as long as the process. Compiled for Node.js from 24.17 on, an object
+ * of its that is collected while no JavaScript runs ends the process.
+ */
+const kept: object[] = [];
+
 /** A wallet's database: what it runs is durable when the call returns (`synchronous=FULL`). */
 export class WalletFile {
   readonly #database: Database.Database;
@@ -26,12 +32,12 @@ export class WalletFile {
   static open(path: string): WalletFile {
     return guard(path, () => {
       makeWalletFolder(dirname(path));
-      const database = new Database(path, { timeout: busyTimeoutMs });
+      const database = open(path, busyTimeoutMs);
       try {
         chmodSync(path, 0o600);
-        database.pragma('journal_mode = WAL');
-        database.pragma('synchronous = FULL');
-        database.pragma('foreign_keys = ON');
+        pragma(database, 'journal_mode = WAL');
+        pragma(database, 'synchronous = FULL');
+        pragma(database, 'foreign_keys = ON');
         database.defaultSafeIntegers(true);
         migrate(database, path);
         return new WalletFile(database);
@@ -44,7 +50,7 @@ export class WalletFile {
 
   /** With nothing in it, and gone when it is closed. */
   static inMemory(): WalletFile {
-    const database = new Database(':memory:');
+    const database = open(':memory:', 0);
     database.defaultSafeIntegers(true);
     migrate(database, database.name);
     return new WalletFile(database);
@@ -80,14 +86,34 @@ export class WalletFile {
   #statement(sql: string): Database.Statement {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
-    const statement = this.#database.prepare(sql);
+    const statement = prepare(this.#database, sql);
     this.#statements.set(sql, statement);
     return statement;
   }
 }
 
+function open(path: string, timeout: number): Database.Database {
+  const database = new Database(path, { timeout });
+  kept.push(database);
+  return database;
+}
+
+function prepare(database: Database.Database, sql: string): Database.Statement {
+  const statement = database.prepare(sql);
+  kept.push(statement);
+  return statement;
+}
+
+/** The first column of its answer, if it has one. */
+function pragma(database: Database.Database, source: string): unknown {
+  const statement = prepare(database, `PRAGMA ${source}`);
+  if (statement.reader) return statement.pluck().get();
+  statement.run();
+  return undefined;
+}
+
 function migrate(database: Database.Database, path: string): void {
-  const version = Number(database.pragma('user_version', { simple: true }));
+  const version = Number(pragma(database, 'user_version'));
   if (version > walletMigrations.length) {
     throw new WalletError(
       'wallet-newer',
@@ -97,9 +123,9 @@ function migrate(database: Database.Database, path: string): void {
   database
     .transaction(() => {
       // Read again under the lock: another program may have migrated meanwhile.
-      const from = Number(database.pragma('user_version', { simple: true }));
+      const from = Number(pragma(database, 'user_version'));
       for (const sql of walletMigrations.slice(from)) database.exec(sql);
-      database.pragma(`user_version = ${walletMigrations.length}`);
+      pragma(database, `user_version = ${walletMigrations.length}`);
     })
     .immediate();
 }
@@ -115,7 +141,7 @@ function toRow(row: unknown): SqlRow {
  */
 export function holdFile(path: string): { readonly release: () => void } {
   return guard(path, () => {
-    const database = new Database(path, { timeout: 0 });
+    const database = open(path, 0);
     try {
       database.exec('BEGIN EXCLUSIVE');
       chmodSync(path, 0o600);
