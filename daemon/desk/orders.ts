@@ -1,4 +1,5 @@
 /** S1 at the desk: buying, returning and exchanging coins, each resumed where it was left. */
+import { toHex } from '../../applet-spec/bytes.ts';
 import { coin as coinKind } from '../../applet-spec/coin.ts';
 import type { Retirement } from '../../applet-spec/card-objects.ts';
 import type { OrderLine } from '../../applet-spec/desk-messages.ts';
@@ -6,9 +7,11 @@ import { limits } from '../../applet-spec/limits.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import type { UserName } from '../../applet-spec/names.ts';
 import { EntropyError } from '../entropy-error.ts';
+import { StoreError } from '../store/store-error.ts';
 import type { CoinRecord, NewCoin } from '../store/store.ts';
 import type { CardVisit } from './card-visit.ts';
 import { booksClosed, type DeskContext } from './desk-context.ts';
+import { DeskError } from './desk-error.ts';
 import type { DeskRefusal } from './desk-seams.ts';
 
 /** Told as coins come to lie on the card: how many of the order, and their public parts. */
@@ -19,15 +22,26 @@ export type OnLoaded = (
   coins: CoinRecord[],
 ) => void;
 
+/** What orders need of a card, and of the desk. */
+export type OrdersCard = Pick<CardVisit, 'inTurn' | 'load' | 'retire' | 'erase' | 'eraseExpired'>;
+export type OrdersContext = Pick<
+  DeskContext,
+  'store' | 'clock' | 'currency' | 'room' | 'coinObjection'
+> & {
+  readonly log: Pick<DeskContext['log'], 'warn'>;
+  readonly mint: Pick<DeskContext['mint'], 'mint'>;
+  readonly standing: Pick<DeskContext['standing'], 'refusal'>;
+};
+
 const waiting = ['reserved', 'loading'] as const;
 
 export class Orders {
-  readonly #context: DeskContext;
+  readonly #context: OrdersContext;
   readonly #user: UserName;
-  readonly #card: CardVisit;
+  readonly #card: OrdersCard;
   readonly #onLoaded: OnLoaded;
 
-  constructor(context: DeskContext, user: UserName, card: CardVisit, onLoaded: OnLoaded) {
+  constructor(context: OrdersContext, user: UserName, card: OrdersCard, onLoaded: OnLoaded) {
     this.#context = context;
     this.#user = user;
     this.#card = card;
@@ -93,13 +107,39 @@ export class Orders {
     }
   }
 
-  /** Coins that were paid for and are not known to be on the card. */
+  /**
+   * Coins that were paid for and are not known to be on the card. An order that fails keeps no
+   * other from going on; rejects with DeskError `outcome-unknown` only, which ends the visit.
+   */
   async resume(): Promise<void> {
-    const { store } = this.#context;
-    for (const open of await store.openRetirements(this.#user)) await this.#finish(open);
-    const left = await store.coinsOf(this.#user, [...waiting], undefined, limits.orderCoins);
-    const orders = new Map(left.map((coin) => [coin.orderId.join(), coin.orderId]));
-    for (const orderId of orders.values()) await this.#fill(orderId);
+    for (const open of await this.#context.store.openRetirements(this.#user)) {
+      await this.#attempt(open.orderId, () => this.#finish(open));
+    }
+    for (const orderId of await this.#waiting()) {
+      await this.#attempt(orderId, () => this.#fill(orderId));
+    }
+  }
+
+  /** Orders with coins that wait, the oldest coin first. */
+  async #waiting(): Promise<Iterable<Uint8Array>> {
+    const orders = new Map<string, Uint8Array>();
+    for (let after: Uint8Array | undefined; ;) {
+      const most = limits.orderCoins;
+      const page = await this.#context.store.coinsOf(this.#user, [...waiting], after, most);
+      for (const { orderId } of page) orders.set(toHex(orderId), orderId);
+      after = page.at(-1)?.coinId;
+      if (after === undefined || page.length < most) return orders.values();
+    }
+  }
+
+  async #attempt(orderId: Uint8Array, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof DeskError && error.code === 'outcome-unknown') throw error;
+      const detail = { user: this.#user, order: toHex(orderId), err: error };
+      this.#context.log.warn(detail, 'an order could not be resumed');
+    }
   }
 
   /** Expired coins are money again (design §8): the card forgets them. */
@@ -193,9 +233,17 @@ export class Orders {
     );
     const left = ordered.filter((coin) => coin.state === 'reserved' || coin.state === 'loading');
     let loaded = ordered.length - left.length;
-    for (let start = 0; start < left.length; start += limits.loadCoins) {
-      const some = left.slice(start, start + limits.loadCoins);
-      const outcome = await this.#card.inTurn(() => this.#card.load(some));
+    let fault: Error | undefined;
+    const loads = inLoads(left);
+    for (let some = loads.shift(); some !== undefined; some = loads.shift()) {
+      const coins = some;
+      const outcome = await this.#card.inTurn(() => this.#card.load(coins)).catch(faultOfOne);
+      if (outcome.outcome === 'failed') {
+        // One alone may be at fault: its secret is damaged, or the card does not take it.
+        if (some.length > 1) loads.unshift(...some.map((coin) => [coin]));
+        else fault ??= outcome.error;
+        continue;
+      }
       if (outcome.outcome === 'pool-full') {
         return refused(
           'pool-full',
@@ -206,6 +254,7 @@ export class Orders {
       loaded += some.length;
       this.#onLoaded(orderId, loaded, ordered.length, some);
     }
+    if (fault !== undefined) throw fault;
     return { outcome: 'done' };
   }
 
@@ -218,6 +267,23 @@ export class Orders {
       `${formatMoney(record?.balance ?? 0n, currency)}; top it up first.`
     );
   }
+}
+
+/** As many coins at a time as one LOAD takes. */
+function inLoads(coins: readonly CoinRecord[]): CoinRecord[][] {
+  const loads = Math.ceil(coins.length / limits.loadCoins);
+  return Array.from({ length: loads }, (_, i) =>
+    coins.slice(i * limits.loadCoins, (i + 1) * limits.loadCoins),
+  );
+}
+
+/** Throws what is no single coin's fault: it ends the visit, or the disk is full. */
+function faultOfOne(error: unknown): { readonly outcome: 'failed'; readonly error: Error } {
+  const isOfAll =
+    (error instanceof DeskError && error.code !== 'card-fault') ||
+    (error instanceof StoreError && error.code !== 'corrupt');
+  if (isOfAll || !(error instanceof Error)) throw error;
+  return { outcome: 'failed', error };
 }
 
 /** The public parts, as the host keeps them. */
