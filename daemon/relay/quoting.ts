@@ -305,14 +305,11 @@ function notAccepted(payee: UserName, asked: Asked): DeskRefusal {
       return refused(reason === 'payee-refused' ? 'payee-unknown' : 'payee-absent', message);
     }
     case 'unreachable':
-      return refused(
-        'no-route',
-        `Station ${asked.content.station} cannot be reached now; try again, or avoid it.`,
-      );
+      return refused('no-route', `Station ${asked.content.station} cannot be reached now.`);
     default:
       return refused(
         'no-route',
-        `The station of ${payee} gave no answer in ${askTimeoutMs / 1000} s; try again later.`,
+        `The station of ${payee} gave no answer in ${askTimeoutMs / 1000} s.`,
       );
   }
 }

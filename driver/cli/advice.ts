@@ -21,7 +21,6 @@ const advice: Readonly<Record<string, string>> = {
   'account-too-low': "ask your station's operator to top the account up",
   'payee-absent': 'ask them to run `keytoll agent`, and try again',
   'payee-unknown': 'check the name; it is name@station',
-  'no-route': 'try again later, or with fewer --avoid or a lower --minimum-suite',
   'nothing-to-pay': 'tell that operator',
   'no-keys': 'the network is short of quantum keys: try again later',
   overloaded: 'try again later',
@@ -58,6 +57,12 @@ const advice: Readonly<Record<string, string>> = {
     'nothing anew before',
 };
 
+/** What a command asked of routes. */
+export interface AskedOfRoutes {
+  readonly avoid?: readonly string[];
+  readonly minimumSuite?: string;
+}
+
 /**
  * One line: what is wrong and, where there is something, what to do. Of an unknown outcome nobody
  * is told to try again, whatever was its cause.
@@ -66,8 +71,19 @@ export function withAdvice(
   code: string,
   message: string,
   outcome?: ErrandFailure['outcome'],
+  asked: AskedOfRoutes = {},
 ): string {
   const isUnknown = outcome === 'unknown' && code !== 'agent-ended';
-  const words = advice[isUnknown ? 'outcome-unknown' : code];
+  const known = isUnknown ? 'outcome-unknown' : code;
+  const words = known === 'no-route' ? onRoutes(asked) : advice[known];
   return words === undefined ? message : `${message.replace(/[.\s]+$/, '')}: ${words}`;
+}
+
+/** Asking for less helps only whoever asked for more. */
+function onRoutes({ avoid = [], minimumSuite = 'aes' }: AskedOfRoutes): string {
+  const less = [
+    ...(avoid.length > 0 ? ['fewer --avoid'] : []),
+    ...(minimumSuite === 'aes' ? [] : ['a lower --minimum-suite']),
+  ];
+  return less.length === 0 ? 'try again later' : `try again later, or with ${less.join(' or ')}`;
 }

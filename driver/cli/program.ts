@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ErrandError, toErrandError } from '../agent/errand-error.ts';
-import { withAdvice } from './advice.ts';
+import { withAdvice, type AskedOfRoutes } from './advice.ts';
 import { addAgentCommand } from './agent-command.ts';
 import { addAuditCommand } from './audit-command.ts';
 import { addCardCommands } from './card-commands.ts';
@@ -39,7 +39,7 @@ export async function runKeytoll(
     try {
       exitCode = (await work(setting)) ?? exitCodes.done;
     } catch (error) {
-      exitCode = report(error, setting);
+      exitCode = report(error, setting, command.opts<AskedOfRoutes>());
     } finally {
       await setting.close();
     }
@@ -101,7 +101,7 @@ function newProgram(terminal: Terminal): Command {
     .exitOverride();
 }
 
-function report(error: unknown, setting: CommandSetting): number {
+function report(error: unknown, setting: CommandSetting, asked: AskedOfRoutes): number {
   const { terminal } = setting;
   if (isCancelledPrompt(error)) {
     return say(setting, 'usage', 'stopped at a question; nothing was done', exitCodes.usage);
@@ -111,7 +111,7 @@ function report(error: unknown, setting: CommandSetting): number {
   if (failure.code === 'internal' && failure.cause instanceof Error) {
     terminal.note(failure.cause.stack ?? failure.cause.message);
   }
-  const words = withAdvice(failure.code, failure.message, failure.outcome);
+  const words = withAdvice(failure.code, failure.message, failure.outcome, asked);
   return say(setting, failure.code, words, exitCodes[failure.outcome], failure.triesLeft);
 }
 
