@@ -1,12 +1,15 @@
 import { toUtf8 } from '../../applet-spec/bytes.ts';
 import type { Currency, UserName } from '../../applet-spec/names.ts';
-import { accounts } from '../ledger/chart-of-accounts.ts';
+import { accounts, type AccountName } from '../ledger/chart-of-accounts.ts';
 import { CertificateRows } from './certificate-rows.ts';
 import type { SqliteDatabase } from './database.ts';
 import { bytesOrNone, present } from './row-values.ts';
 import { StoreError } from './store-error.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { UserRecord, UserStore } from './store.ts';
+
+/** The largest integer of SQLite. */
+const totalMost = 2n ** 63n - 1n;
 
 /** Users, their certificates, and the operator's cash in and out. */
 export class UserRows implements UserStore {
@@ -47,6 +50,8 @@ export class UserRows implements UserStore {
     this.#parts.database.write(() => {
       const known = this.#known('top-up', user, amount, reference);
       if (known !== undefined) return known;
+      this.#requireRoom(accounts.user(user), amount);
+      this.#requireRoom(accounts.cash, amount);
       this.#move('top-up', user, amount, reference, nowMs);
       return 'created';
     });
@@ -68,6 +73,17 @@ export class UserRows implements UserStore {
       return same ? 'exists' : 'exists-with-different-amount';
     }
     return this.#sql.one.get(user) === undefined ? 'unknown-user' : undefined;
+  }
+
+  /** Totals only ever grow; beyond this one SQLite would count in fractions. */
+  #requireRoom(name: AccountName, amount: bigint): void {
+    const total = this.#sql.total.get({ name, isAsset: name === accounts.cash ? 1 : 0 })?.total;
+    if (total === undefined || total + amount <= totalMost) return;
+    throw new StoreError(
+      'defect',
+      `account ${name} cannot take ${amount} minor units more: ${total} have gone into it, ` +
+        `and no account counts beyond ${totalMost} of all that ever did`,
+    );
   }
 
   #move(
@@ -108,6 +124,10 @@ function prepareUsers(database: SqliteDatabase) {
     all: database.prepare<[], UserRow>(
       'SELECT name, currency, certificate_hash FROM user ORDER BY name',
     ),
+    total: database.prepare<
+      [{ readonly name: string; readonly isAsset: number }],
+      { readonly total: bigint }
+    >('SELECT iif(@isAsset, debits, credits) AS total FROM account WHERE name = @name'),
     movement: database.prepare<
       [string, string],
       { readonly user: string; readonly amount: bigint }

@@ -57,6 +57,24 @@ function describeAccounts(open: OpenStore): void {
       expect((await (await reopen()).user(alice))?.balance).toBe(500n);
     });
 
+    it('are never credited with more than the books can count, all in all', async () => {
+      await store().addUser(alice, euro);
+      await store().addUser(carol, euro);
+      const most = 2n ** 63n - 1n;
+      expect(await store().topUp(alice, most - 5n, 'slip 1', startMs)).toBe('created');
+      expect(await store().payOut(alice, 100n, 'slip 2', startMs)).toBe('created');
+      await expect(store().topUp(alice, 6n, 'slip 3', startMs)).rejects.toMatchObject({
+        code: 'defect',
+        message:
+          `account user:alice@q1 cannot take 6 minor units more: ${most - 5n} have gone into it, ` +
+          `and no account counts beyond ${most} of all that ever did`,
+      });
+      // Cash has come in for all users together.
+      await expect(store().topUp(carol, 6n, 'slip 4', startMs)).rejects.toThrow(/^account cash /);
+      expect(await store().topUp(alice, 5n, 'slip 3', startMs)).toBe('created');
+      expect((await store().user(alice))?.balance).toBe(most - 100n);
+    });
+
     it('are never overdrawn by a pay-out', async () => {
       await addUser(store(), alice, 100n);
       expect(await store().payOut(alice, 101n, 'out 1', startMs)).toBe('balance-too-low');
