@@ -36,3 +36,20 @@ it(
     expect(await alice.share(bob.name)).toMatchObject({ standing: 'delivered', total: '1' });
   }),
 );
+
+it(
+  'the refusal names the stations that could be left out for a way that costs something',
+  onRoad({ stations: 3 }, async (road) => {
+    const { alice, bob } = road;
+    for (const station of road.stations) await charge(road, station, '0');
+    const fees = () =>
+      road
+        .station('q1')
+        .running.status()
+        .stations.map(({ fee }) => fee);
+    await road.eventually('q1 has heard of the fees', () => fees().join(' ') === '0 0 0');
+    expect((await refusalOf(alice.quote(bob.name))).words).toMatch(
+      /to pay with: ask for a way without q2, or the operator of q1 has to charge EUR 0\.01/,
+    );
+  }),
+);
