@@ -26,6 +26,7 @@ import type { DeskRefusal, Paid, PaySigned, Toll } from '../desk/desk-seams.ts';
 import type { Asked } from '../network/questions.ts';
 import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
 import { askedAgainMs, overdueMs } from './asked-again.ts';
+import { secretToSpend } from './damaged-secrets.ts';
 import { inquire } from './inquiries.ts';
 import { noteSpentAgain } from './kept-evidence.ts';
 import { isTooEarly, makeWhole } from './made-whole.ts';
@@ -233,10 +234,8 @@ export class Issuer {
       coin: coinKind.decode(record.coin),
       payerCertificate: certificate,
     };
-    // In another payment already: no key is drawn for it.
-    const isSpendable = record.state !== 'pending';
-    const [secret] = isSpendable ? await store.coinSecrets([answer.coinId]) : [];
-    return { paymentId, payment, coinSecret: secret ?? new Uint8Array(0) };
+    const coinSecret = await secretToSpend(this.#context, record, paymentId);
+    return { paymentId, payment, coinSecret };
   }
 
   #batch(next: StationName): Batch<ArrivingPayment, AdmitOutcome> {

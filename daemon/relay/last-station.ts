@@ -4,11 +4,10 @@
  * clock.
  */
 import { concatBytes, toHex, toLatin1 } from '../../applet-spec/bytes.ts';
-import { parseCertificate } from '../../applet-spec/certificate.ts';
 import { labels } from '../../applet-spec/labels.ts';
 import { headNow, type UserName } from '../../applet-spec/names.ts';
 import type { QuoteBody } from '../../applet-spec/quote.ts';
-import type { SigningKey, VerifyingKey } from '../../applet-spec/primitives.ts';
+import type { SigningKey } from '../../applet-spec/primitives.ts';
 import {
   acknowledgement,
   receipt as receiptKind,
@@ -19,14 +18,15 @@ import {
 import { signBatch, type Leaf } from '../../applet-spec/signed-object.ts';
 import { Batch } from '../batch.ts';
 import type { PaymentState } from '../store/store.ts';
+import { unlessDamaged } from './damaged-secrets.ts';
 import type { AskedFor } from './inquiries.ts';
 import { paymentOfRow, type OpenPayment } from './open-payments.ts';
+import { PayeeKeys } from './payee-keys.ts';
 import { stepPayment, type PaymentInput } from './payment-machine.ts';
 import { untilStored } from './store-patience.ts';
 import { nameOf, nowSeconds, undecided, type TollContext } from './toll-context.ts';
 import type { Verdicts } from './verdicts.ts';
 
-const payeeKeysMost = 4_096;
 /**
  * After a start nothing is ended by its deadline for so long: neighbours say first whether these
  * books were rolled back (failure 38).
@@ -57,12 +57,12 @@ export class LastStation {
   readonly #signing: ReadonlyMap<string, Batch<Deciding, Receipt>>;
   /** Which lost books may have decided: the payee's card alone can tell (failure 38). */
   readonly #doubtful = new Set<string>();
-  /** By the hash of the certificate; an import costs more than a verification. */
-  readonly #payeeKeys = new Map<string, VerifyingKey>();
+  readonly #payeeKeys: PayeeKeys;
 
   constructor(context: TollContext, verdicts: Verdicts) {
     this.#context = context;
     this.#verdicts = verdicts;
+    this.#payeeKeys = new PayeeKeys(context);
     verdicts.onDecided(({ paymentId, role }) => {
       if (role === 'last') this.#forget(paymentId);
     });
@@ -201,8 +201,14 @@ export class LastStation {
     if (await this.#askedCard(open)) return;
     // The alarm may be late: after a start, or where the clock was set forward.
     if (clock.nowMs() >= Number(deliveryDeadline) * 1000) return;
-    const secret = coinSecret ?? (await store.heldSecret(payment.paymentId));
+    const secret = coinSecret ?? (await unlessDamaged(store.heldSecret(payment.paymentId)));
     if (secret === undefined) return;
+    if (secret === 'damaged') {
+      // No fault of the payee's: there is nothing to offer any more.
+      log.payment('warn', payment.paymentId, 'its secret is damaged: it cannot be offered');
+      await this.#input(payment, { kind: 'card-refused', reason: 'commitment-mismatch' });
+      return;
+    }
     // In memory only: after a stop it is held, and offered again.
     open.state = 'offered';
     const outcome = await counter().offer(payee, payment.payment, secret, () => this.#isOpen(open));
@@ -237,9 +243,11 @@ export class LastStation {
     const { payee, deliveryDeadline } = payment.payment.quote;
     if (!this.#doubtful.has(nameOf(paymentId))) return false;
     const canOffer = clock.nowMs() < Number(deliveryDeadline) * 1000;
-    const secret = canOffer ? await store.heldSecret(paymentId) : undefined;
-    secret?.fill(0);
-    if (secret !== undefined) return false;
+    const secret = canOffer ? await unlessDamaged(store.heldSecret(paymentId)) : undefined;
+    if (secret instanceof Uint8Array) {
+      secret.fill(0);
+      return false;
+    }
     open.state = 'offered';
     const word = await counter().hasKey(payee, paymentId, () => this.#isOpen(open));
     if (word.outcome === 'has' && (await this.#acknowledges(payment, word.signature))) {
@@ -256,24 +264,11 @@ export class LastStation {
     signature: Uint8Array,
   ): Promise<boolean> {
     const { payeeCertificate } = payment.quote;
-    const payeeKey = await this.#payeeKey(payeeCertificate);
+    const payeeKey = await this.#payeeKeys.of(payeeCertificate);
     if (payeeKey === undefined) return false;
     const body = { ...headNow, paymentId, payeeCertificate };
     const message = concatBytes(labels.acknowledgement, acknowledgement.body.encode(body));
     return payeeKey.verify(message, signature);
-  }
-
-  async #payeeKey(hash: Uint8Array): Promise<VerifyingKey | undefined> {
-    const name = toLatin1(hash);
-    const known = this.#payeeKeys.get(name);
-    if (known !== undefined) return known;
-    const { store, primitives } = this.#context;
-    const certificate = await store.certificate(hash);
-    if (certificate === undefined) return undefined;
-    const payeeKey = primitives.verifyingKey(parseCertificate(certificate).publicKey);
-    if (this.#payeeKeys.size >= payeeKeysMost) this.#payeeKeys.clear();
-    this.#payeeKeys.set(name, payeeKey);
-    return payeeKey;
   }
 
   /** Feeds the machine with the state that holds now; returns the receipt where it decided. */
