@@ -2,10 +2,12 @@
  * Durable before sent (I30): rows are committed by whoever made them, sent here, and sent again
  * after every reconnection until the neighbour confirms. Sending anything twice is harmless.
  */
+import type { Clock } from '../../applet-spec/clock.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import { Batch } from '../batch.ts';
 import type { Links, OutboxRecord } from '../link/links.ts';
 import type { OutboxRow, PaymentStore } from '../store/store.ts';
+import { isLate } from './store-patience.ts';
 
 /** Words about payments (receipts, advice) never wait behind payments (I33). */
 export type Carries = OutboxRow['carries'];
@@ -19,6 +21,9 @@ const readMost = 256;
 /** The store is read once there is so much room for what waits there. */
 const roomLeast = { word: 64, payment: readMost } as const;
 
+/** Before a store that was busy is asked again. */
+const pauseMs = 5_000;
+
 interface Peer {
   readonly confirmations: Batch<readonly bigint[], true>;
   readonly inFlight: Readonly<Record<Carries, Set<bigint>>>;
@@ -29,6 +34,9 @@ interface Peer {
   /** How often rows were left to the database. */
   left: number;
   pumping: boolean;
+  isUp: boolean;
+  /** Takes back that the store is asked again. */
+  cancelRetry: (() => void) | undefined;
 }
 
 /** What the database holds for a peer and is not on its way. */
@@ -42,6 +50,7 @@ interface Unsent {
 export type DamageListener = (peer: StationName, rows: readonly OutboxRow[]) => void;
 
 export class Outbox {
+  readonly #clock: Pick<Clock, 'after'>;
   readonly #links: Pick<Links, 'send'>;
   readonly #store: Pick<PaymentStore, 'outbox' | 'confirmOutbox'>;
   readonly #onFault: (error: unknown) => void;
@@ -49,10 +58,12 @@ export class Outbox {
   #onDamaged: DamageListener = () => undefined;
 
   constructor(options: {
+    readonly clock: Pick<Clock, 'after'>;
     readonly links: Pick<Links, 'send'>;
     readonly store: Pick<PaymentStore, 'outbox' | 'confirmOutbox'>;
     readonly onFault: (error: unknown) => void;
   }) {
+    this.#clock = options.clock;
     this.#links = options.links;
     this.#store = options.store;
     this.#onFault = options.onFault;
@@ -86,20 +97,31 @@ export class Outbox {
 
   linkUp(peer: StationName): void {
     const state = this.#peer(peer);
+    state.isUp = true;
     allBehind(state);
     this.#pump(peer, state);
   }
 
   linkDown(peer: StationName): void {
-    allBehind(this.#peer(peer));
+    const state = this.#peer(peer);
+    state.isUp = false;
+    endRetry(state);
+    allBehind(state);
   }
 
   confirmed(peer: StationName, rowIds: readonly bigint[]): void {
     const state = this.#peer(peer);
     for (const rowId of rowIds) for (const kind of kinds) state.inFlight[kind].delete(rowId);
-    state.confirmations.add(rowIds).then(() => {
-      this.#pump(peer, state);
-    }, this.#onFault);
+    state.confirmations.add(rowIds).then(
+      () => {
+        this.#pump(peer, state);
+      },
+      (error: unknown) => {
+        // They are still there: what is sent twice is confirmed twice.
+        for (const kind of kinds) state.behind.add(kind);
+        this.#failed(peer, state, error);
+      },
+    );
   }
 
   async idle(): Promise<void> {
@@ -120,6 +142,8 @@ export class Outbox {
       behind: new Set(),
       left: 0,
       pumping: false,
+      isUp: false,
+      cancelRetry: undefined,
     };
     this.#peers.set(peer, state);
     return state;
@@ -129,10 +153,22 @@ export class Outbox {
     if (state.pumping || !canGoOn(state)) return;
     state.pumping = true;
     this.#sendFromStore(peer, state)
-      .catch(this.#onFault)
+      .catch((error: unknown) => {
+        this.#failed(peer, state, error);
+      })
       .finally(() => {
         state.pumping = false;
       });
+  }
+
+  /** A store that is busy makes rows late, and no more. */
+  #failed(peer: StationName, state: Peer, error: unknown): void {
+    this.#onFault(error);
+    if (!isLate(error) || !state.isUp || state.cancelRetry !== undefined) return;
+    state.cancelRetry = this.#clock.after(pauseMs, () => {
+      state.cancelRetry = undefined;
+      this.#pump(peer, state);
+    });
   }
 
   async #sendFromStore(peer: StationName, state: Peer): Promise<void> {
@@ -182,6 +218,11 @@ function canGoOn(state: Peer): boolean {
 
 function noteSent({ inFlight }: Peer, carries: Carries, records: readonly OutboxRecord[]): void {
   for (const { rowId } of records) inFlight[carries].add(rowId);
+}
+
+function endRetry(state: Peer): void {
+  state.cancelRetry?.();
+  state.cancelRetry = undefined;
 }
 
 /** The connection is another one, or gone: everything is sent anew. */

@@ -61,7 +61,7 @@ export function joinParts(config: StationConfig, seams: PartSeams, given: Given)
   const shared = { station: config.name, network: config.network, currency: config.currency };
   const mint = mintOf(config, seams, given);
   const announcer = announcerOf(config, seams, given);
-  const outbox = new Outbox({ links, store, onFault: faultOf(seams) });
+  const outbox = new Outbox({ clock, links, store, onFault: faultOf(seams) });
   const questions: Questions = new Questions({
     ...shared,
     links,

@@ -3,7 +3,9 @@ import { beforeEach, expect, it } from 'vitest';
 import { toStationName } from '../../../applet-spec/names.ts';
 import type { OutboxRecord } from '../../../daemon/link/links.ts';
 import { Outbox } from '../../../daemon/relay/outbox.ts';
+import { StoreError } from '../../../daemon/store/store-error.ts';
 import type { OutboxRow } from '../../../daemon/store/store.ts';
+import { VirtualClock } from '../../../emulator/virtual-clock.ts';
 
 const q3 = toStationName('q3');
 
@@ -12,10 +14,16 @@ let sent: bigint[];
 let isUp: boolean;
 /** How often the rows were read. */
 let reads: number;
+/** What the store refuses once, and the operator read. */
+let busy: Set<'outbox' | 'confirmOutbox'>;
+let faults: unknown[];
+let clock: VirtualClock;
 let outbox: Outbox;
 beforeEach(() => {
   [rows, sent, isUp, reads] = [[], [], true, 0];
+  [busy, faults, clock] = [new Set(), [], new VirtualClock()];
   outbox = new Outbox({
+    clock,
     links: {
       send: (_peer, records) => {
         if (isUp) sent.push(...records.map(({ rowId }) => rowId));
@@ -24,17 +32,19 @@ beforeEach(() => {
     },
     store: {
       outbox: (_peer, limit) => {
+        if (busy.delete('outbox')) return Promise.reject(new StoreError('busy', 'held'));
         reads++;
         const ranked = [...rows].sort((a, b) => rank(a) - rank(b));
         return Promise.resolve(ranked.slice(0, limit));
       },
       confirmOutbox: (_peer, rowIds) => {
+        if (busy.delete('confirmOutbox')) return Promise.reject(new StoreError('busy', 'held'));
         rows = rows.filter(({ rowId }) => !rowIds.includes(rowId));
         return Promise.resolve();
       },
     },
     onFault: (error) => {
-      throw error;
+      faults.push(error);
     },
   });
 });
@@ -128,4 +138,44 @@ it('what was on its way goes again after a new connection', async () => {
   outbox.confirmed(q3, sent.slice(before));
   await turns();
   expect(rows).toEqual([]);
+});
+
+it('a store that was busy as the link came up is read again by itself', async () => {
+  isUp = false;
+  pushed('word', 1, 3);
+  isUp = true;
+  busy.add('outbox');
+  outbox.linkUp(q3);
+  await turns();
+  expect([sent, faults.length]).toEqual([[], 1]);
+  clock.advance(5_000);
+  await turns();
+  expect(sent).toEqual(ids(1, 3));
+  expect(clock.pending).toBe(0);
+});
+
+it('what a busy store did not take as confirmed is sent, and confirmed, once more', async () => {
+  outbox.linkUp(q3);
+  await turns();
+  pushed('payment', 1, 3);
+  busy.add('confirmOutbox');
+  outbox.confirmed(q3, ids(1, 3));
+  await turns();
+  clock.advance(5_000);
+  await turns();
+  expect(sent).toEqual([...ids(1, 3), ...ids(1, 3)]);
+  outbox.confirmed(q3, ids(1, 3));
+  await turns();
+  expect(rows).toEqual([]);
+});
+
+it('nothing is tried again once the link is down', async () => {
+  isUp = false;
+  pushed('word', 1, 3);
+  isUp = true;
+  busy.add('outbox');
+  outbox.linkUp(q3);
+  await turns();
+  outbox.linkDown(q3);
+  expect(clock.pending).toBe(0);
 });

@@ -263,7 +263,7 @@ export class TollStation {
     const context = tollContextOf({
       ...own,
       mint,
-      outbox: new Outbox({ links, store, onFault }),
+      outbox: new Outbox({ clock, links, store, onFault }),
       fees: this.#room.fees(this.place),
       questions: () => questions,
       counter,
