@@ -283,6 +283,11 @@ export class LastStation {
     if (isDoubtful && (input.kind === 'asked' || input.kind === 'delivery-deadline')) {
       return undefined;
     }
+    // No alarm counts the time by which the clock was set, or the machine slept.
+    const isPast = nowSeconds(this.#context) > payment.payment.quote.deliveryDeadline;
+    if (input.kind === 'acknowledged' && isPast && !isDoubtful) {
+      return this.#input(payment, { kind: 'delivery-deadline' });
+    }
     const state = await this.#stateOf(paymentId);
     if (state === undefined) return undefined;
     const step = stepPayment('last', state, input);
