@@ -4,7 +4,7 @@
  * issuer's own signature, on this payment, moves a last station to decide (I26, I29).
  */
 import { equalBytes } from '../../applet-spec/bytes.ts';
-import { headNow, homeStation } from '../../applet-spec/names.ts';
+import { headNow, homeStation, type StationName } from '../../applet-spec/names.ts';
 import { paymentIdOf } from '../../applet-spec/payment.ts';
 import { contentFaults, routeFault } from '../../applet-spec/payment-evidence.ts';
 import type { QuoteBody } from '../../applet-spec/quote.ts';
@@ -34,6 +34,18 @@ export function inquire(
     ...(why !== undefined && { reason: why }),
   };
   return { kind: 'verdict', content: { inquiry: inquiry.sign(body, documentKey), payment } };
+}
+
+/** The route of the bill, or any other one now that a station on it may have failed. */
+export function routeToLast(
+  { picture }: Pick<TollContext, 'picture'>,
+  row: PaymentRow,
+): readonly StationName[] {
+  const billed = storedPayment(row).quote.bill.map((line) => line.station);
+  const last = billed.at(-1);
+  if (last === undefined) return billed;
+  const found = picture.route({ to: last, minimumSuite: 'aes', avoid: new Set() });
+  return found.outcome === 'found' ? found.route.stations.map((entry) => entry.station) : billed;
 }
 
 /** What an undecided payment ends as, now that its issuer asks. */

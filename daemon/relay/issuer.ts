@@ -24,10 +24,10 @@ import { signBatch } from '../../applet-spec/signed-object.ts';
 import { Batch } from '../batch.ts';
 import type { DeskRefusal, Paid, PaySigned, Toll } from '../desk/desk-seams.ts';
 import type { Asked } from '../network/questions.ts';
-import type { AcceptOutcome, NewPayment, PaymentRow } from '../store/store.ts';
+import type { AcceptOutcome, NewPayment } from '../store/store.ts';
 import { askedAgainMs, overdueMs } from './asked-again.ts';
 import { secretToSpend } from './damaged-secrets.ts';
-import { inquire } from './inquiries.ts';
+import { inquire, routeToLast } from './inquiries.ts';
 import { noteSpentAgain } from './kept-evidence.ts';
 import { isTooEarly, makeWhole } from './made-whole.ts';
 import { checkPayment, type ArrivingPayment } from './payment-check.ts';
@@ -45,7 +45,6 @@ import {
   newPayment,
   nowSeconds,
   signRefusal,
-  storedPayment,
   undecided,
   type TollContext,
 } from './toll-context.ts';
@@ -58,6 +57,8 @@ export class Issuer {
   readonly #verdicts: Verdicts;
   readonly #admitting = new Map<StationName, Batch<ArrivingPayment, AdmitOutcome>>();
   readonly #overdue = new Map<string, () => void>();
+  /** Payments whose last stations are being asked. */
+  readonly #asking = new Set<string>();
   #startedMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: TollContext, verdicts: Verdicts) {
@@ -168,6 +169,17 @@ export class Issuer {
 
   /** A station on the way advises that it will not carry the payment, or no verdict has come. */
   async pursue(paymentId: Uint8Array, why: 'advice' | 'overdue', advised?: Reason): Promise<void> {
+    const name = nameOf(paymentId);
+    // One question at a time: advice may come without end, and others have to ask, too.
+    if (this.#asking.has(name)) {
+      if (!this.#overdue.has(name)) this.#overdueIn(paymentId, overdueMs);
+      return;
+    }
+    this.#asking.add(name);
+    await this.#ask(paymentId, why, advised).finally(() => this.#asking.delete(name));
+  }
+
+  async #ask(paymentId: Uint8Array, why: 'advice' | 'overdue', advised?: Reason): Promise<void> {
     const { store, questions } = this.#context;
     const [row] = await store.payments([paymentId]);
     if (row === undefined) return;
@@ -175,7 +187,7 @@ export class Issuer {
     if (step.kind !== 'next' || step.effect?.kind !== 'ask-last-station') return;
     // Set before anything can fail: nothing but a verdict ends the asking.
     this.#overdueIn(paymentId, askedAgainMs(row, this.#context.clock.nowMs()));
-    const route = this.#routeToLast(row);
+    const route = routeToLast(this.#context, row);
     let asked: Asked | undefined;
     try {
       asked = await questions().ask(route, inquire(this.#context, row, advised), askTimeoutMs);
@@ -184,17 +196,6 @@ export class Issuer {
       const sinceStartMs = this.#context.clock.nowMs() - this.#startedMs;
       if (!isTooEarly(asked, route, sinceStartMs)) await makeWhole(this.#context, row);
     }
-  }
-
-  /** The route of the bill, or any other one now that a station on it may have failed. */
-  #routeToLast(row: PaymentRow): readonly StationName[] {
-    const { bill } = storedPayment(row).quote;
-    const billed = bill.map((line) => line.station);
-    const last = billed.at(-1);
-    if (last === undefined) return billed;
-    const wish = { to: last, minimumSuite: 'aes', avoid: new Set<StationName>() } as const;
-    const found = this.#context.picture.route(wish);
-    return found.outcome === 'found' ? found.route.stations.map((entry) => entry.station) : billed;
   }
 
   /** Puts the payment together: the card gave coin ID and signature, the rest is ours. */

@@ -27,3 +27,35 @@ it('is passed on and kept a few times, and fills nobody’s disk', async () => {
   await q2.close();
   room.close();
 });
+
+it('has the issuer ask the last station once at a time, and others have their turn', async () => {
+  const room = await TollRoom.open();
+  const q1 = await TollStation.open(room, 'q1');
+  const { q2 } = room.stations;
+  const arriving = await room.arriving('q1');
+  await q1.sells(arriving);
+  await q1.pays(arriving);
+  const { paymentId } = arriving;
+  const about = { ...headNow, paymentId, station: q2.name, reason: 'no-keys' } as const;
+  const asked = () => q1.said.filter(({ message }) => message.kind === 'question').length;
+  const advised = async (from: number, to: number) => {
+    for (let i = from; i <= to; i++) {
+      const refusal = refusalKind.sign({ ...about, time: room.now + BigInt(i) }, q2.documentKey);
+      void q1.hears(q2.name, { kind: 'refusal', content: { refusal } });
+    }
+    for (let i = 0; i < 200; i++) await new Promise(setImmediate);
+  };
+  await advised(1, 30);
+  expect(asked()).toBe(1);
+  // It was not answered: the next advice, and the clock, have it ask again.
+  room.room.clock.advance(10_000);
+  await advised(31, 40);
+  expect(asked()).toBe(2);
+  for (const ms of [10_000, 20_000]) {
+    room.room.clock.advance(ms);
+    await advised(1, 0);
+  }
+  expect(asked()).toBe(3);
+  await q1.close();
+  room.close();
+});
