@@ -3,6 +3,7 @@ import type { Clock } from '../../applet-spec/clock.ts';
 import type { StationName, Suite } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { Reservoir } from '../qkd/reservoir.ts';
+import { signalForMany } from '../signal-for-many.ts';
 import type { SocketListener } from '../socket.ts';
 import { trafficKey } from './frame-cipher.ts';
 import { decodeFrame, frameItem, type FrameItem } from './frame-item.ts';
@@ -54,7 +55,7 @@ export interface SessionTrouble {
 export class LinkSession implements SocketListener {
   readonly #options: SessionOptions;
   readonly #queue = new SendQueue();
-  readonly #abort = new AbortController();
+  readonly #abort = signalForMany();
   readonly #life: KeyLife;
   readonly #inbound: InboundRows;
   readonly #outgoing: OutgoingRows;

@@ -3,6 +3,7 @@ import type { StationName, Suite } from '../../applet-spec/names.ts';
 import type { KeyReservation, Reservoir } from '../qkd/reservoir.ts';
 import { wireMessage, type WireMessage } from '../wire/wire-message.ts';
 import { QkdError } from '../qkd/qkd-error.ts';
+import { signalForMany } from '../signal-for-many.ts';
 import type { SocketFactory } from '../socket.ts';
 import { answerLink } from './answer-link.ts';
 import { ConnectionPace } from './connection-pace.ts';
@@ -58,7 +59,7 @@ export class Neighbour {
   readonly #pace: ConnectionPace;
   /** Records made here that were not sent yet: their keys were never named. */
   readonly #unsent = new WeakMap<Uint8Array, StoredRecord>();
-  readonly #closing = new AbortController();
+  readonly #closing = signalForMany();
   #listener: LinkListener | undefined;
   #session: LinkSession | undefined;
   /** Our own connection, from the hello on; and the peer's, once it has proved itself. */

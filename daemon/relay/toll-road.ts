@@ -15,6 +15,7 @@ import type { FailedRow, InboundRecord, LinkListener } from '../link/links.ts';
 import type { Announcer } from '../network/announcer.ts';
 import type { Trust } from '../network/trust.ts';
 import { RecordsShown } from '../recovery/records-shown.ts';
+import { signalForMany } from '../signal-for-many.ts';
 import type { WitnessedLog } from '../witness/witnessed-log.ts';
 import type { Answer, Question, WireMessage } from '../wire/wire-message.ts';
 import type { AnnouncedFees } from './announced-fees.ts';
@@ -84,7 +85,7 @@ export class TollRoad implements Toll, LinkListener {
   readonly #carrier: Carrier;
   readonly #settlement: () => SettlementDesk;
   readonly #recordsShown: RecordsShown;
-  readonly #stopping = new AbortController();
+  readonly #stopping = signalForMany();
 
   constructor(
     parts: Omit<TollContext, 'stopping'>,

@@ -223,6 +223,29 @@ describe('a payment whose keys are not there', () => {
     await expect(paid).rejects.toMatchObject({ code: 'aborted', retryable: false });
   });
 
+  it('waits with any number of others, and Node warns of no leak', async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error): void => {
+      warnings.push(warning);
+    };
+    process.on('warning', hear);
+    const source = new AbsentSource(100, room.handedOut);
+    const [q1, q2] = await room.linked({}, { stock: 60 }, { source });
+    source.isAway = true;
+    for (let number = 1; number <= 20; number++) {
+      await pay(q1, number, number);
+      await turns(5);
+    }
+    // And as many that have no keys at all.
+    const numbers = Array.from({ length: 20 }, (_, i) => 101 + i);
+    const waiting = Promise.allSettled(numbers.map((number) => pay(q1, number, number)));
+    await turns(20);
+    expect([q2.rows, warnings.map(({ message }) => message)]).toEqual([[], []]);
+    process.off('warning', hear);
+    await q1.links.close();
+    await waiting;
+  });
+
   it('is given up when the links close', async () => {
     const [q1] = await room.linked({}, { stock: 1 });
     const message = messageOf(1);
