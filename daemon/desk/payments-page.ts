@@ -2,10 +2,13 @@
  * What a wallet that was away asks for: its payments that changed behind its cursor. Rebuilt books
  * number their changes anew, so a cursor names the generation of the log that it is of, and one of
  * another generation, or ahead of these books, leads to the start. Records that come again change
- * nothing in a wallet; one that never came would be missing for ever.
+ * nothing in a wallet; one that never came would be missing for ever, but for one that the disk has
+ * damaged: what comes behind it does not wait.
  */
-import type { DeskMessage } from '../../applet-spec/desk-messages.ts';
+import { toHex } from '../../applet-spec/bytes.ts';
+import type { DeskMessage, PaymentRecord } from '../../applet-spec/desk-messages.ts';
 import type { UserName } from '../../applet-spec/names.ts';
+import type { PaymentRow } from '../store/store.ts';
 import type { DeskContext } from './desk-context.ts';
 import { paymentRecord } from './payment-record.ts';
 
@@ -14,8 +17,12 @@ const recordsAPage = 16;
 const changeBits = 40;
 const generationBits = 64 - changeBits;
 
+interface DamageLog {
+  readonly log: Pick<DeskContext['log'], 'warn'>;
+}
+
 export async function paymentsPage(
-  { store, standing }: Pick<DeskContext, 'store' | 'standing'>,
+  { store, standing, log }: Pick<DeskContext, 'store' | 'standing'> & DamageLog,
   user: UserName,
   { requestId, since }: { readonly requestId: bigint; readonly since: bigint },
 ): Promise<DeskMessage> {
@@ -23,8 +30,18 @@ export async function paymentsPage(
   const isOfThese = since >> BigInt(changeBits) === generation;
   const from = isOfThese ? BigInt.asUintN(changeBits, since) : 0n;
   const page = await store.paymentsOf(user, from, recordsAPage);
-  const records = page.rows.map(paymentRecord);
-  const more = records.length === recordsAPage ? 1 : 0;
+  const records = page.rows.flatMap((row) => soundRecord(row, user, log));
+  const more = page.rows.length === recordsAPage ? 1 : 0;
   const next = (generation << BigInt(changeBits)) | page.next;
   return { kind: 'payments', content: { requestId, records, next, more } };
+}
+
+function soundRecord(row: PaymentRow, user: UserName, log: DamageLog['log']): PaymentRecord[] {
+  try {
+    return [paymentRecord(row)];
+  } catch (error) {
+    const paymentId = toHex(row.paymentId);
+    log.warn({ user, paymentId, err: error }, 'a payment cannot be told: its record is damaged');
+    return [];
+  }
 }

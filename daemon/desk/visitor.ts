@@ -102,7 +102,8 @@ export class Visitor {
   /** Every verdict that the card has not. */
   async concludeRest(): Promise<void> {
     const rows = await this.#context.store.unconcluded(this.user);
-    for (const row of rows) await this.conclude(conclusionOf(row));
+    // Read each in its own turn: one that the disk has damaged bars nobody from the desk.
+    for (const row of rows) await this.#concludeOne(() => conclusionOf(row));
   }
 
   /** Coins that belong on the card, and orders that were left half-way. */
@@ -118,7 +119,11 @@ export class Visitor {
 
   /** CONCLUDE, the replacement of a burned coin, and the notice to the host. */
   conclude(conclusion: Conclusion): Promise<void> {
-    return this.#attempt('a payment could not be concluded', () => this.#conclude(conclusion));
+    return this.#concludeOne(() => conclusion);
+  }
+
+  #concludeOne(read: () => Conclusion): Promise<void> {
+    return this.#attempt('a payment could not be concluded', () => this.#conclude(read()));
   }
 
   /**
