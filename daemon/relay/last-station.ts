@@ -20,11 +20,12 @@ import { Batch } from '../batch.ts';
 import type { PaymentState } from '../store/store.ts';
 import { unlessDamaged } from './damaged-secrets.ts';
 import type { AskedFor } from './inquiries.ts';
+import { heldPayments } from './held-payments.ts';
 import { paymentOfRow, type OpenPayment } from './open-payments.ts';
 import { PayeeKeys } from './payee-keys.ts';
 import { stepPayment, type PaymentInput } from './payment-machine.ts';
 import { untilStored } from './store-patience.ts';
-import { nameOf, nowSeconds, undecided, type TollContext } from './toll-context.ts';
+import { nameOf, nowSeconds, type TollContext } from './toll-context.ts';
 import type { Verdicts } from './verdicts.ts';
 
 /**
@@ -77,9 +78,9 @@ export class LastStation {
    */
   async start(): Promise<void> {
     await this.doubt();
-    for await (const row of undecided(this.#context.store, 'last')) {
-      const open = this.#watch(paymentOfRow(row), hearingMs);
-      if (this.#doubtful.has(nameOf(row.paymentId))) this.#offer(open);
+    for await (const payment of heldPayments(this.#context)) {
+      const open = this.#watch(payment, hearingMs);
+      if (this.#doubtful.has(nameOf(payment.paymentId))) this.#offer(open);
     }
   }
 
