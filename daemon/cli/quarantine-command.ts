@@ -40,7 +40,7 @@ export function registerQuarantineCommands(program: Command): void {
     .action((number: bigint, options: QuarantineOptions, command: Command) =>
       withStore(command, options, async (store) => {
         const found = await theOne(store, number);
-        const record = { ...describe(found), bytes: toHex(found.bytes) };
+        const record = { ...describe(found), bytes: toHex(found.bytes ?? new Uint8Array(0)) };
         print(command, options, record, [lineOf(record), record.bytes]);
       }),
     );
@@ -117,7 +117,7 @@ function describe({ number, peer, rowId, attempts, firstMs, lastMs, why, ...what
     attempts,
     first: new Date(firstMs).toISOString(),
     last: new Date(lastMs).toISOString(),
-    length: what.bytes.length,
+    length: what.bytes?.length ?? 0,
     why,
   };
 }
@@ -127,6 +127,7 @@ function contentOf({ form, bytes }: Pick<Quarantined, 'form' | 'bytes'>): {
   readonly kind: string;
   readonly paymentId: string | null;
 } {
+  if (bytes === undefined) return { kind: 'record that the disk has damaged', paymentId: null };
   if (form === 'record') return { kind: 'record that does not open', paymentId: null };
   let message: WireMessage;
   try {

@@ -84,6 +84,7 @@ export class Quarantine {
     const [found] = await store.quarantined(number - 1n, 1);
     if (found?.number !== number) return { outcome: 'unknown' };
     const { peer, form, bytes } = found;
+    if (bytes === undefined) return { outcome: 'failed-again', why: 'the disk has damaged it' };
     if (form === 'record') return { outcome: 'failed-again', why: 'its record does not open' };
     try {
       const message = wireMessage.decode(bytes);

@@ -2,8 +2,9 @@ import { uintToBytes } from '../../applet-spec/bytes.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { SqliteDatabase } from './database.ts';
 import type { FailedAttempt, QuarantineForm, QuarantineStore } from './quarantine-store.ts';
-import { bytesOf } from './row-values.ts';
+import { bytesOf, present } from './row-values.ts';
 import type { SealedPlace } from './sealing.ts';
+import { StoreError } from './store-error.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /** Of one neighbour: nobody fills a disk with what nobody can read. */
@@ -59,12 +60,22 @@ export class QuarantineRows implements QuarantineStore {
         firstMs: Number(row.first_ms),
         lastMs: Number(row.last_ms),
         why: row.why,
-        bytes: this.#parts.sealer.open(placeOf(row.peer, digest), bytesOf(sealed)),
+        ...present('bytes', this.#opened(row.peer, digest, sealed)),
       })),
     );
 
   readonly dropQuarantined: QuarantineStore['dropQuarantined'] = (number) =>
     this.#parts.database.write(() => this.#sql.drop.run(number).changes === 1);
+
+  /** One that was damaged keeps none of the others from being read. */
+  #opened(peer: string, digest: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
+    try {
+      return this.#parts.sealer.open(placeOf(peer, digest), bytesOf(sealed));
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'corrupt') return undefined;
+      throw error;
+    }
+  }
 
   #count(attempt: FailedAttempt, most: number): 'counted' | 'quarantined' | 'full' {
     const { peer, form, bytes, nowMs } = attempt;

@@ -18,7 +18,9 @@ export interface FailedAttempt {
   readonly nowMs: number;
 }
 
-export interface Quarantined extends Omit<FailedAttempt, 'nowMs'> {
+export interface Quarantined extends Omit<FailedAttempt, 'nowMs' | 'bytes'> {
+  /** None where the disk has damaged them. */
+  readonly bytes?: Uint8Array;
   readonly number: bigint;
   readonly attempts: number;
   readonly firstMs: number;

@@ -96,6 +96,25 @@ describe('secrets at rest (I21)', () => {
     expect(database).not.toContain(latin1(sealed ?? secret));
   });
 
+  it('of what is quarantined and damaged keep none of the others from being read', async () => {
+    const attempt = {
+      peer: made.q2,
+      form: 'record',
+      why: 'a defect',
+      nowMs: made.startMs,
+    } as const;
+    for (const rowId of [1n, 2n]) {
+      const bytes = made.bytesFrom('record', String(rowId));
+      await bench.store.countAttempt({ ...attempt, rowId, bytes }, 1);
+    }
+    spoil('DROP TRIGGER quarantine_is_never_changed');
+    spoil("UPDATE quarantine SET sealed = x'01' WHERE number = 1");
+    const [damaged, other] = await bench.store.quarantined(0n, 10);
+    expect(damaged).toMatchObject({ number: 1n, rowId: 1n, why: 'a defect' });
+    expect(damaged?.bytes).toBeUndefined();
+    expect(other?.bytes).toEqual(made.bytesFrom('record', '2'));
+  });
+
   it('do not open in another’s row', async () => {
     const coins = [made.newCoin('a'), made.newCoin('b')];
     await made.addUser(bench.store, made.alice, 24n);
