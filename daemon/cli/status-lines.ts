@@ -1,6 +1,7 @@
 /** What `keytolld status` and `keytolld network` print for a person. */
 import { counted } from '../../applet-spec/counted.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
+import type { RecoveryWait } from '../recovery/recovery.ts';
 import { expiryWords } from '../station/expiries.ts';
 import type { DamagedPayments } from '../relay/damaged-rows.ts';
 import type { AdminStatus } from '../station/admin-socket.ts';
@@ -84,15 +85,44 @@ export function recoveryLines({ state, begun, done, neighbours }: RecoveryStatus
     state === 'done'
       ? `books rebuilt from neighbours, ${begun} to ${done ?? begun}`
       : `REBUILDING the books from neighbours since ${begun}`,
-    ...neighbours.map((one) => {
+    ...neighbours.flatMap((one) => {
       const { neighbour, shown, restored, verdicts, refused, contradictions, trouble } = one;
       const words =
         `  ${neighbour} ${one.state}: ${counted(shown, 'payment')} shown, ${restored} restored, ` +
         `${verdicts} verdicts, ${refused} refused, ${contradictions} contradicting`;
-      return trouble === undefined ? words : `${words} (last refused: ${trouble})`;
+      return [
+        trouble === undefined ? words : `${words} (last refused: ${trouble})`,
+        ...(one.waits === undefined ? [] : [`    WAITS: ${waitWords(neighbour, one.waits)}`]),
+      ];
     }),
     ...(state === 'done' ? [toCheckByHand] : []),
   ];
+}
+
+/** What is waited for, and what the operator can do. */
+function waitWords(neighbour: string, wait: RecoveryWait): string {
+  const without = (station: string) => `\`keytolld recover --without ${station}\``;
+  const ifGone = `; where it is gone for good, ${without(neighbour)} goes on without it`;
+  switch (wait.why) {
+    case 'no-link':
+      return `it is not connected${ifGone}`;
+    case 'no-answer':
+      return `it is connected and gives no answer; ask its operator${ifGone}`;
+    case 'lost-records':
+      return (
+        `${neighbour} has lost records itself, and shows none until its own books are whole: ` +
+        'its operator puts a newer copy in place or runs `keytolld recover`. Where both stations ' +
+        'wait for each other, the one whose books are newer goes on first, with `--without` the ' +
+        'other; then it shows the other what it has'
+      );
+    case 'no-end':
+      return `what it shows comes to no end; ask its operator${ifGone}`;
+    case 'unknown-signer':
+      return (
+        `it shows payments that ${wait.station} signed, of which nothing is known here until it ` +
+        `announces itself; where it is gone for good, ${without(wait.station)} goes on without it`
+      );
+  }
 }
 
 function doubtfulLines({ payments, payees }: DoubtfulStatus): string[] {

@@ -39,9 +39,9 @@ export class RecordsShown {
   }
 
   /** Undefined leaves the neighbour without an answer: it asks again. */
-  async page(peer: StationName, asked: Asked): Promise<Shown | undefined> {
-    const isBusy = this.#reading.has(peer) || this.#asked.emptyUntilMs(peer) !== undefined;
-    if (isBusy || this.#standing.rolledBack !== undefined) return undefined;
+  async page(peer: StationName, asked: Asked): Promise<Shown | 'rolled-back' | undefined> {
+    if (this.#standing.rolledBack !== undefined) return 'rolled-back';
+    if (this.#reading.has(peer) || this.#asked.emptyUntilMs(peer) !== undefined) return undefined;
     this.#asked.take(peer);
     this.#reading.add(peer);
     try {

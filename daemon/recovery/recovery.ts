@@ -37,6 +37,17 @@ export interface RecoveryOptions extends Omit<TakingContext, 'isLeftOut'> {
   readonly onFault: (error: unknown) => void;
 }
 
+/** Why a neighbour that is asked has not told all yet. */
+export type RecoveryWait =
+  /** It is not connected, or it does not say anything within half a minute. */
+  | { readonly why: 'no-link' | 'no-answer' }
+  /** It shows nothing while its own books are not whole. */
+  | { readonly why: 'lost-records' }
+  /** Its pages do not come to an end. */
+  | { readonly why: 'no-end' }
+  /** What it shows was signed by a station of which nothing is known. */
+  | { readonly why: 'unknown-signer'; readonly station: StationName };
+
 const againMs = 5_000;
 const answerTimeoutMs = 30_000;
 /** What every store holds: a signed 64-bit integer. */
@@ -47,6 +58,7 @@ export class Recovery {
   #state: RecoveryRow | undefined;
   /** Stations that signed what neighbours show, and that nothing is known of. */
   readonly #unknown = new Set<StationName>();
+  readonly #waits = new Map<StationName, RecoveryWait>();
   #cancelTimer: () => void = () => undefined;
   #working: Promise<void> = Promise.resolve();
   #asking = false;
@@ -72,6 +84,11 @@ export class Recovery {
   /** The one under way, or the last one. */
   get state(): RecoveryRow | undefined {
     return this.#state;
+  }
+
+  /** Why a neighbour has not told all yet, as far as it has been asked since the start. */
+  get waits(): ReadonlyMap<StationName, RecoveryWait> {
+    return this.#waits;
   }
 
   /**
@@ -135,24 +152,34 @@ export class Recovery {
     const state = await this.#read();
     if (state?.state !== 'rebuilding') return;
     const waiting = state.peers.filter((one) => one.state === 'asking');
-    await Promise.all(waiting.map((one) => this.#askAll(one, state.sinceSeconds)));
+    await Promise.all(
+      waiting.map(async (one) => {
+        const wait = await this.#askAll(one, state.sinceSeconds);
+        if (wait === undefined) this.#waits.delete(one.peer);
+        else this.#waits.set(one.peer, wait);
+      }),
+    );
     const now = await this.#read();
     const isWhole = now?.peers.every((one) => one.state !== 'asking') === true;
     if (isWhole && now.state === 'rebuilding' && !this.#closed) await this.#finish(now);
   }
 
-  /** Pages of one neighbour until it has told all, or has to be asked again later. */
-  async #askAll({ peer, cursor }: RecoveryPeer, since: bigint): Promise<void> {
+  /** Pages of one neighbour until it has told all, or why it has to be asked again later. */
+  async #askAll({ peer, cursor }: RecoveryPeer, since: bigint): Promise<RecoveryWait | undefined> {
     const { links, questions, station, store, onProgress } = this.#options;
     for (let after = cursor; !this.#closed;) {
-      if (links.status(peer)?.state !== 'up') return;
+      if (links.status(peer)?.state !== 'up') return { why: 'no-link' };
       const question = { kind: 'records', content: { since, after } } as const;
       const asked = await questions().ask([station, peer], question, answerTimeoutMs);
-      if (asked.kind !== 'records') return;
+      if (asked.kind === 'unreachable') return { why: 'no-link' };
+      if (asked.kind === 'declined' && asked.content.reason === 'rolled-back') {
+        return { why: 'lost-records' };
+      }
+      if (asked.kind !== 'records') return { why: 'no-answer' };
       const { records, next, more } = asked.content;
       const isLast = more === 0;
       // A neighbour that does not come forward would keep us for ever; no store numbers more.
-      if ((!isLast && next <= after) || next > numbersMost) return;
+      if ((!isLast && next <= after) || next > numbersMost) return { why: 'no-end' };
       const context = { ...this.#options, isLeftOut: (one: StationName) => this.#isLeftOut(one) };
       const taken = await takeRecords(context, peer, records);
       if (taken.outcome === 'later') {
@@ -160,7 +187,7 @@ export class Recovery {
         this.#unknown.add(unknown);
         const why = `${unknown} has not announced itself; leave it out where it is gone for good`;
         onProgress('what a neighbour shows is taken later', { peer, why });
-        return;
+        return { why: 'unknown-signer', station: unknown };
       }
       const { counts, trouble } = taken;
       const page = {
@@ -172,9 +199,10 @@ export class Recovery {
       };
       await store.takePage(page);
       await this.#read();
-      if (isLast) return;
+      if (isLast) return undefined;
       after = next;
     }
+    return undefined;
   }
 
   #isLeftOut(station: StationName): boolean {

@@ -301,7 +301,9 @@ export class TollRoad implements Toll, LinkListener {
         // Only of the link that it has come over.
         if (peer === undefined || rest.length > 1) return undefined;
         const content = await this.#recordsShown.page(peer, question.content);
-        return content && { kind: 'records', content };
+        if (content !== 'rolled-back') return content && { kind: 'records', content };
+        const message = `${this.#context.station} has lost records itself.`;
+        return { kind: 'declined', content: { reason: content, message } };
       }
     }
   }

@@ -4,7 +4,7 @@ import type { Directory } from '../network/directory.ts';
 import type { Questions } from '../network/questions.ts';
 import type { Trust } from '../network/trust.ts';
 import type { Links } from '../link/links.ts';
-import { Recovery } from '../recovery/recovery.ts';
+import { Recovery, type RecoveryWait } from '../recovery/recovery.ts';
 import type { Positions } from '../relay/positions.ts';
 import type { TollLog } from '../relay/toll-context.ts';
 import type { TollRoad } from '../relay/toll-road.ts';
@@ -105,15 +105,23 @@ export interface RecoveryStatus {
     readonly refused: number;
     readonly contradictions: number;
     readonly trouble?: string;
+    /** Why it has not told all yet. */
+    readonly waits?: RecoveryWait;
   }[];
 }
 
-export function recoveryStatus({ state, begunMs, doneMs, kept, peers }: RecoveryRow) {
+export function recoveryStatus(
+  { state, begunMs, doneMs, kept, peers }: RecoveryRow,
+  waits: Recovery['waits'],
+) {
   return {
     state,
     begun: new Date(begunMs).toISOString(),
     ...(doneMs !== undefined && { done: new Date(doneMs).toISOString() }),
     kept: String(kept.size),
-    neighbours: peers.map(({ peer, cursor: _own, ...rest }) => ({ neighbour: peer, ...rest })),
+    neighbours: peers.map(({ peer, cursor: _own, ...rest }) => {
+      const wait = rest.state === 'asking' ? waits.get(peer) : undefined;
+      return { neighbour: peer, ...rest, ...(wait && { waits: wait }) };
+    }),
   } satisfies RecoveryStatus;
 }

@@ -129,12 +129,13 @@ export function stationStatus(parts: {
   readonly trust: Trust;
   readonly failures: FailureBudgets;
   readonly witnessedLog: WitnessedLog;
-  readonly recovery: Pick<Recovery, 'state'>;
+  readonly recovery: Pick<Recovery, 'state' | 'waits'>;
   readonly identity: Identity;
   readonly room: DiskRoom;
 }): StationStatus {
   const { config, clock, startedMs, links, directory, desk, failures, room } = parts;
   const { crl } = parts.trust;
+  const { state: rebuilt, waits } = parts.recovery;
   const audit = lastAuditOf(config);
   return {
     station: config.name,
@@ -173,7 +174,7 @@ export function stationStatus(parts: {
       until: isoTimeOfMs(untilMs),
     })),
     log: logStatus(parts.witnessedLog),
-    ...(parts.recovery.state && { recovery: recoveryStatus(parts.recovery.state) }),
+    ...(rebuilt && { recovery: recoveryStatus(rebuilt, waits) }),
     stations: announced(directory),
   };
 }

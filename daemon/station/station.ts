@@ -183,7 +183,7 @@ async function start(
     retryQuarantined: (number) => tollRoad.retryQuarantined(number),
     settle: async (peer) =>
       settlementReport(config.name, config.currency, await settlement.settle(peer)),
-    recover: async (wish) => recoveryStatus(await recovery.begin(wish)),
+    recover: async (wish) => recoveryStatus(await recovery.begin(wish), recovery.waits),
     endFrozen: () => desk.endFrozen(),
     broken,
     close,

@@ -92,6 +92,26 @@ describe('keytolld status', () => {
     expect(lines.at(-2)).toMatch(/^log of q4: since 2026-07-01T00:20:00.000Z it has not shown/);
   });
 
+  it('says why lost books are not whole yet, and what to do', () => {
+    const told = { shown: 0, restored: 0, verdicts: 0, refused: 0, contradictions: 0 };
+    const waiting = { ...told, state: 'asking' } as const;
+    const q9 = toStationName('q9');
+    const neighbours = [
+      { ...told, neighbour: 'q1', state: 'answered' } as const,
+      { ...waiting, neighbour: 'q2', waits: { why: 'lost-records' } as const },
+      { ...waiting, neighbour: 'q3', waits: { why: 'no-link' } as const },
+      { ...waiting, neighbour: 'q4', waits: { why: 'unknown-signer', station: q9 } as const },
+    ];
+    const begun = '2026-07-01T00:00:00.000Z';
+    const recovery = { state: 'rebuilding', begun, kept: '4', neighbours } as const;
+    const lines = statusLines({ ...status, recovery });
+    expect(lines.filter((line) => line.includes('WAITS'))).toEqual([
+      expect.stringMatching(/q2 has lost records itself.*newer goes on first, with `--without`/),
+      expect.stringMatching(/not connected; where .* gone .* `keytolld recover --without q3`/),
+      expect.stringMatching(/that q9 signed.* `keytolld recover --without q9`/),
+    ]);
+  });
+
   it('counts the payments in doubt after a recovery, and says whose cards end them', () => {
     const payees = [
       { payee: 'bob@q1', payments: 2 },

@@ -193,7 +193,7 @@ describe('a neighbour', () => {
     expect(told).toEqual({ records: [{ payment, admission }], next: 1n, more: 0 });
     expect(await page(room.stations.q3.name)).toEqual(told);
     expect(await page('q9' as StationName)).toMatchObject({ records: [], more: 0 });
-    expect(await page(room.stations.q1.name, {} as never)).toBeUndefined();
+    expect(await page(room.stations.q1.name, {} as never)).toBe('rolled-back');
   });
 
   it('is shown what is sound, where a payment is damaged here', async () => {
@@ -214,7 +214,8 @@ describe('a neighbour', () => {
       ...{ clock: room.room.clock, standing: { rolledBack: undefined } },
     });
     const page = await shows.page(room.stations.q1.name, { since: 0n, after: 0n });
-    expect(page?.records).toEqual([{ payment: record.payment, admission: record.admission }]);
+    const { payment, admission } = record;
+    expect(page).toHaveProperty('records', [{ payment, admission }]);
   });
 
   it('that asks for what is behind all numbers is shown that there is nothing', async () => {

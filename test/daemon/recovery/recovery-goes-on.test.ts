@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { StationName } from '../../../applet-spec/names.ts';
 import type { TakingContext } from '../../../daemon/recovery/records-taken.ts';
 import type { Recovery } from '../../../daemon/recovery/recovery.ts';
+import type { Answer } from '../../../daemon/wire/wire-message.ts';
 import { TollRoom } from '../relay/toll-room.ts';
 import { TollStation } from '../relay/toll-station.ts';
 import { recoveryWith, shownBy } from './recovery-room.ts';
@@ -46,6 +47,48 @@ it.each([
   await recovery.close();
 });
 
+const empty = { records: [], next: 0n } as const;
+
+it.each([
+  [
+    'is not connected',
+    { kind: 'unreachable', content: { station: 'q2' as StationName } },
+    'no-link',
+  ],
+  ['says nothing', undefined, 'no-answer'],
+  [
+    'has lost records itself',
+    { kind: 'declined', content: { reason: 'rolled-back', message: 'Lost, too.' } },
+    'lost-records',
+  ],
+  ['shows pages without end', { kind: 'records', content: { ...empty, more: 1 } }, 'no-end'],
+] satisfies readonly (readonly [string, Answer | undefined, string])[])(
+  'a neighbour that %s is waited for, and why is told until it is left out',
+  async (_what, answer, why) => {
+    const recovery = recoveryWith(room, station, { peer: q1, ...(answer && { answer }) });
+    expect(await begin(recovery)).toBe('rebuilding');
+    expect([...recovery.waits]).toEqual([[q1, { why }]]);
+    expect(await begin(recovery, q1)).toBe('done');
+    await recovery.close();
+  },
+);
+
+it('a neighbour that has told all is waited for no more', async () => {
+  let content: Extract<Answer, { kind: 'records' }>['content'] = { ...empty, more: 1 };
+  const recovery = recoveryWith(room, station, {
+    peer: q1,
+    answer: () => ({ kind: 'records', content }),
+  });
+  await begin(recovery);
+  expect([...recovery.waits.keys()]).toEqual([q1]);
+  content = { ...empty, more: 0 };
+  room.room.clock.advance(5_000);
+  for (let turns = 0; turns < 300; turns++) await new Promise(setImmediate);
+  expect(recovery.state?.state).toBe('done');
+  expect([...recovery.waits.keys()]).toEqual([]);
+  await recovery.close();
+});
+
 /** Of a network that q1 has left for good, which q3 shows a payment of. */
 function withoutIssuer(known: 'known before' | 'revoked' | 'unknown'): TakingContext['directory'] {
   const { directory } = room;
@@ -82,6 +125,7 @@ it('an issuer that nothing is known of is waited for until it is left out', asyn
   });
   await expect(recovery.begin({ leaveOut: [q1] })).rejects.toMatchObject({ code: 'no-neighbour' });
   expect(await begin(recovery)).toBe('rebuilding');
+  expect([...recovery.waits.values()]).toEqual([{ why: 'unknown-signer', station: q1 }]);
   expect(told).toContain('q1 has not announced itself; leave it out where it is gone for good');
   await begin(recovery, q1);
   room.room.clock.advance(5_000);

@@ -56,7 +56,7 @@ export function recoveryWith(
   station: TollStation,
   given: {
     readonly peer?: StationName;
-    readonly answer?: Answer;
+    readonly answer?: Answer | (() => Answer);
     readonly directory?: TakingContext['directory'];
     readonly lossDeclared?: () => Promise<void>;
     readonly onWhole?: () => Promise<void>;
@@ -66,6 +66,8 @@ export function recoveryWith(
   const nothing = () => Promise.resolve();
   const { peer, answer, directory, lossDeclared = nothing, onWhole = nothing } = given;
   const { name, documentKey } = room.stations[station.place];
+  const answered = () =>
+    (typeof answer === 'function' ? answer() : answer) ?? ({ kind: 'no-answer' } as const);
   const furthest = { size: 9n, root: new Uint8Array(32), time: room.now, station: name };
   return new Recovery({
     ...takingContextOf(room, station),
@@ -75,7 +77,7 @@ export function recoveryWith(
       peers: peer === undefined ? [] : [peer],
       status: () => ({ state: 'up' }) as LinkStatus,
     },
-    questions: () => ({ ask: () => Promise.resolve(answer ?? { kind: 'no-answer' }) }),
+    questions: () => ({ ask: () => Promise.resolve(answered()) }),
     witnessedLog: {
       standing: {
         rolledBack: { witness: room.stations.q2.name, cosigned: 9n, present: 0n },
