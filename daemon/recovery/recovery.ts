@@ -199,7 +199,8 @@ export class Recovery {
       };
       await store.takePage(page);
       await this.#read();
-      if (isLast) return undefined;
+      // Whoever has one page more for ever is left out between two.
+      if (isLast || this.#isLeftOut(peer)) return undefined;
       after = next;
     }
     return undefined;

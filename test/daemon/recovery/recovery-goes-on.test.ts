@@ -89,6 +89,17 @@ it('a neighbour that has told all is waited for no more', async () => {
   await recovery.close();
 });
 
+it('a neighbour that always has one page more is left out between two pages', async () => {
+  let next = 0n;
+  const recovery = recoveryWith(room, station, {
+    peer: q1,
+    answer: () => ({ kind: 'records', content: { records: [], next: ++next, more: 1 } }),
+  });
+  expect(await begin(recovery)).toBe('rebuilding');
+  expect(await begin(recovery, q1)).toBe('done');
+  await recovery.close();
+});
+
 /** Of a network that q1 has left for good, which q3 shows a payment of. */
 function withoutIssuer(known: 'known before' | 'revoked' | 'unknown'): TakingContext['directory'] {
   const { directory } = room;
