@@ -21,7 +21,7 @@ import {
 } from './settlement-messages.ts';
 import { nonceBytes, verifiedWord } from './settlement-talk.ts';
 import { lastWindow, type WindowBooks } from './window-books.ts';
-import { mirrored, windowStep } from './window-steps.ts';
+import { isEmpty, mirrored, windowStep } from './window-steps.ts';
 
 /** What the answering side asks back, where no conversation of its own is under way. */
 export interface AskingBack {
@@ -198,6 +198,8 @@ export class SettlementAnswerer {
     if (window === undefined) return declined('out-of-sequence');
     const { ours, theirs } = window;
     if (!mirrored(window, peers)) return { kind: 'differing', content: { sequence, ours, theirs } };
+    // Nothing is settled by it, and a peer could have any number of them kept here for ever.
+    if (window.state === 'open' && isEmpty(window)) return declined('out-of-sequence');
     await store.closeWindow(peer, sequence);
     if (await this.#books.agree(peer, peers, word)) {
       return { kind: 'closed', content: { sequence, ours, theirs } };

@@ -33,6 +33,23 @@ async function judged(claims: readonly Claim[], claimant = 'q2', sequence = 1n) 
   return content.judgements.map(({ word }) => word);
 }
 
+it('a window that holds no claim is not closed, so that nobody is made to keep any number', async () => {
+  const [q1, q2] = [room.toll.station('q1'), room.toll.station('q2')];
+  const nothing = { count: 0n, amount: 0n };
+  const talk = new SettlementTalk(room.contextOf(q2.name), q1.name);
+  for (const sequence of [1n, 1n, 2n]) {
+    const content = { sequence, ours: nothing, theirs: nothing };
+    await expect(talk.ask({ kind: 'closing', content }, ['closed'])).rejects.toMatchObject({
+      code: 'declined',
+    });
+  }
+  expect(await q1.store.windows(q2.name, 0n, 9)).toMatchObject([{ sequence: 1n, state: 'open' }]);
+  const { quote } = await room.pay();
+  await room.at('q2').settle();
+  const [window] = await q1.store.windows(q2.name, 0n, 9);
+  expect(window).toMatchObject({ state: 'paid', theirs: { amount: quote.bill[1]?.fee } });
+});
+
 async function nothingIsOwedMore(amount: bigint, claimant = 'q2'): Promise<void> {
   const { store } = room.toll.station('q1');
   const window = await store.window(room.toll.station(claimant).name, 1n);
