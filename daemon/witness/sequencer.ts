@@ -169,26 +169,40 @@ export class Sequencer {
   }
 
   async #sign(): Promise<void> {
-    const { store, network, station, clock, documentKey, standing } = this.#options;
+    const { store, network, station, documentKey, standing } = this.#options;
     const size = await store.logSize();
     if (size <= this.lastSize) return;
     const { generation } = standing;
+    const time = this.#nextTime();
+    if (time === undefined) return;
     const root = await store.logRoot(size);
-    const now = BigInt(Math.floor(clock.nowMs() / 1_000));
-    const before = this.#last?.body.time ?? 0n;
     const body = {
       ...headNow,
       network,
       station,
       size,
       root,
-      // Also where the clock was set back: a longer log of an earlier time is proof of two logs.
-      time: now > before ? now : before,
+      time,
       ...(generation > 0n && { generation }),
     };
     const signed = checkpointKind.sign(body, documentKey);
     await store.putCheckpoint({ size, bytes: signed.bytes });
     this.#last = signed;
+  }
+
+  /**
+   * Never before the last one, also where the clock was set back: a longer log of an earlier time
+   * is proof of two logs. A time of which no certificate of ours is nobody believes: a clock that
+   * ran years ahead signs nothing, and what it had signed holds nothing up.
+   */
+  #nextTime(): bigint | undefined {
+    const { clock, directory, station } = this.#options;
+    const isBelieved = (time: bigint) =>
+      directory.keysAt(station, 'station-document', time).length > 0;
+    const now = BigInt(Math.floor(clock.nowMs() / 1_000));
+    const before = this.#last?.body.time ?? 0n;
+    if (before > now && isBelieved(before)) return before;
+    return isBelieved(now) ? now : undefined;
   }
 
   /** The last checkpoint, to a neighbour that has not cosigned it. */

@@ -44,6 +44,8 @@ export interface WitnessOptions {
 
 /** Of one neighbour; a diligent one asks once a minute. */
 const askedPerHour = 1_200;
+/** Each is kept for ever; a neighbour that waits with one says it again each minute. */
+const lossesPerHour = 4;
 
 export class Witness {
   readonly #options: WitnessOptions;
@@ -51,6 +53,7 @@ export class Witness {
   readonly #declared = new Map<StationName, Declaration>();
   readonly #contradicting = new Set<StationName>();
   readonly #asked: TokenBuckets;
+  readonly #losses: TokenBuckets;
   readonly #published: PublishedCheckpoints;
   #cancelTimer: () => void = () => undefined;
   #working: Promise<void> = Promise.resolve();
@@ -59,6 +62,7 @@ export class Witness {
   constructor(options: WitnessOptions) {
     this.#options = options;
     this.#asked = new TokenBuckets(askedPerHour, options.clock);
+    this.#losses = new TokenBuckets(lossesPerHour, options.clock);
     this.#published = new PublishedCheckpoints(options, {
       last: (station) => this.#last.get(station),
       keep: (station, one, other, detail) => this.#keep(station, one, other, detail),
@@ -217,6 +221,8 @@ export class Witness {
     };
     const stored = { station: peer, generation, bytes: shown.bytes, ...held };
     if (judgement.outcome === 'accept') {
+      if (this.#losses.emptyUntilMs(peer) !== undefined) return;
+      this.#losses.take(peer);
       await store.putDeclaration({ ...stored, accepted: true });
       this.#declared.set(peer, shown);
       onRefused(peer, `leaves lost: of ${lost.size} it kept ${kept.size}, and says so`);

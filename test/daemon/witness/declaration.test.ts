@@ -39,6 +39,22 @@ async function loss(change: Partial<DeclarationBody> = {}): Promise<DeclarationB
   };
 }
 
+it('a neighbour that declares losses without end is kept no more of than a few an hour', async () => {
+  const root = otherRoot;
+  for (let generation = 1n; generation <= 100n; generation++) {
+    await declare(
+      await loss({ generation, lost: { generation: generation - 1n, size: 9n, root } }),
+    );
+  }
+  const { store } = room.stations.q2.station;
+  expect((await store.declarations()).length).toBeLessThanOrEqual(8);
+  room.room.clock.advance(3_600_000);
+  const generation = 101n;
+  await declare(await loss({ generation, lost: { generation: 100n, size: 9n, root } }));
+  const newest = (await store.declarations()).at(-1);
+  expect(newest).toMatchObject({ generation, accepted: true });
+});
+
 async function declare(body: DeclarationBody, key = 'q1', from = 'q1'): Promise<void> {
   const declaration = declarationKind.sign(body, room.room.station(key).documentKey);
   await room.arrive(from, 'q2', { kind: 'declaration', content: { declaration } });

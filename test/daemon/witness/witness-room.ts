@@ -44,7 +44,10 @@ export class WitnessingStation {
         tell: (peer, message) => room.tell(station.name, peer, message),
       },
       directory: {
-        keysAt: (name) => (room.unknown.has(name) ? [] : [room.room.station(name).documentKey]),
+        keysAt: (name, _role, atSeconds) =>
+          room.unknown.has(name) || atSeconds > room.certificatesEnd
+            ? []
+            : [room.room.station(name).documentKey],
       },
       onRefused: (peer, detail) => this.complaints.push(`${peer}: ${detail}`),
       onRolledBack: () => this.complaints.push('rolled back'),
@@ -77,6 +80,8 @@ export class WitnessRoom {
   readonly silent = new Set<string>();
   /** Whose announcement has not come yet. */
   readonly unknown = new Set<string>();
+  /** Unix seconds. */
+  certificatesEnd = 2n ** 63n;
   /** Everything told, also what was lost. */
   readonly told: Told[] = [];
   /** Nothing arrives while it is true. */

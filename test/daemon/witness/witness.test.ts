@@ -101,6 +101,34 @@ describe('a neighbour', () => {
     expect(room.stations.q2.log.witness.contradicting).toEqual([]);
   });
 
+  it('cosigns on once a clock is right again that had run years ahead', async () => {
+    await grown(3);
+    room.certificatesEnd = room.room.nowSeconds + 400n * 86_400n;
+    const { clock } = room.stations.q1;
+    const yearsMs = 3 * 365 * 86_400_000;
+    clock.set(yearsMs);
+    await grown(2);
+    clock.set(-yearsMs);
+    await grown(1);
+    expect((await cosignedOfQ1())?.size).toBe(6n);
+    expect(room.all.flatMap(({ complaints }) => complaints)).toEqual([]);
+  });
+
+  it('cosigns on where a checkpoint was signed while the clock ran years ahead', async () => {
+    const { log, station } = room.stations.q1;
+    await room.stations.q1.grow(3);
+    const ahead = room.room.nowSeconds + 1_000n * 86_400n;
+    const signed = room.signed('q1', 3n, await station.store.logRoot(3n), ahead);
+    await station.store.putCheckpoint({ size: 3n, bytes: signed.bytes });
+    room.certificatesEnd = room.room.nowSeconds + 400n * 86_400n;
+    await log.close();
+    const again = new WitnessingStation(room, station);
+    Object.assign(room.stations, { q1: again });
+    await again.log.start();
+    await grown(1);
+    expect((await cosignedOfQ1())?.size).toBe(4n);
+  });
+
   it('waits for the announcement of who asks', async () => {
     room.unknown.add('q1');
     await grown(3);
