@@ -1,5 +1,6 @@
 import { connect } from 'node:tls';
 import type { Clock } from '../../applet-spec/clock.ts';
+import { messageIn } from './etsi-014-refusal.ts';
 import type { Check, Finding } from './probe-check.ts';
 
 /** How long a connection without a certificate is given to be refused. */
@@ -40,11 +41,12 @@ function withoutCertificate(url: URL, clock: Clock): Promise<Finding> {
       );
     });
     socket.once('data', (data: Uint8Array) => {
-      const line = new TextDecoder().decode(data.subarray(0, 64)).split('\r\n')[0] ?? '';
+      const [line = ''] = new TextDecoder().decode(data.subarray(0, 64)).split('\r\n');
+      const answers = `answers "${messageIn(line)}" without a client certificate`;
       end(
         /^HTTP\/1\.[01] (400|401|403|495|496)/.test(line)
-          ? { conforms: `answers "${line}" without a client certificate` }
-          : { deviates: `answers "${line}" without a client certificate` },
+          ? { conforms: answers }
+          : { deviates: answers },
       );
     });
     socket.on('error', () => {
