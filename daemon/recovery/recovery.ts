@@ -218,13 +218,13 @@ export class Recovery {
     // What neighbours showed before they told of their payments.
     await sequencer.idle();
     const { furthest } = standing;
-    if (furthest === undefined) throw new RangeError('nothing was witnessed that could be lost');
-    const place = placeOf(furthest);
+    // Where nobody has told since the last stop, it is what was left: a witness of more objects.
+    const place = furthest ? placeOf(furthest) : { ...kept, generation: standing.generation };
     const before = standing.generation > place.generation ? standing.generation : place.generation;
     const generation = before + 1n;
     const nowMs = clock.nowMs();
     const time = BigInt(Math.floor(nowMs / 1_000));
-    const lost = { ...place, root: furthest.root };
+    const lost = { ...place, root: furthest?.root ?? kept.root };
     const body = { ...headNow, network, station, generation, lost, kept, time };
     const { bytes } = declarationKind.sign(body, documentKey);
     await store.finishRecovery({ declaration: { station, generation, bytes }, nowMs });

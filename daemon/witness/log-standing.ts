@@ -19,6 +19,7 @@ import { declaration as declarationKind, type Declaration } from '../wire/declar
 
 /** What a neighbour cosigned and this log does not hold. */
 export interface RolledBack {
+  /** This station itself where it has begun to rebuild its books, and nobody has spoken since. */
   readonly witness: StationName;
   /** Leaves of the log that was cosigned; of the log that is here. */
   readonly cosigned: bigint;
@@ -62,6 +63,11 @@ export class LogStanding {
     for (const { peer, checkpoint } of await this.#store.cosigned()) {
       await this.compare(peer, checkpointKind.decode(checkpoint).body);
     }
+    // Who had told it so may have been no neighbour, whose word is not stored.
+    if (recovery?.state !== 'rebuilding') return;
+    const { size } = recovery.kept;
+    const present = await this.#store.logSize();
+    this.#rolledBack ??= { witness: this.#station, cosigned: size, present };
   }
 
   /** Whether the log begins with what this neighbour cosigned, or that was declared lost. */
@@ -72,7 +78,8 @@ export class LogStanding {
     }
     const present = await this.#store.logSize();
     const fits = await this.#fits(body, present);
-    if (!fits) this.#rolledBack ??= { witness, cosigned: body.size, present };
+    const isToldBefore = (this.#rolledBack?.witness ?? this.#station) !== this.#station;
+    if (!fits && !isToldBefore) this.#rolledBack = { witness, cosigned: body.size, present };
     return fits;
   }
 
@@ -116,6 +123,9 @@ export class LogStanding {
   get refusal(): string | undefined {
     if (this.#rolledBack === undefined) return undefined;
     const { witness } = this.#rolledBack;
+    if (witness === this.#station) {
+      return `${witness} rebuilds records that it has lost, and takes no payments.`;
+    }
     return `${this.#station} has lost records that ${witness} witnessed, and takes no payments.`;
   }
 

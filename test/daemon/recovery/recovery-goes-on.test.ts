@@ -100,6 +100,17 @@ it('a neighbour that always has one page more is left out between two pages', as
   await recovery.close();
 });
 
+it('books that nobody has told of since the last stop are whole once all have told', async () => {
+  const recovery = recoveryWith(room, station, {
+    ...{ peer: q1, isUntold: true },
+    answer: { kind: 'records', content: { ...empty, more: 0 } },
+  });
+  expect(await begin(recovery)).toBe('done');
+  const [declared] = await station.store.declarations();
+  expect(declared).toMatchObject({ station: 'q2', generation: 1n, accepted: true });
+  await recovery.close();
+});
+
 /** Of a network that q1 has left for good, which q3 shows a payment of. */
 function withoutIssuer(known: 'known before' | 'revoked' | 'unknown'): TakingContext['directory'] {
   const { directory } = room;

@@ -56,6 +56,8 @@ export function recoveryWith(
   station: TollStation,
   given: {
     readonly peer?: StationName;
+    /** Nobody has told how far the log was witnessed. */
+    readonly isUntold?: boolean;
     readonly answer?: Answer | (() => Answer);
     readonly directory?: TakingContext['directory'];
     readonly lossDeclared?: () => Promise<void>;
@@ -81,7 +83,7 @@ export function recoveryWith(
     witnessedLog: {
       standing: {
         rolledBack: { witness: room.stations.q2.name, cosigned: 9n, present: 0n },
-        furthest: { ...headNow, network, ...furthest },
+        furthest: given.isUntold === true ? undefined : { ...headNow, network, ...furthest },
         generation: 0n,
       },
       sequencer: { idle: nothing, lossDeclared },
