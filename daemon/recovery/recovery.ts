@@ -5,6 +5,7 @@
  * and payments are taken again. Every step is durable before the next, and can be taken again.
  */
 import type { Clock } from '../../applet-spec/clock.ts';
+import { isoTime } from '../../applet-spec/iso-time.ts';
 import { headNow, type StationName } from '../../applet-spec/names.ts';
 import type { SigningKey } from '../../applet-spec/primitives.ts';
 import type { Links } from '../link/links.ts';
@@ -101,7 +102,8 @@ export class Recovery {
     readonly leaveOut?: readonly StationName[];
   }): Promise<RecoveryRow> {
     const { store, links, witnessedLog, clock, onProgress } = this.#options;
-    const { leaveOut = [], sinceSeconds = 0n } = wish;
+    const { leaveOut = [] } = wish;
+    const sinceSeconds = this.#sinceOf(wish);
     const asked = this.#state?.peers ?? [];
     const known = new Set([...links.peers, ...asked.map(({ peer }) => peer), ...this.#unknown]);
     const stranger = leaveOut.find((name) => !known.has(name));
@@ -126,6 +128,27 @@ export class Recovery {
     if (state === undefined) throw new RangeError('a recovery that was begun is not there');
     this.#goOn();
     return state;
+  }
+
+  /** From when on neighbours are asked; the one that is under way goes on as it was begun. */
+  #sinceOf({ sinceSeconds }: { readonly sinceSeconds?: bigint }): bigint {
+    const before = this.#state?.state === 'rebuilding' ? this.#state.sinceSeconds : undefined;
+    if (sinceSeconds === undefined) return before ?? 0n;
+    if (before !== undefined && sinceSeconds !== before) {
+      throw new RecoveryError(
+        'under-way',
+        `neighbours are being asked for what they have since ${isoTime(before)}, and that cannot ` +
+          'be changed any more; it goes on without a time',
+      );
+    }
+    if (1_000 * Number(sinceSeconds) > this.#options.clock.nowMs()) {
+      throw new RecoveryError(
+        'time-to-come',
+        `${isoTime(sinceSeconds)} is still to come: neighbours would show nothing, and all that ` +
+          'is lost would be given up; name when the copy was made, or no time for everything',
+      );
+    }
+    return sinceSeconds;
   }
 
   async #read(): Promise<RecoveryRow | undefined> {

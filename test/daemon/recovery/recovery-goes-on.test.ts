@@ -111,6 +111,28 @@ it('books that nobody has told of since the last stop are whole once all have to
   await recovery.close();
 });
 
+it('a time to come is refused: nothing would be asked for, and all of it be given up', async () => {
+  const answer = { kind: 'records', content: { ...empty, more: 0 } } as const;
+  const recovery = recoveryWith(room, station, { peer: q1, answer });
+  const sinceSeconds = room.now + 3_600n;
+  await expect(recovery.begin({ sinceSeconds })).rejects.toMatchObject({ code: 'time-to-come' });
+  expect(await station.store.recovery()).toBeUndefined();
+  await recovery.begin({ sinceSeconds: room.now });
+  await recovery.close();
+});
+
+it('another time is refused while neighbours are asked, and the same is not', async () => {
+  const recovery = recoveryWith(room, station, { peer: q1 });
+  await recovery.begin({ sinceSeconds: 1_000n });
+  await expect(recovery.begin({ sinceSeconds: 0n })).rejects.toMatchObject({
+    code: 'under-way',
+    message: expect.stringContaining('since 1970-01-01T00:16:40') as string,
+  });
+  expect(await recovery.begin({ sinceSeconds: 1_000n })).toMatchObject({ sinceSeconds: 1_000n });
+  expect(await recovery.begin({})).toMatchObject({ sinceSeconds: 1_000n });
+  await recovery.close();
+});
+
 /** Of a network that q1 has left for good, which q3 shows a payment of. */
 function withoutIssuer(known: 'known before' | 'revoked' | 'unknown'): TakingContext['directory'] {
   const { directory } = room;
