@@ -33,7 +33,7 @@ async function judged(claims: readonly Claim[], claimant = 'q2', sequence = 1n) 
   return content.judgements.map(({ word }) => word);
 }
 
-it('a window that holds no claim is not closed, so that nobody is made to keep any number', async () => {
+it('a window without a claim is not closed: a peer could have any number kept', async () => {
   const [q1, q2] = [room.toll.station('q1'), room.toll.station('q2')];
   const nothing = { count: 0n, amount: 0n };
   const talk = new SettlementTalk(room.contextOf(q2.name), q1.name);

@@ -39,7 +39,7 @@ async function loss(change: Partial<DeclarationBody> = {}): Promise<DeclarationB
   };
 }
 
-it('a neighbour that declares losses without end is kept no more of than a few an hour', async () => {
+it('of losses that are declared without end a few an hour are kept', async () => {
   const root = otherRoot;
   for (let generation = 1n; generation <= 100n; generation++) {
     await declare(

@@ -25,7 +25,7 @@ async function rebuilding() {
   return { standing, station, kept };
 }
 
-it('a station that starts while its books are rebuilt takes no payments, whoever told it', async () => {
+it('a station that starts while its books are rebuilt takes no payments', async () => {
   const { standing } = await rebuilding();
   expect(standing.rolledBack).toEqual({ witness: 'q1', cosigned: 5n, present: 5n });
   expect(standing.refusal).toBe('q1 rebuilds records that it has lost, and takes no payments.');
