@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { folderForCopy } from '../../../daemon/station/audit-copy.ts';
-import { holdFile } from '../../../daemon/store/database.ts';
+import { holdFile } from '../../../daemon/store/connection.ts';
 
 let data: string;
 
