@@ -1,10 +1,10 @@
-import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import { toHex } from '../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { CommandName } from '../../applet-spec/commands.ts';
 import { toUserName } from '../../applet-spec/names.ts';
 import { stationDatabase } from '../../daemon/station/station-store.ts';
+import { rawDatabase, type RawDatabase } from '../raw-database.ts';
 import { onRoad, type Road } from './road.ts';
 import { pin, type RoadUser } from './road-user.ts';
 
@@ -135,9 +135,9 @@ it(
   onRoad(longLived, async (road) => {
     const { alice, bob } = road;
     const old = await awayUntilNearTheEnd(road);
-    let books: Database.Database | undefined;
+    let books: RawDatabase | undefined;
     alice.card.afterNext('putCertificate', () => {
-      books = new Database(stationDatabase(alice.station.config));
+      books = rawDatabase(stationDatabase(alice.station.config));
       books.exec('BEGIN IMMEDIATE');
       return Promise.resolve();
     });

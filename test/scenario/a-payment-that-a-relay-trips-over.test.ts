@@ -3,10 +3,10 @@
  * quarantined, and ends by the last station's word; whatever stands behind it goes on.
  */
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import { toHex } from '../../applet-spec/bytes.ts';
 import { toStationName } from '../../applet-spec/names.ts';
+import { rawDatabase } from '../raw-database.ts';
 import { unspent } from './holdings.ts';
 import { onRoad, type Road } from './road.ts';
 import type { RoadStation } from './road-station.ts';
@@ -16,7 +16,7 @@ const users = ['alice@q1', 'bob@q3', 'carol@q1'];
 
 /** As a defect would: whatever this user pays cannot be stored. */
 function tripsOver(station: RoadStation, payer: string): void {
-  const database = new Database(join(station.folder, 'data', 'station.sqlite'));
+  const database = rawDatabase(join(station.folder, 'data', 'station.sqlite'));
   database.exec(`CREATE TRIGGER a_defect BEFORE INSERT ON payment WHEN NEW.payer = '${payer}'
     BEGIN SELECT RAISE(ABORT, 'a defect'); END`);
   database.close();

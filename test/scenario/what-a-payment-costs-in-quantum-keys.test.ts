@@ -3,7 +3,6 @@
  * from card to card, every QKD key that went into them, their receipts and the links' own keys.
  */
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import type { Suite } from '../../applet-spec/names.ts';
 import { payment as paymentCodec } from '../../applet-spec/payment.ts';
@@ -11,6 +10,7 @@ import { admission as admissionKind, receipt as receiptKind } from '../../applet
 import { plainRecord } from '../../daemon/link/link-record.ts';
 import { opensslPrimitives } from '../../daemon/openssl-primitives.ts';
 import { wireMessage } from '../../daemon/wire/wire-message.ts';
+import { rawDatabase } from '../raw-database.ts';
 import { onRoad, type Road } from './road.ts';
 
 const payments = 30;
@@ -29,7 +29,7 @@ function drawnBits(road: Road, a: string, b: string): Readonly<Record<Purpose, n
     [b, a],
   ] as const) {
     const file = join(road.station(station).folder, 'data', 'station.sqlite');
-    const database = new Database(file, { readonly: true });
+    const database = rawDatabase(file, { readonly: true });
     const rows = database
       .prepare<[string], { purpose: Purpose; keys: number }>(
         `SELECT purpose, count(*) AS keys FROM key_use

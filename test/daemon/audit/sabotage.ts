@@ -1,10 +1,10 @@
 /** Tampering with a copy of a station's database, as somebody with a shell there could. */
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { toHex } from '../../../applet-spec/bytes.ts';
 import { payment as paymentKind, type Payment } from '../../../applet-spec/payment.ts';
 import { quote as quoteKind, type BillLine } from '../../../applet-spec/quote.ts';
 import type { AuditReport } from '../../../daemon/audit/audit.ts';
+import { rawDatabase, type RawDatabase } from '../../raw-database.ts';
 import type { TollRoom } from './toll-room.ts';
 
 export type Value = Uint8Array | bigint | number | string | null;
@@ -17,9 +17,9 @@ export interface Column {
 
 /** A database whose guards are off. */
 export class Sabotage {
-  readonly #database: Database.Database;
+  readonly #database: RawDatabase;
 
-  constructor(database: Database.Database) {
+  constructor(database: RawDatabase) {
     this.#database = database;
   }
 
@@ -105,7 +105,7 @@ export class Sabotage {
 
 /** What `read` sees in a station's database. */
 export function readOf<T>(room: TollRoom, station: string, read: (reader: Sabotage) => T): T {
-  const database = new Database(room.station(station).file, { readonly: true });
+  const database = rawDatabase(room.station(station).file, { readonly: true });
   database.defaultSafeIntegers(true);
   try {
     return read(new Sabotage(database));
@@ -121,10 +121,10 @@ export async function auditAfter(
   change: (sabotage: Sabotage) => void,
 ): Promise<AuditReport> {
   const file = join(room.folder, `${toHex(room.entropy.randomBytes(8))}.sqlite`);
-  const original = new Database(room.station(station).file);
+  const original = rawDatabase(room.station(station).file);
   original.prepare('VACUUM INTO ?').run(file);
   original.close();
-  const copy = new Database(file);
+  const copy = rawDatabase(file);
   copy.defaultSafeIntegers(true);
   copy.pragma('foreign_keys = OFF');
   copy.pragma('ignore_check_constraints = ON');
@@ -134,7 +134,7 @@ export async function auditAfter(
   return room.audit(station, file);
 }
 
-function triggersOf(database: Database.Database): { readonly name: string }[] {
+function triggersOf(database: RawDatabase): { readonly name: string }[] {
   return database
     .prepare<[], { readonly name: string }>("SELECT name FROM sqlite_master WHERE type = 'trigger'")
     .all();

@@ -5,7 +5,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Command } from 'commander';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toHex, toUtf8 } from '../../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../../applet-spec/certificate.ts';
@@ -18,6 +17,7 @@ import { readStationConfig } from '../../../daemon/station/config.ts';
 import { lastAuditOf } from '../../../daemon/station/last-audit.ts';
 import { initStationFolder } from '../../../daemon/station/station-folder.ts';
 import { programFile } from '../../program-run.ts';
+import { rawDatabase } from '../../raw-database.ts';
 import { network } from '../audit/toll-papers.ts';
 import { alice, primitives, TollRoom } from '../audit/toll-room.ts';
 import { SettlementRoom } from '../settlement/settlement-room.ts';
@@ -88,7 +88,7 @@ describe('a station that audits itself', () => {
     const stationConfig = readStationConfig(config);
     const { signal } = new AbortController();
     expect(await run(stationConfig, signal)).toMatchObject({ findings: 0 });
-    const thief = new Database(room.toll.station('q1').file);
+    const thief = rawDatabase(room.toll.station('q1').file);
     thief.exec("UPDATE account SET credits = credits + 1 WHERE name = 'user:alice@q1'");
     thief.close();
     expect(await run(stationConfig, signal)).toMatchObject({ findings: 2 });
@@ -144,7 +144,7 @@ describe('keytolld audit', () => {
     const atMs = Date.parse(sound?.at ?? '');
     expect(atMs).toBeGreaterThanOrEqual(beforeMs);
     expect(atMs).toBeLessThanOrEqual(systemClock.nowMs());
-    const thief = new Database(room.toll.station('q1').file);
+    const thief = rawDatabase(room.toll.station('q1').file);
     thief.exec("UPDATE account SET credits = credits + 1 WHERE name = 'user:alice@q1'");
     thief.close();
     await keytolld('audit');
@@ -177,7 +177,7 @@ describe('keytolld audit', () => {
   });
 
   it('ends with 1 where something is wrong, and says what', async () => {
-    const thief = new Database(room.toll.station('q1').file);
+    const thief = rawDatabase(room.toll.station('q1').file);
     thief.exec("UPDATE account SET credits = credits + 1 WHERE name = 'user:alice@q1'");
     thief.close();
     const { text, exitCode } = await keytolld('audit');

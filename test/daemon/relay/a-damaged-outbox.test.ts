@@ -1,12 +1,12 @@
 /** A row of the outbox whose seal does not open, on a disk that lost a bit. */
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { toHex } from '../../../applet-spec/bytes.ts';
 import { commitmentOf, makeCoinId } from '../../../applet-spec/coin.ts';
 import { headNow } from '../../../applet-spec/names.ts';
 import { refusal as refusalKind } from '../../../applet-spec/receipt.ts';
 import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
+import { rawDatabase } from '../../raw-database.ts';
 import { primitives } from '../network/network-room.ts';
 import { TollRoom } from './toll-room.ts';
 import { TollStation, type Said } from './toll-station.ts';
@@ -24,7 +24,7 @@ afterEach(async () => {
 
 /** The disk turns bits in each row of the outbox that is about this payment. */
 function damage({ paymentId }: ArrivingPayment): void {
-  const disk = new Database(join(room.room.folder, 'q2.sqlite'));
+  const disk = rawDatabase(join(room.room.folder, 'q2.sqlite'));
   const id = toHex(paymentId);
   disk.exec(`UPDATE outbox SET sealed = CAST(x'01' || substr(sealed, 3) || x'5a' AS BLOB)
     WHERE payment_id = x'${id}'`);
@@ -121,7 +121,7 @@ it('does not hold up others, however many there are', async () => {
     record,
   }));
   await q2.store.enqueue(words);
-  const disk = new Database(join(room.room.folder, 'q2.sqlite'));
+  const disk = rawDatabase(join(room.room.folder, 'q2.sqlite'));
   disk.exec("UPDATE outbox SET sealed = x'01'");
   disk.close();
   const good = await another(2);

@@ -3,7 +3,6 @@
  * the test's: what it sends them is written down, and they may say anything.
  */
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { toUtf8 } from '../../../applet-spec/bytes.ts';
 import { toStationName, type StationName, type UserName } from '../../../applet-spec/names.ts';
 import { quote as quoteKind } from '../../../applet-spec/quote.ts';
@@ -31,6 +30,7 @@ import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
 import type { Store } from '../../../daemon/store/store.ts';
 import { wireMessage, type WireMessage } from '../../../daemon/wire/wire-message.ts';
 import { seededEntropy } from '../../../emulator/entropy.ts';
+import { rawDatabase } from '../../raw-database.ts';
 import { keysInStock } from '../network/neighbours.ts';
 import { euro, network, primitives, type RoomStation } from '../network/network-room.ts';
 import type { Place, TollRoom } from './toll-room.ts';
@@ -120,7 +120,7 @@ export class TollStation {
 
   /** All that a stop would leave; `without` names tables that a test expects to change. */
   durable(without: readonly string[] = []): Durable {
-    const database = new Database(this.#file, { readonly: true });
+    const database = rawDatabase(this.#file, { readonly: true });
     try {
       const tables = database
         .prepare<[], { name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")

@@ -1,13 +1,13 @@
 /** What lies on disk, seen from outside the store: with SQLite itself and as plain bytes. */
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import Database from 'better-sqlite3';
 import { toHex } from '../../../applet-spec/bytes.ts';
 import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
 import { toCurrency } from '../../../applet-spec/names.ts';
 import { sqliteBench, sqliteOptions } from '../../contract/sqlite-store-bench.ts';
 import type { StoreBench } from '../../contract/store-subject.ts';
 import * as made from '../../contract/store-fixture.ts';
+import { rawDatabase } from '../../raw-database.ts';
 
 let bench: StoreBench & { readonly file: string };
 beforeEach(async () => {
@@ -28,7 +28,7 @@ function latin1(bytes: Uint8Array): string {
 }
 
 function spoil(sql: string): void {
-  const thief = new Database(bench.file);
+  const thief = rawDatabase(bench.file);
   try {
     thief.exec(sql);
   } finally {
@@ -71,7 +71,7 @@ describe('secrets at rest (I21)', () => {
   });
 
   function sealedBlobs(): Uint8Array[] {
-    const thief = new Database(bench.file, { readonly: true });
+    const thief = rawDatabase(bench.file, { readonly: true });
     const blobs = thief
       .prepare<[], { sealed: Uint8Array }>(
         `SELECT sealed FROM coin WHERE sealed IS NOT NULL UNION ALL SELECT sealed FROM outbox
@@ -210,7 +210,7 @@ describe('opening', () => {
     await bench.store.close();
     const copy = `${bench.file}.newer`;
     copyFileSync(bench.file, copy);
-    const newer = new Database(copy);
+    const newer = rawDatabase(copy);
     newer.pragma('user_version = 999');
     newer.close();
     await expect(openSqliteStore(sqliteOptions(copy))).rejects.toMatchObject({

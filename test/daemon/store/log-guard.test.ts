@@ -1,19 +1,19 @@
 /** The log only grows, where somebody else than the store's own code writes (I34). */
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sqliteBench } from '../../contract/sqlite-store-bench.ts';
 import { addUser, alice, startMs } from '../../contract/store-fixture.ts';
+import { rawDatabase, type RawDatabase } from '../../raw-database.ts';
 
 type Bench = Awaited<ReturnType<typeof sqliteBench>>;
 let bench: Bench;
-let raw: Database.Database;
+let raw: RawDatabase;
 
 beforeEach(async () => {
   bench = await sqliteBench();
   await addUser(bench.store, alice, 0n);
   const slips = Array.from({ length: 256 }, (_, i) => `slip ${i}`);
   await Promise.all(slips.map((slip) => bench.store.topUp(alice, 1n, slip, startMs)));
-  raw = new Database(bench.file);
+  raw = rawDatabase(bench.file);
 });
 afterEach(async () => {
   raw.close();

@@ -1,10 +1,10 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { SqliteDatabase } from '../../../daemon/store/database.ts';
 import { migrate } from '../../../daemon/store/migrate.ts';
+import { rawDatabase } from '../../raw-database.ts';
 
 const folder = join(import.meta.dirname, '../../../daemon/store/migrations');
 const files = readdirSync(folder)
@@ -34,14 +34,14 @@ describe('a database of an earlier program', () => {
     const home = mkdtempSync(join(tmpdir(), 'keytoll-migrations-'));
     const file = join(home, 'station.sqlite');
     try {
-      const old = new Database(file);
+      const old = rawDatabase(file);
       for (const name of files.slice(0, first)) old.exec(readFileSync(join(folder, name), 'utf8'));
       old.pragma(`user_version = ${first}`);
       old.close();
       const database = new SqliteDatabase(file);
       migrate(database);
       await database.close();
-      const now = new Database(file, { readonly: true });
+      const now = rawDatabase(file, { readonly: true });
       const rows = now.prepare('SELECT type, name, sql FROM sqlite_master ORDER BY name').all();
       now.close();
       return rows;

@@ -2,10 +2,10 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteDatabase } from '../../../daemon/store/database.ts';
 import { migrate } from '../../../daemon/store/migrate.ts';
+import { rawDatabase, type RawDatabase } from '../../raw-database.ts';
 
 const migrations = join(import.meta.dirname, '../../../daemon/store/migrations');
 let folder: string;
@@ -19,11 +19,11 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function migrated(): Promise<Database.Database> {
+async function migrated(): Promise<RawDatabase> {
   const database = new SqliteDatabase(file);
   migrate(database);
   await database.close();
-  return new Database(file);
+  return rawDatabase(file);
 }
 
 describe('the database itself', () => {
@@ -41,7 +41,7 @@ describe('the database itself', () => {
   });
 
   it('of a station that ran before there were limits counts what is open and owed', async () => {
-    const old = new Database(file);
+    const old = rawDatabase(file);
     old.pragma('foreign_keys = OFF');
     const names = readdirSync(migrations).sort().slice(0, 8);
     for (const name of names) old.exec(readFileSync(join(migrations, name), 'utf8'));

@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
-import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import { systemClock } from '../../../daemon/clock.ts';
 import { openSqliteStore } from '../../../daemon/store/sqlite-store.ts';
 import { sqliteBench, sqliteOptions } from '../../contract/sqlite-store-bench.ts';
 import { newCoin, relayPayment } from '../../contract/store-fixture.ts';
+import { rawDatabase } from '../../raw-database.ts';
 
 it('the write-ahead log stays short under a writer that never pauses', async () => {
   const bench = await sqliteBench();
@@ -30,7 +30,7 @@ it('the write-ahead log stays short under a writer that never pauses', async () 
 
 it('whoever reads for long stops no writer, and the log is short again afterwards', async () => {
   const bench = await sqliteBench();
-  const reader = new Database(bench.file);
+  const reader = rawDatabase(bench.file);
   try {
     reader.exec('BEGIN; SELECT * FROM meta');
     let longestMs = 0;

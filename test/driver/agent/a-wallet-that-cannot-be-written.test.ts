@@ -2,12 +2,12 @@
  * The station has answered and the wallet cannot note it: a full disk, a file that another program
  * holds. What may have happened is never called failed, and is asked again under the same name.
  */
-import Database from 'better-sqlite3';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { commands } from '../../../applet-spec/commands.ts';
 import type { ErrandParams } from '../../../driver/agent/errands.ts';
 import { withAdvice } from '../../../driver/cli/advice.ts';
+import { rawDatabase } from '../../raw-database.ts';
 import { HostBench, pin } from '../desk/host-bench.ts';
 import { bob } from '../desk/stand-in-papers.ts';
 
@@ -28,7 +28,7 @@ afterEach(async () => {
 function breakWallet(event: string): { mend(): void } {
   const path = join(bench.folder, 'wallet.db');
   const change = (sql: string): void => {
-    const file = new Database(path);
+    const file = rawDatabase(path);
     file.exec(sql);
     file.close();
   };

@@ -2,7 +2,6 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../../applet-spec/bytes.ts';
 import { coin as coinKind } from '../../../applet-spec/coin.ts';
@@ -19,6 +18,7 @@ import { Wallet } from '../../../driver/wallet/wallet.ts';
 import { opensslPrimitives as primitives } from '../../../daemon/openssl-primitives.ts';
 import { euro, network, signReceipt, type PaidPayment } from '../../daemon/audit/toll-papers.ts';
 import { alice, TollRoom } from '../../daemon/audit/toll-room.ts';
+import { rawDatabase, type RawDatabase } from '../../raw-database.ts';
 
 let room: TollRoom;
 let folder: string;
@@ -81,13 +81,13 @@ let copies = 0;
 
 /** The audit of a copy of the wallet after `change`. */
 function auditAfter(
-  change: (database: Database.Database) => void,
+  change: (database: RawDatabase) => void,
   options: Parameters<typeof auditWallet>[2] = {},
 ): WalletAuditReport {
   const copy = join(folder, `copy-${copies++}`);
   mkdirSync(copy);
   copyFileSync(join(folder, 'sound', 'wallet.db'), join(copy, 'wallet.db'));
-  const database = new Database(join(copy, 'wallet.db'));
+  const database = rawDatabase(join(copy, 'wallet.db'));
   change(database);
   database.close();
   const wallet = Wallet.open(copy, primitives);
@@ -99,7 +99,7 @@ function auditAfter(
 }
 
 function rewrite(
-  database: Database.Database,
+  database: RawDatabase,
   { paymentId, bytes }: PaidPayment,
   change: (before: Payment) => Payment,
 ): void {
@@ -108,7 +108,7 @@ function rewrite(
 }
 
 function set(
-  database: Database.Database,
+  database: RawDatabase,
   column: string,
   value: Uint8Array | string | null,
   paymentId: Uint8Array,
@@ -165,7 +165,7 @@ describe('an audit of a sound wallet', () => {
 const tamperings: readonly (readonly [
   what: string,
   code: WalletFindingCode,
-  change: (database: Database.Database) => void,
+  change: (database: RawDatabase) => void,
 ])[] = [
   [
     'a changed fee',

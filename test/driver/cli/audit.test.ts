@@ -1,9 +1,9 @@
 /** `keytoll audit`: what a user reads of the payments in the wallet, with and without the card. */
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AgentServer } from '../../../driver/agent/agent-server.ts';
 import { runKeytoll } from '../../../driver/cli/program.ts';
+import { rawDatabase } from '../../raw-database.ts';
 import { HostBench } from '../desk/host-bench.ts';
 import { TestTerminal } from './test-terminal.ts';
 
@@ -37,7 +37,7 @@ function rowsOf(csv: string): string[][] {
 
 /** Somebody writes into the wallet that the coin of a payment was never used. */
 function coinStandsAsHeld(): void {
-  const database = new Database(join(bench.folder, 'wallet.db'));
+  const database = rawDatabase(join(bench.folder, 'wallet.db'));
   const { changes } = database
     .prepare("UPDATE coins SET state = 'held' WHERE state <> 'held'")
     .run();

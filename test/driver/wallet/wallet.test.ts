@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { concatBytes, uintToBytes } from '../../../applet-spec/bytes.ts';
 import type { CoinEntry, PayAnswer } from '../../../applet-spec/card-objects.ts';
@@ -11,6 +10,7 @@ import { quote } from '../../../applet-spec/quote.ts';
 import { noblePrimitives as primitives } from '../../../applet-spec/noble-primitives.ts';
 import { Wallet } from '../../../driver/wallet/wallet.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
+import { rawDatabase } from '../../raw-database.ts';
 import { countedEntropy } from '../desk/host-bench.ts';
 import { alice, bob, euro, network, Papers, q1 } from '../desk/stand-in-papers.ts';
 
@@ -78,7 +78,7 @@ describe('the file', () => {
 
   it('of a newer program is refused, not changed', () => {
     wallet.close();
-    const database = new Database(join(folder, 'wallet.db'));
+    const database = rawDatabase(join(folder, 'wallet.db'));
     database.pragma('user_version = 9999');
     database.close();
     expect(() => Wallet.open(folder)).toThrow(expect.objectContaining({ code: 'wallet-newer' }));
