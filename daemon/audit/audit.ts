@@ -34,7 +34,6 @@ export type AuditedStore = AuditStore &
     | 'users'
     | 'certificate'
     | 'stationCertificates'
-    | 'ownAnnouncement'
     | 'keptLists'
     | 'balances'
     | 'transfers'
@@ -181,6 +180,7 @@ class StationAudit {
       if (last === undefined) break;
       after = last.number;
     }
+    this.#revocations.inForce(await store.auditedCrl());
     this.#findings.push(...this.#revocations.findings);
   }
 

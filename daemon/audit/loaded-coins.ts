@@ -55,6 +55,7 @@ export async function givenFaults(
   user: string,
   given: readonly string[],
 ): Promise<readonly string[]> {
+  if (given.length === 0) return [];
   const coins = await store.coins(given.map(fromHex));
   return given.flatMap((coinId, i) => {
     const coin = coins[i];

@@ -162,6 +162,9 @@ class PaymentAudit {
       const { fee, currency } = announced;
       const given = `${line.fee} ${quote.currency}`;
       this.#find('fee-differs', `the bill gives us ${given}, we announced ${fee} ${currency}`);
+    } else if (!announced.isKept && !this.#row.isRestored) {
+      const detail = 'our line names an announcement that is not marked to be kept';
+      this.#find('announcement-missing', detail);
     }
   }
 

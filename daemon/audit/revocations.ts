@@ -7,6 +7,7 @@ import type { Certificate } from '../../applet-spec/certificate.ts';
 import { crlGraceMostSeconds, crlServesUntil, parseCrl, verifyCrl } from '../../applet-spec/crl.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
+import type { AuditedCrl } from '../store/audit-store.ts';
 import type { KeptList } from '../store/book-store.ts';
 import type { Finding } from './finding.ts';
 
@@ -55,6 +56,7 @@ export class Revocations {
   readonly #revoked = new Map<string, Span[]>();
   readonly #seen = new Map<string, string>();
   #kept = 0n;
+  #last: (Pick<KeptList, 'digest'> & { readonly crlNumber?: bigint }) | undefined;
   #paymentsBefore = 0;
 
   constructor(options: Options) {
@@ -72,8 +74,10 @@ export class Revocations {
       this.#find(`lists ${this.#kept + 1n} to ${number - 1n} of revoked certificates are gone`);
     }
     this.#kept = number;
+    this.#last = { digest };
     try {
       const crl = parseCrl(bytes);
+      this.#last = { digest, crlNumber: crl.number };
       if (!equalBytes(primitives.sha256(bytes), digest))
         throw new RangeError('it has another hash');
       if (!verifyCrl(primitives, crl, root)) throw new RangeError('the CA did not sign it');
@@ -87,6 +91,20 @@ export class Revocations {
       const why = error instanceof Error ? error.message : 'unreadable';
       this.#find(`list ${number} of revoked certificates: ${why}`);
     }
+  }
+
+  /**
+   * Once all are told: the list that payments are judged by now is the one that was kept last, and
+   * a later one takes its place.
+   */
+  inForce(crl: AuditedCrl | undefined): void {
+    const last = this.#last;
+    if (last === undefined) return;
+    const isLast =
+      crl !== undefined &&
+      equalBytes(this.#options.primitives.sha256(crl.bytes), last.digest) &&
+      crl.number === (last.crlNumber ?? crl.number);
+    if (!isLast) this.#find('the list of revoked certificates in force is not the one kept last');
   }
 
   /** What no list that may have been judged by leaves of a certificate; undefined if one does. */

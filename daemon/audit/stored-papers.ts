@@ -14,7 +14,7 @@ import type { Payment } from '../../applet-spec/payment.ts';
 import type { Primitives, VerifyingKey } from '../../applet-spec/primitives.ts';
 import { announcementName } from '../network/directory.ts';
 import { inForce } from '../relay/announced-fees.ts';
-import type { NetworkStore } from '../store/book-store.ts';
+import type { AuditStore } from '../store/audit-store.ts';
 import type { UserStore } from '../store/store.ts';
 import { StoreError } from '../store/store-error.ts';
 import { announcement } from '../wire/announcement.ts';
@@ -35,6 +35,8 @@ export interface AnnouncedPrice {
   readonly currency: Currency;
   /** Whether quotes of that time could name it. */
   readonly servesAt: (quoteTime: bigint) => boolean;
+  /** False for one that is forgotten two days after it was made. */
+  readonly isKept: boolean;
 }
 
 /** Absent where the store holds nothing. */
@@ -51,7 +53,7 @@ export interface PaperShelfOptions {
   readonly primitives: Primitives;
   readonly root: Certificate;
   readonly keys: StationKeys;
-  readonly store: Pick<UserStore, 'certificate'> & Pick<NetworkStore, 'ownAnnouncement'>;
+  readonly store: Pick<UserStore, 'certificate'> & Pick<AuditStore, 'auditedOwnAnnouncement'>;
 }
 
 export class PaperShelf {
@@ -107,8 +109,9 @@ export class PaperShelf {
   async #tariff(name: Uint8Array): Promise<StoredPapers['ownAnnouncement']> {
     return remembered(this.#tariffs, toHex(name), async () => {
       const { station, primitives, keys, store } = this.#options;
-      const bytes = await store.ownAnnouncement(name);
-      if (bytes === undefined) return undefined;
+      const stored = await store.auditedOwnAnnouncement(name);
+      if (stored === undefined) return undefined;
+      const { bytes, isKept } = stored;
       try {
         const found = announcement.decode(bytes);
         if (found.body.station !== station) return { fault: 'it is of another station' };
@@ -118,7 +121,8 @@ export class PaperShelf {
         const fault = keys.announcementFault(found);
         if (fault !== undefined) return { fault };
         const { fee, currency, time, expiry } = found.body;
-        return { fee, currency, servesAt: (quoteTime) => inForce({ time, expiry }, quoteTime) };
+        const servesAt = (quoteTime: bigint): boolean => inForce({ time, expiry }, quoteTime);
+        return { fee, currency, servesAt, isKept };
       } catch (error) {
         return { fault: error instanceof Error ? error.message : 'unreadable' };
       }

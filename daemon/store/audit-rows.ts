@@ -1,6 +1,7 @@
 import { concatBytes } from '../../applet-spec/bytes.ts';
 import type { AuditedClaim, AuditedPayment, AuditPaymentStore, AuditStore } from './audit-store.ts';
 import { AuditCoinRows } from './audit-coin-rows.ts';
+import { AuditPaperRows } from './audit-paper-rows.ts';
 import {
   prepareAudit,
   type AuditSql,
@@ -108,7 +109,11 @@ export class AuditRows implements AuditPaymentStore {
 
 /** Everything that only an audit reads, as one part of the store. */
 export function auditRows(parts: StoreParts, payments: PaymentRows): AuditStore {
-  return Object.assign(new AuditRows(parts, payments), new AuditCoinRows(parts));
+  return Object.assign(
+    new AuditRows(parts, payments),
+    new AuditPaperRows(parts),
+    new AuditCoinRows(parts),
+  );
 }
 
 function auditedPayment(row: PaymentWithAll): AuditedPayment {

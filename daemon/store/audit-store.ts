@@ -115,6 +115,24 @@ export interface AuditedAnnouncement {
   readonly bytes: Uint8Array;
 }
 
+/** Whose a card is said to be; a state that is none stands there as it is. */
+export interface AuditedCard {
+  readonly user: UserName;
+  readonly state: string;
+}
+
+/** The list of revoked certificates in force, under the number that it is replaced by. */
+export interface AuditedCrl {
+  readonly number: bigint;
+  readonly bytes: Uint8Array;
+}
+
+/** An announcement of this station's, and whether it stays for the bills that name it. */
+export interface AuditedOwnAnnouncement {
+  readonly bytes: Uint8Array;
+  readonly isKept: boolean;
+}
+
 export type HeadOfPayment = Pick<PaymentRow, 'role' | 'state' | 'coinId'>;
 export type HeadOfCoin = Pick<CoinRecord, 'coinId' | 'owner' | 'value' | 'state'>;
 
@@ -159,6 +177,14 @@ export interface AuditPaymentStore {
   auditedAnnouncements(): Promise<readonly AuditedAnnouncement[]>;
 }
 
+/** What no money follows from, and the next step of the station does. */
+export interface AuditPaperStore {
+  /** By user. */
+  auditedCards(): Promise<readonly AuditedCard[]>;
+  auditedCrl(): Promise<AuditedCrl | undefined>;
+  auditedOwnAnnouncement(name: Uint8Array): Promise<AuditedOwnAnnouncement | undefined>;
+}
+
 export interface AuditCoinStore {
   /** In the order of making, behind a number. */
   auditedCoins(after: bigint, limit: number): Promise<readonly AuditedCoin[]>;
@@ -168,4 +194,4 @@ export interface AuditCoinStore {
   waitingCoins(): Promise<readonly WaitingCoin[]>;
 }
 
-export interface AuditStore extends AuditPaymentStore, AuditCoinStore {}
+export interface AuditStore extends AuditPaymentStore, AuditPaperStore, AuditCoinStore {}

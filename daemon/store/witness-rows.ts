@@ -49,7 +49,7 @@ export class WitnessRows implements WitnessStore {
     this.#parts.database.read(() =>
       this.#sql.witnessed.all().map(({ generation, ...row }) => ({
         ...cosignedOf(row),
-        ...(generation !== undefined && generation > 0n && { generation }),
+        ...(generation !== undefined && generation !== 0n && { generation }),
       })),
     );
 

@@ -82,6 +82,11 @@ describe('an audit finds in tampered checkpoints', () => {
       "UPDATE witnessed SET generation = 1 WHERE station = 'q1'",
     ],
     [
+      'one of a neighbour before its first log',
+      'checkpoint-invalid',
+      "UPDATE witnessed SET generation = -1 WHERE station = 'q1'",
+    ],
+    [
       'a cosignature of another neighbour',
       'checkpoint-invalid',
       `UPDATE cosigned SET cosignature = (SELECT cosignature FROM cosigned WHERE witness = 'q1')

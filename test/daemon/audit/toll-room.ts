@@ -282,6 +282,8 @@ export class TollRoom {
     );
     const named = { name: announcementName(primitives, own), sequence: 1n, time };
     await store.putOwnAnnouncement({ ...named, bytes: own.bytes });
+    // Every bill of this room names it.
+    await store.useOwnAnnouncement(named.name);
     const secretEntropy = {
       randomBytes: (length: number) => entropy.randomBytes(length),
       reserve: () => Promise.resolve(),
