@@ -253,7 +253,8 @@ export const coinErasure = element(
 
 /**
  * CHECK SIGNATURE: the card's own word, of a transaction where it paid or of a payment ID where it
- * acknowledged; exactly one of the two.
+ * acknowledged; exactly one of the two. `certificate` is the hash of the payee's that the quote of
+ * that payment names, absent for the one in force; a transaction names the payer's itself.
  */
 export const signatureCheck = element(
   0x79,
@@ -261,6 +262,7 @@ export const signatureCheck = element(
     transaction: optional(element(0xa0, octets(1, 512))),
     paymentId: optional(element(0x81, hash)),
     signature: element(0x82, signature),
+    certificate: optional(element(0x83, hash)),
   }),
 );
 export type SignatureCheck = Static<typeof signatureCheck>;

@@ -36,6 +36,8 @@ export const limits = {
   cardGoneCoins: 1_024,
   /** Slots for keys shared with a peer, provisional or active. */
   cardPeerKeys: 64,
+  /** Public keys that a card signed with before: a renewal a year. */
+  cardFormerKeys: 8,
   /** Coins put back at once, and lines of one order. */
   orderCoins: 1_000,
   orderLines: 16,

@@ -157,6 +157,10 @@ def objects():
         vector("signatureCheck", "of a payment ID", 0x79,
                [octets("paymentId", 0x81, PAYMENT_ID),
                 octets("signature", 0x82, stable_bytes("signature", 64))]),
+        vector("signatureCheck", "of a payment ID under a certificate of before", 0x79,
+               [octets("paymentId", 0x81, PAYMENT_ID),
+                octets("signature", 0x82, stable_bytes("signature", 64)),
+                octets("certificate", 0x83, sha256(CERTIFICATE))]),
     ]
 
 

@@ -184,10 +184,13 @@ export class CardSession {
 
   /**
    * CHECK SIGNATURE (S6): of a transaction that this card signed, or of a payment that it
-   * acknowledged. Undefined where it was signed under another certificate than this card's.
+   * acknowledged under a certificate, by its hash. Undefined where it was signed under one that
+   * this card does not know.
    */
   async checkSignature(
-    over: { readonly transaction: Uint8Array } | { readonly paymentId: Uint8Array },
+    over:
+      | { readonly transaction: Uint8Array }
+      | { readonly paymentId: Uint8Array; readonly certificate: Uint8Array },
     signature: Uint8Array,
   ): Promise<boolean | undefined> {
     const asked = signatureCheck.encode({ ...over, signature });

@@ -1,6 +1,6 @@
 /** LIFE, of a card that is enrolled: what changes later, and what does not. */
 import { equalBytes, toUtf8 } from '../../applet-spec/bytes.ts';
-import { profile } from '../../applet-spec/card-objects.ts';
+import { profile, signatureCheck } from '../../applet-spec/card-objects.ts';
 import { pukReference } from '../../applet-spec/commands.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import { putKey } from '../../applet-spec/scp03-put-key.ts';
@@ -57,6 +57,10 @@ export const laterLifeChecks = {
     await station.expect('done', 'putCertificate', card.life.certificate);
     const after = await takeOffer(card, station);
     expectThat(acknowledges(card, after, made), 'the new key does not sign');
+    const { paymentId, signature } = between;
+    const asked = { paymentId, certificate: card.primitives.sha256(certificate), signature };
+    const own = await card.done('checkSignature', signatureCheck.encode(asked));
+    expectBytes('CHECK SIGNATURE of what the old key signed', own, Uint8Array.of(1));
     await station.expect('conflict', 'putCertificate', certificate);
   },
 

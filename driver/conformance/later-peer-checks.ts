@@ -76,6 +76,9 @@ export const laterPeerChecks = {
     };
     await expectOwn('its transaction', { transaction, signature }, 1);
     await expectOwn('its acknowledgement', { paymentId, signature: acknowledged }, 1);
+    const certificate = card.primitives.sha256(card.life.certificate);
+    const named = { paymentId, certificate, signature: acknowledged };
+    await expectOwn('its acknowledgement under its certificate', named, 1);
     await expectOwn('another transaction’s', { transaction, signature: acknowledged }, 0);
     await expectOwn('another’s acknowledgement', { paymentId, signature }, 0);
     const changed = concatBytes(signature.subarray(0, 63), Uint8Array.of((signature[63] ?? 0) ^ 1));

@@ -82,6 +82,13 @@ export interface StoredPeerKey {
   readonly signature?: Uint8Array;
 }
 
+/** What the card signed with until another certificate took the place of its own. */
+export interface FormerKey {
+  /** SHA-256 of the certificate. */
+  readonly certificate: Uint8Array;
+  readonly publicKey: Uint8Array;
+}
+
 /** What the maker gave the card to attest with. */
 export interface DeviceIdentity {
   readonly privateKey: Uint8Array;
@@ -122,6 +129,8 @@ export interface CardState {
    * the same key again. Absent where none had any.
    */
   readonly epochFloor?: bigint;
+  /** The latest last; none of them signs any more. Absent where there are none. */
+  readonly formerKeys?: readonly FormerKey[];
 }
 
 export function blankState(made: {
@@ -231,6 +240,19 @@ const cardState = element(
       element(
         0xb0,
         struct({ privateKey: element(0x80, privateKey), certificate: element(0x81, certificate) }),
+      ),
+    ),
+    formerKeys: optional(
+      element(
+        0xb2,
+        listOf(
+          element(
+            0xa0,
+            struct({ certificate: element(0x80, hash), publicKey: element(0x81, publicKey) }),
+          ),
+          1,
+          limits.cardFormerKeys,
+        ),
       ),
     ),
   }),

@@ -20,7 +20,7 @@ import {
   type CardContext,
   type SecureAnswer,
 } from './card-context.ts';
-import { lifeCycleOf, ownership, type StoredKeys } from './card-state.ts';
+import { lifeCycleOf, ownership, type CardState, type StoredKeys } from './card-state.ts';
 import { drawKey } from './key-draw.ts';
 
 const handleBytes = 16;
@@ -74,14 +74,33 @@ export function putCertificate(card: CardContext, command: CommandApdu): SecureA
   const { pendingPrivateKey, privateKey } = memory.state;
   if (pendingPrivateKey !== undefined && certifies(primitives, command.data, pendingPrivateKey)) {
     const { pendingPrivateKey: _inForce, ...others } = memory.state;
-    memory.replace({ ...others, privateKey: pendingPrivateKey, certificate: command.data });
+    const former = formerKeys(primitives, memory.state, command.data);
+    memory.replace({
+      ...others,
+      ...former,
+      privateKey: pendingPrivateKey,
+      certificate: command.data,
+    });
     return done();
   }
   if (privateKey !== undefined && certifies(primitives, command.data, privateKey)) {
-    memory.commit({ certificate: command.data });
+    const former = formerKeys(primitives, memory.state, command.data);
+    memory.commit({ ...former, certificate: command.data });
     return done();
   }
   return refuse('conflict');
+}
+
+/** With the one that goes: its owner's audits ask by which key an old signature was made. */
+function formerKeys(
+  primitives: Primitives,
+  { formerKeys: before = [], certificate: old, privateKey }: CardState,
+  next: Uint8Array,
+): Pick<CardState, 'formerKeys'> {
+  if (old === undefined || privateKey === undefined || equalBytes(old, next)) return {};
+  const { publicKey } = primitives.signingKey(privateKey);
+  const all = [...before, { certificate: primitives.sha256(old), publicKey }];
+  return { formerKeys: all.slice(-limits.cardFormerKeys) };
 }
 
 /** PUT PROFILE. The limits and the station's key may change later; who and where may not. */

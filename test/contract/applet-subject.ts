@@ -109,6 +109,13 @@ export class Subject {
     await this.host.select();
     await this.host.setReferences(pin, puk);
     const station = await this.connect();
+    await this.certify(station);
+    await station.done('putProfile', profile.encode(profileOf(changes)));
+    return station;
+  }
+
+  /** Another key pair and its certificate, as at enrolment and at every renewal. */
+  async certify(station: TestStation): Promise<void> {
     const nonce = new Uint8Array(16).fill(0x4e);
     const made = await station.done('generateKeyPair', nonce);
     const { publicKey, possession } = decodeElement(generatedKey, made, 'generated key');
@@ -119,8 +126,6 @@ export class Subject {
     this.publicKey = publicKey;
     this.certificate = certificateFor(publicKey);
     await station.done('putCertificate', this.certificate);
-    await station.done('putProfile', profile.encode(profileOf(changes)));
-    return station;
   }
 
   /** The whole enrolment; resolves with a session under the station's own keys. */

@@ -13,6 +13,7 @@ import { describePool } from './applet-pool.ts';
 import { describeReferenceData } from './applet-reference-data.ts';
 import { describeSecrets } from './applet-secrets.ts';
 import { describeSecureSession } from './applet-secure-session.ts';
+import { describeSignatures } from './applet-signatures.ts';
 import type { CardUnderTest, MakeBlankCard } from './applet-subject.ts';
 
 export function describeApplet(name: string, makeBlankCard: MakeBlankCard): void {
@@ -43,6 +44,9 @@ export function describeApplet(name: string, makeBlankCard: MakeBlankCard): void
     });
     describe('paying', () => {
       describePayment(make);
+    });
+    describe('its own signatures', () => {
+      describeSignatures(make);
     });
     describe('peer keys', () => {
       describePeerKeys(make);

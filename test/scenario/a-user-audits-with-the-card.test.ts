@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { toHex } from '../../applet-spec/bytes.ts';
 import { noblePrimitives as primitives } from '../../applet-spec/noble-primitives.ts';
 import { auditWallet } from '../../driver/audit/wallet-audit.ts';
 import { Wallet } from '../../driver/wallet/wallet.ts';
@@ -44,3 +45,38 @@ it(
     expect(forged.findings).toMatchObject([{ code: 'own-signature', paymentId }]);
   }),
 );
+
+it(
+  'S6 their cards know what they signed before their certificates were renewed',
+  onRoad({ stations: 2, more: '[coins]\nvalid-days = 1000' }, async (road) => {
+    const { alice, bob } = road;
+    await alice.station.topUp(alice.name, 100n);
+    await alice.buy([road.price(), 2]);
+    const { paymentId } = await alice.share(bob.name);
+    await road.sharedCheck(paymentId);
+    const before = road.users.map(certificateOf);
+    for (const user of road.users) await user.leave();
+    for (const station of road.stations) await station.stop();
+    road.clock.moveOn(380 * 86_400);
+    for (const station of road.stations) await station.start();
+    await road.ready();
+    for (const user of road.users) {
+      await user.comeBack();
+      await user.run('connect', {});
+      expect(before).not.toContain(certificateOf(user));
+      // The journal's entry goes with it.
+      await user.run('erase-key', { paymentId });
+    }
+    await road.sharedCheck((await alice.share(bob.name)).paymentId);
+    const payer = await auditOf(road, alice);
+    expect(payer).toMatchObject({ findings: [], unchecked: {}, paid: { payments: 2 } });
+    expect(payer.unchecked).not.toHaveProperty('payer signature');
+    const payee = await auditOf(road, bob);
+    expect(payee.findings).toEqual([]);
+    expect(payee.unchecked).not.toHaveProperty('own acknowledgement');
+  }),
+);
+
+function certificateOf({ cardState }: RoadUser): string {
+  return toHex(cardState.certificate ?? new Uint8Array());
+}

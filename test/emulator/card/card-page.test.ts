@@ -128,6 +128,8 @@ describe('card.md', () => {
       `${count(limits.cardCoins)} coins, ${limits.cardPeerKeys} slots`,
       `${count(limits.cardGoneCoins)} IDs of coins that left`,
       `at most ${count(limits.certificateBytes)} bytes`,
+      `${limits.cardFormerKeys} hashes and public keys of former ones`,
+      `one of the last ${limits.cardFormerKeys} that it had`,
       `1 to ${limits.loadCoins} coins`,
       `at most ${count(limits.apduBytes)} bytes`,
       `${limits.pinBytesLeast} to ${limits.pinBytesMost} bytes`,
