@@ -1,16 +1,16 @@
 /** One payment of which the disk has lost some bytes: its user is not barred from the desk. */
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import { fromHex } from '../../applet-spec/bytes.ts';
 import { toUserName } from '../../applet-spec/names.ts';
+import { rawDatabase } from '../raw-database.ts';
 import { onRoad } from './road.ts';
 import type { RoadStation } from './road-station.ts';
 
 /** What a sector that went bad leaves of it; returns what mends it. */
 function rot({ config }: RoadStation, paymentId: string): () => void {
   const file = join(config.path(config.data), 'station.sqlite');
-  const disk = new Database(file);
+  const disk = rawDatabase(file);
   const number = `(SELECT number FROM payment WHERE payment_id = x'${paymentId}')`;
   disk.exec('DROP TRIGGER payment_body_is_never_changed');
   const before = disk

@@ -1,8 +1,8 @@
 /** A coin whose secret a station's disk has lost. */
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ArrivingPayment } from '../../../daemon/relay/payment-check.ts';
+import { rawDatabase } from '../../raw-database.ts';
 import { TollRoom } from './toll-room.ts';
 import { TollStation } from './toll-station.ts';
 
@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 function damage(table: 'coin' | 'held_secret'): void {
-  const disk = new Database(join(room.room.folder, `${station.place}.sqlite`));
+  const disk = rawDatabase(join(room.room.folder, `${station.place}.sqlite`));
   disk.exec(`UPDATE ${table} SET sealed = CAST(x'01' || substr(sealed, 3) || x'5a' AS BLOB)`);
   disk.close();
 }

@@ -1,9 +1,9 @@
 /** A payment under way of which the disk has lost some bytes, at a station that starts. */
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import { toHex } from '../../../applet-spec/bytes.ts';
 import { commitmentOf, makeCoinId } from '../../../applet-spec/coin.ts';
+import { rawDatabase } from '../../raw-database.ts';
 import { primitives } from '../network/network-room.ts';
 import { TollRoom } from './toll-room.ts';
 import { TollStation } from './toll-station.ts';
@@ -21,7 +21,7 @@ it('keeps the last station neither from starting nor from ending the others', as
     held.push(arriving.paymentId);
   }
   await q3.close();
-  const disk = new Database(join(room.room.folder, 'q3.sqlite'));
+  const disk = rawDatabase(join(room.room.folder, 'q3.sqlite'));
   disk.exec(`DROP TRIGGER payment_body_is_never_changed;
     UPDATE payment_body SET payment = x'00' WHERE number =
       (SELECT number FROM payment WHERE payment_id = x'${toHex(held[0] ?? new Uint8Array(0))}')`);
