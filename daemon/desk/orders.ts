@@ -142,11 +142,14 @@ export class Orders {
     }
   }
 
-  /** Expired coins are money again (design §8): the card forgets them. */
+  /**
+   * Expired coins are money again (design §8), and so are those that were given back in a visit
+   * which ended too soon: the card forgets them.
+   */
   async eraseExpired(): Promise<void> {
     const { store } = this.#context;
     for (;;) {
-      const left = await store.expiredOnCard(this.#user, limits.loadCoins);
+      const left = await store.worthlessOnCard(this.#user, limits.loadCoins);
       const erased = left.length === 0 ? [] : await this.#erase(left);
       await store.markErased(erased);
       if (erased.length === 0) return;
@@ -221,6 +224,7 @@ export class Orders {
   /** What follows once the money has moved; can be repeated. */
   async #complete(order: Retirement): Promise<{ readonly outcome: 'done' } | DeskRefusal> {
     await this.#card.inTurn(() => this.#card.erase(order.coinIds));
+    await this.#context.store.markErased(order.coinIds);
     return order.operation === 'exchange' ? this.#fill(order.orderId) : { outcome: 'done' };
   }
 

@@ -129,7 +129,7 @@ export class CoinRows implements Omit<
       return rows.length;
     });
 
-  readonly expiredOnCard: CoinStore['expiredOnCard'] = (user, limit) =>
+  readonly worthlessOnCard: CoinStore['worthlessOnCard'] = (user, limit) =>
     this.#parts.database.read(() =>
       this.#sql.onCard.all(user, limit).map(({ coin_id }) => bytesOf(coin_id)),
     );
@@ -140,6 +140,10 @@ export class CoinRows implements Omit<
     });
 
   /** The rest is for the store's other parts, inside their transactions. */
+  leaveOnCard({ coin_id, owner }: CoinHead): void {
+    this.#sql.leaveOnCard.run(coin_id, owner);
+  }
+
   head(coinId: Uint8Array): CoinHead | undefined {
     return this.#sql.head.get(coinId);
   }

@@ -63,7 +63,11 @@ export class RetirementRows implements Pick<
         throw new StoreError('wrong-state', 'the order is cancelled');
       const coins = this.#sql.retiring.all(orderId);
       const end = order.kind === 'refund' ? 'refunded' : 'exchanged';
-      for (const coin of coins) this.#sql.finish.run(end, coin.number);
+      for (const coin of coins) {
+        this.#sql.finish.run(end, coin.number);
+        // Until it has erased them: the visit may be cut off before that.
+        this.#coins.leaveOnCard(coin);
+      }
       if (order.kind === 'refund') {
         const event = {
           event: 'coins-refunded',

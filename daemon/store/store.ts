@@ -171,8 +171,8 @@ export interface CoinStore {
   >;
   /** reserved, loading and unspent coins past their expiry → expired, value back to the account. */
   expireCoins(nowSeconds: bigint, limit: number): Promise<number>;
-  /** Expired coins that this user's card may still hold; none of them is worth anything there. */
-  expiredOnCard(user: UserName, limit: number): Promise<readonly Uint8Array[]>;
+  /** Coins that this user's card may still hold, where they buy nothing: expired, or given back. */
+  worthlessOnCard(user: UserName, limit: number): Promise<readonly Uint8Array[]>;
   /** The card holds these no more, as it said under MAC. */
   markErased(coinIds: readonly Uint8Array[]): Promise<void>;
 }

@@ -257,12 +257,27 @@ function describeExpiry(open: OpenStore): void {
     const coins = ['a', 'b', 'c'].map((name) => newCoin(name, 5n, soon));
     await buyLoaded(store(), alice, orderId, coins.slice(0, 2));
     await buy(store(), coins.slice(2), orderIdFrom('reserved'));
-    expect(await store().expiredOnCard(alice, 10)).toEqual([]);
+    expect(await store().worthlessOnCard(alice, 10)).toEqual([]);
     await store().expireCoins(soon, 10);
-    const onCard = await store().expiredOnCard(alice, 10);
+    const onCard = await store().worthlessOnCard(alice, 10);
     expect(onCard).toHaveLength(2);
-    expect(await store().expiredOnCard(alice, 1)).toEqual(onCard.slice(0, 1));
+    expect(await store().worthlessOnCard(alice, 1)).toEqual(onCard.slice(0, 1));
     await store().markErased(onCard.slice(0, 1));
-    expect(await store().expiredOnCard(alice, 10)).toEqual(onCard.slice(1));
+    expect(await store().worthlessOnCard(alice, 10)).toEqual(onCard.slice(1));
+  });
+
+  it('that were given back are known to lie on their card until it has erased them', async () => {
+    await addUser(store(), alice, 30n);
+    const coins = ['a', 'b'].map((name) => newCoin(name, 5n));
+    await buyLoaded(store(), alice, orderId, coins);
+    const coinIds = coins.slice(0, 1).map(({ coinId }) => coinId);
+    const refund = { orderId: orderIdFrom('refund'), user: alice, operation: 'refund' } as const;
+    await store().retire({ ...refund, coinIds, replacements: [], nowMs: startMs });
+    expect(await store().worthlessOnCard(alice, 10)).toEqual([]);
+    await store().finishRetirement(refund.orderId, startMs);
+    expect(await store().worthlessOnCard(alice, 10)).toEqual(coinIds);
+    await store().markErased(coinIds);
+    await store().finishRetirement(refund.orderId, startMs);
+    expect(await store().worthlessOnCard(alice, 10)).toEqual([]);
   });
 }

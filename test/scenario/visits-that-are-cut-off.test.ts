@@ -100,6 +100,32 @@ it.each(['refund', 'exchange'] as const)(
   },
 );
 
+it.each(['refund', 'exchange'] as const)(
+  'the last step of a %s is cut off and the wallet is lost: its coins leave the card all the same',
+  async (kind) => {
+    await onRoad({ stations: 2 }, async (road) => {
+      const { alice } = road;
+      await alice.station.topUp(alice.name, 100n);
+      await alice.buy([10n, 3]);
+      alice.card.forgeNext('eraseCoins', 0x6f00, 'instead');
+      const lines = [kind === 'refund' ? { value: '10', count: 1 } : { value: '5', count: 2 }];
+      await expect(alice.run(kind, { lines })).rejects.toMatchObject({ code: 'outcome-unknown' });
+      const { orders } = alice.host.wallet;
+      // As good as lost: nobody asks for this order again.
+      for (const { orderId } of orders.pending()) orders.end(orderId, 'refused');
+      await alice.leave();
+      await alice.pullCard();
+      alice.insertCard();
+      await alice.comeBack();
+      const left = kind === 'refund' ? 2 : 4;
+      await road.eventually('the card holds no coin that is money or another coin', async () => {
+        return (await alice.run('card-info', {})).coins === left;
+      });
+      expect(await unspent(alice)).toHaveLength(left);
+    })();
+  },
+);
+
 it(
   'a verdict comes while the card is taken in at the desk: it gets it in that visit',
   onRoad({ users: ['alice@q1', 'bob@q3', 'carol@q3'] }, async (road) => {
