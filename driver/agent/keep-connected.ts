@@ -4,8 +4,11 @@ import { toErrandError, type ErrandError } from './errand-error.ts';
 
 const firstDelayMs = 500;
 const longestDelayMs = 30_000;
-/** A card goes in and out; but connections that end as soon as they stand are as good as none. */
-const briefMost = 3;
+/**
+ * A card goes in and out, and a station that is set up is started many times; but connections that
+ * go on ending as soon as they stand are as good as none.
+ */
+const briefMost = 20;
 
 /** Of a `Host`. */
 interface Connecting {
