@@ -9,7 +9,7 @@ import { WalletError } from '../wallet/wallet-error.ts';
 import type { OrderRequest } from '../wallet/wallet-orders.ts';
 import { matchPool } from './catch-up.ts';
 import { coinsOfLines, coinsWorth, handfulsOf, worthOf } from './coin-choice.ts';
-import { ErrandError, toErrandError, toUnknownOutcome } from './errand-error.ts';
+import { toUnknownOutcome } from './errand-error.ts';
 import type { ErrandParams, ErrandProgress, ErrandResult } from './errands.ts';
 import { granted } from './granted.ts';
 import type { HomeDesk } from './home-desk.ts';
@@ -119,20 +119,14 @@ export function refund(
       try {
         result = await placeOrder(host, desk, order, () => undefined);
       } catch (error) {
-        throw coins === 0 ? error : afterSome(error, `${coins} of ${given.length} coins`);
+        if (coins === 0) throw error;
+        throw toUnknownOutcome(error, `${coins} of ${given.length} coins were given back`);
       }
       coins += some.length;
     }
     if (result === undefined) throw new HostError('bad-params', 'no coins are named');
     return { ...result, coins, value: worthOf(given).toString() };
   });
-}
-
-/** The orders before stand. */
-function afterSome(error: unknown, what: string): ErrandError {
-  const { failure } = toErrandError(error);
-  const message = `${what} were given back, and then: ${failure.message}`;
-  return new ErrandError({ ...failure, message }, error);
 }
 
 /** Unspent coins on the card that have not expired. */

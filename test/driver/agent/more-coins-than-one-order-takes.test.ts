@@ -29,7 +29,7 @@ it('they are given back in as many orders as it takes', async () => {
   expect(bench.wallet.coins.onCard()).toHaveLength(30);
 });
 
-it('that fails half-way says what was given back', async () => {
+it('that fails half-way says what was given back, and is not taken for nothing', async () => {
   const message = 'The disk is full. Nothing was changed.';
   const { script } = bench.desk;
   script.says = (said) => {
@@ -37,9 +37,9 @@ it('that fails half-way says what was given back', async () => {
     return said;
   };
   await expect(bench.runner.run('refund', coinsOf(1, 70))).rejects.toMatchObject({
-    outcome: 'refused',
+    outcome: 'unknown',
     code: 'overloaded',
-    message: `32 of 70 coins were given back, and then: ${message}`,
+    message: `32 of 70 coins were given back, but ${message}`,
   });
   expect(bench.wallet.coins.onCard()).toHaveLength(68);
 });
