@@ -10,10 +10,15 @@ function worth(events: readonly MoneyEvent[]): Record<string, bigint> {
   const balances = balancesOf(events.flatMap(postingsOf));
   expect(trialBalance(balances)).toBe(0n);
   const names = [accounts.cash, accounts.coinsOutstanding, accounts.pendingPayments];
-  const others = [accounts.feesEarned, accounts.resolutionLosses, accounts.user(alice)];
-  const peers = [accounts.payable(q2), accounts.payable(q3), accounts.receivable(q1)];
+  const others = [accounts.feesEarned, accounts.resolutionLosses, accounts.lostRecords];
+  const parties = [
+    accounts.user(alice),
+    accounts.payable(q2),
+    accounts.payable(q3),
+    accounts.receivable(q1),
+  ];
   return Object.fromEntries(
-    [...names, ...others, ...peers].flatMap((name) => {
+    [...names, ...others, ...parties].flatMap((name) => {
       const balance = balances.get(name) ?? 0n;
       const nature = natureOf(name);
       const debitSide = nature === 'asset' || nature === 'expense';
@@ -43,6 +48,19 @@ describe('postings', () => {
         { event: 'pay-out', user: alice, amount: 19n },
       ]),
     ).toEqual({ cash: 1n, 'user:alice@q1': 1n });
+  });
+
+  it('S1: a statement tells coins given back from coins that expired', () => {
+    const [given] = postingsOf({ event: 'coins-refunded', user: alice, amount: 7n });
+    const [ended] = postingsOf({ event: 'coins-expired', user: alice, amount: 5n });
+    expect([given?.kind, ended?.kind]).toEqual(['refund', 'expiry']);
+  });
+
+  it('a coin found on a card, whose sale the books have lost, is owed again', () => {
+    expect(worth([{ event: 'coin-found', amount: 9n }])).toEqual({
+      'coins-outstanding': 9n,
+      'lost-records': 9n,
+    });
   });
 
   it('S34: an admitted payment is pending', () => {

@@ -24,6 +24,8 @@ const inputs: readonly PaymentInput[] = [
   { kind: 'handed-on' },
   { kind: 'receipt', verdict: 'delivered' },
   { kind: 'receipt', verdict: 'undelivered' },
+  { kind: 'own-receipt', verdict: 'delivered' },
+  { kind: 'own-receipt', verdict: 'undelivered' },
   { kind: 'advice' },
   { kind: 'payee-here' },
   { kind: 'acknowledged' },
@@ -97,7 +99,8 @@ describe('every role in every state with every input', () => {
         expect(step.state).toBe(step.effect.verdict);
       }
       if (role === 'last' && !terminal.includes(state)) {
-        expect(decides).toBe(terminal.includes(step.state));
+        const found = input.kind === 'own-receipt';
+        expect(decides).toBe(terminal.includes(step.state) && !found);
       }
     }
   });
@@ -175,6 +178,7 @@ describe('the stories of design §7', () => {
       state: 'delivered',
       effects: [{ kind: 'take-receipt' }],
     });
+    expect(end('issuer', 'admitted', { kind: 'handed-on' }).state).toBe('relayed');
     expect(end('relay', 'held', { kind: 'handed-on' }).state).toBe('forwarded');
     const offered = end('last', 'held', { kind: 'payee-here' }, { kind: 'acknowledged' });
     expect(offered).toEqual({
@@ -186,6 +190,11 @@ describe('the stories of design §7', () => {
   it('a receipt overtakes the confirmation of the payment', () => {
     const { state } = end('relay', 'held', told('undelivered'), { kind: 'handed-on' });
     expect(state).toBe('undelivered');
+  });
+
+  it('a confirmation that comes again changes nothing', () => {
+    expect(stepPayment('issuer', 'relayed', { kind: 'handed-on' }).kind).toBe('ignored');
+    expect(stepPayment('relay', 'forwarded', { kind: 'handed-on' }).kind).toBe('ignored');
   });
 
   it('advice and silence make the issuer ask, and change nothing', () => {
@@ -244,6 +253,19 @@ describe('the stories of design §7', () => {
       expect(stepPayment(role, 'undelivered', told('delivered')).kind).toBe('refused');
       expect(stepPayment(role, 'delivered', told('delivered')).kind).toBe('ignored');
     }
+  });
+
+  it('a verdict of its own, found again, ends a payment at the last station as it says', () => {
+    for (const verdict of ['delivered', 'undelivered'] as const) {
+      for (const state of ['held', 'offered'] as const) {
+        expect(end('last', state, { kind: 'own-receipt', verdict })).toEqual({
+          state: verdict,
+          effects: [{ kind: 'take-receipt' }],
+        });
+      }
+    }
+    const other = { kind: 'own-receipt', verdict: 'delivered' } as const;
+    expect(stepPayment('last', 'undelivered', other).kind).toBe('refused');
   });
 
   it('nobody’s receipt decides for the last station', () => {
