@@ -29,6 +29,19 @@ describe('the bill', () => {
     }
   });
 
+  it('whose sum is more than a station can book is refused', async () => {
+    const ofTotal = (total: bigint): Changes => ({
+      bill: ([first, ...others]) =>
+        first ? [{ ...first, fee: total - billTotal(others) }, ...others] : [],
+    });
+    for (const place of ['q2', 'q3'] as const) {
+      expect(await toll.check(place, ofTotal(2n ** 63n))).toEqual(
+        refusal('verification-failed', /a value too large/),
+      );
+      expect(await toll.check(place, ofTotal(2n ** 63n - 1n))).toMatchObject({ ok: true });
+    }
+  });
+
   it('with a line changed on the way is refused: the payer signed another quote', async () => {
     const arriving = await toll.arriving('q2');
     const { payment } = arriving;
@@ -233,6 +246,16 @@ describe('time', () => {
     expect(await toll.check('q2', passed)).toEqual(refusal('deadline-passed', /deadline/));
     const justNow: Changes = { quote: { deliveryDeadline: toll.now - 60n } };
     expect(await toll.check('q2', justNow)).toMatchObject({ ok: true });
+  });
+
+  it('a payment that would be kept open for longer than 31 days is refused', async () => {
+    const day = 86_400n;
+    const never: Changes = { quote: { resolutionDeadline: toll.now + 31n * day + 1n } };
+    for (const check of await toll.everywhere(never)) {
+      expect(check).toEqual(refusal('verification-failed', /a deadline that nobody waits for/));
+    }
+    const longest = { deliveryDeadline: toll.now + day, resolutionDeadline: toll.now + 31n * day };
+    expect(await toll.check('q2', { quote: longest })).toMatchObject({ ok: true });
   });
 
   it('a quote of the future is refused, by more than clocks may differ', async () => {
