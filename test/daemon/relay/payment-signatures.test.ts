@@ -159,6 +159,16 @@ describe('the stations named in a payment', () => {
     );
   });
 
+  it('the last one: one whose certificate was revoked is refused', async () => {
+    const { documentCertificate } = toll.stations.q3;
+    const arriving = await toll.arriving('q2');
+    await toll.room.ca.revoke(parseCertificate(documentCertificate).serialNumber);
+    toll.trust.learnCrl(await toll.room.ca.freshCrl());
+    expect(await checkPayment(toll.context('q2'), arriving)).toEqual(
+      refusal('certificate-not-valid', /issuer or last station/),
+    );
+  });
+
   it('the last one: a key that is not its own is refused', async () => {
     const payeeStationKey = keyNamed('mallory').publicKey;
     for (const check of await toll.everywhere({ quote: { payeeStationKey } })) {
