@@ -3,7 +3,7 @@ import { parseCertificate } from '../../../applet-spec/certificate.ts';
 import { toCurrency } from '../../../applet-spec/names.ts';
 import { checkPayment } from '../../../daemon/relay/payment-check.ts';
 import { keyNamed, NetworkRoom, primitives } from '../network/network-room.ts';
-import { alice, refusal, TollRoom, type Changes } from './toll-room.ts';
+import { alice, refusal, TollRoom, type Changes, type Place } from './toll-room.ts';
 
 let toll: TollRoom;
 
@@ -174,6 +174,45 @@ describe('the stations named in a payment', () => {
     for (const check of await toll.everywhere({ quote: { payeeStationKey } })) {
       expect(check).toEqual(refusal('verification-failed', /another key for q3/));
     }
+  });
+});
+
+describe('a station that has two keys in force', () => {
+  async function another(place: Place, role: 'station-coin' | 'station-document') {
+    const { name } = toll.stations[place];
+    const key = keyNamed(`the next key of ${name}`);
+    const certificate = await toll.room.ca.issue({ role, name, publicKey: key.publicKey });
+    return { key, certificate, learn: () => toll.directory.recall([certificate], name) };
+  }
+
+  it('is believed under either: coin, admission, and the key that the quote names', async () => {
+    const [coin, document] = [
+      await another('q1', 'station-coin'),
+      await another('q1', 'station-document'),
+    ];
+    const last = await another('q3', 'station-document');
+    const underNew: readonly Changes[] = [
+      { coinKey: coin.key },
+      { admissionKey: document.key },
+      { quote: { payeeStationKey: last.key.publicKey } },
+    ];
+    for (const changes of underNew)
+      expect(await toll.check('q2', changes)).toMatchObject({ ok: false });
+    for (const { learn } of [coin, document, last]) learn();
+    for (const changes of [{}, ...underNew]) {
+      expect(await toll.check('q2', changes)).toMatchObject({ ok: true });
+    }
+  });
+
+  it('of which one was revoked since: its coins are refused for that reason', async () => {
+    const { key, certificate, learn } = await another('q1', 'station-coin');
+    learn();
+    await toll.room.ca.revoke(parseCertificate(certificate).serialNumber);
+    toll.trust.learnCrl(await toll.room.ca.freshCrl());
+    expect(await toll.check('q2', { coinKey: key })).toEqual(
+      refusal('certificate-not-valid', /q1 signed the coin under a certificate now revoked/),
+    );
+    expect(await toll.check('q2')).toMatchObject({ ok: true });
   });
 });
 
