@@ -3,12 +3,14 @@ import {
   addUser,
   alice,
   bob,
+  buyLoaded,
   bytesFrom,
   carol,
   delivered,
   issuerPayment,
   lastPayment,
   newCoin,
+  orderIdFrom,
   payerWithCoin,
   q1,
   q2,
@@ -89,6 +91,43 @@ function describeAdmission(open: OpenStore): void {
         issuerPayment('c', wrongValue, { bill }),
       ]),
     ).toEqual([unknown, unknown, unknown]);
+    expect((await store().coins([coin.coinId]))[0]?.state).toBe('unspent');
+  });
+
+  it('with a coin that is not on the card, being given back, or expired are refused', async () => {
+    const soon = startSeconds + 10n;
+    const [reserved, retiring, expired] = [newCoin('r'), newCoin('g'), newCoin('e', 12n, soon)];
+    await addUser(store(), alice, 36n);
+    const orderId = orderIdFrom('r');
+    const lines = [{ value: 12n, count: 1 }];
+    const coinIds = [retiring.coinId];
+    await store().reserveCoins({ orderId, user: alice, lines, coins: [reserved], nowMs: startMs });
+    await buyLoaded(store(), alice, orderIdFrom('others'), [retiring, expired]);
+    const refund = { orderId: orderIdFrom('refund'), user: alice, operation: 'refund' } as const;
+    await store().retire({ ...refund, coinIds, replacements: [], nowMs: startMs });
+    await store().expireCoins(soon, 9);
+    const all = [reserved, retiring, expired];
+    expect(await store().admit(all.map((coin, i) => issuerPayment(`${i}`, coin)))).toEqual(
+      (['reserved', 'retiring', 'expired'] as const).map((state) => ({
+        outcome: 'coin-not-unspent',
+        state,
+      })),
+    );
+    expect((await store().balances()).get('pending-payments')).toBeUndefined();
+  });
+
+  it('at another station than the issuer, or without a way on, are defects', async () => {
+    const coin = await payerWithCoin(store(), 'a');
+    const payment = issuerPayment('a', coin);
+    const { outbox: _record, ...silent } = payment;
+    const { next: _next, ...aimless } = payment;
+    for (const bad of [relayPayment('a', coin), silent, aimless]) {
+      await expect(store().admit([bad])).rejects.toMatchObject({ code: 'defect' });
+    }
+    const refusing = { refusal: bytesFrom('no'), replacement: newCoin('new') };
+    const foreign = { ...refusing, payment: relayPayment('a', coin) };
+    await expect(store().refuse([foreign])).rejects.toMatchObject({ code: 'defect' });
+    expect(await store().eachPayment(undefined, 9)).toEqual([]);
     expect((await store().coins([coin.coinId]))[0]?.state).toBe('unspent');
   });
 
