@@ -3,7 +3,19 @@ import { toHex } from '../../applet-spec/bytes.ts';
 import { trialBalance } from '../../daemon/ledger/trial-balance.ts';
 import type { OwnAnnouncement } from '../../daemon/store/book-store.ts';
 import { describeStoreCoins } from './store-coins.ts';
-import { addUser, alice, bytesFrom, carol, euro, q1, q2, startMs } from './store-fixture.ts';
+import {
+  addUser,
+  alice,
+  bytesFrom,
+  carol,
+  euro,
+  issuerPayment,
+  newCoin,
+  payerWithCoin,
+  q1,
+  q2,
+  startMs,
+} from './store-fixture.ts';
 import { describeStoreLog } from './store-log.ts';
 import { describeStorePayments } from './store-payments.ts';
 import { describeStorePositions } from './store-positions.ts';
@@ -312,6 +324,19 @@ function describeQuotes(open: OpenStore): void {
       await store().unmarkPaying(early.digest);
       expect(await store().paying(early.payer)).toEqual([]);
       expect(await store().dropQuotes(90_000n, 10)).toBe(1);
+    });
+
+    it('are no longer being paid once their payment is admitted or refused', async () => {
+      const admitted = issuerPayment('a', await payerWithCoin(store(), 'a'));
+      const refused = issuerPayment('b', newCoin('b'));
+      for (const { quoteDigest } of [admitted, refused]) {
+        await store().markPaying(quoteDigest, alice);
+      }
+      await store().admit([admitted]);
+      expect(await store().paying(alice)).toEqual([refused.quoteDigest]);
+      const refusal = bytesFrom('no');
+      await store().refuse([{ payment: refused, refusal, replacement: undefined }]);
+      expect(await store().paying(alice)).toEqual([]);
     });
   });
 }
