@@ -43,6 +43,7 @@ function describeBuying(open: OpenStore): void {
     expect(await buy(store(), coins)).toBe('created');
     expect(await buy(store(), coins)).toBe('exists');
     expect(await buy(store(), [newCoin('c', 5n)])).toBe('order-conflict');
+    expect(await buy(store(), coins, orderId, carol)).toBe('order-conflict');
     expect((await store().user(alice))?.balance).toBe(8n);
     expect((await store().balances()).get('coins-outstanding')).toBe(-12n);
     expect(await store().outstanding(alice)).toEqual({ coins: 2, value: 12n });
@@ -210,12 +211,25 @@ function describeRetiring(open: OpenStore): void {
     expect(await store().retire(exchange)).toBe('exists');
   });
 
+  it('that were bought are not given back by the order that bought them', async () => {
+    await withCoins();
+    expect(await store().retire({ ...refund, orderId })).toBe('order-conflict');
+    const unknown = { code: 'unknown' };
+    await expect(store().finishRetirement(orderId, startMs)).rejects.toMatchObject(unknown);
+    await expect(store().cancelRetirement(orderId)).rejects.toMatchObject(unknown);
+    expect(await store().retire(refund)).toBe('created');
+    expect(await buy(store(), coins, refundId)).toBe('order-conflict');
+    expect(await states(store(), coins)).toEqual(['retiring', 'retiring']);
+  });
+
   it('are not retired twice, nor by another, nor for another sum', async () => {
     await withCoins();
     const first = coinIds[0] ?? refundId;
     const other = orderIdFrom('other');
     expect(await store().retire({ ...refund, coinIds: [first, first] })).toBe('coin-not-unspent');
     expect(await store().retire({ ...refund, user: carol })).toBe('coin-not-unspent');
+    const unknown = [first, newCoin('of nobody').coinId];
+    expect(await store().retire({ ...refund, coinIds: unknown })).toBe('coin-not-unspent');
     expect(await store().retire({ ...exchange, coinIds: [first] })).toBe('sums-differ');
     expect(await store().retire({ ...refund, replacements })).toBe('sums-differ');
     expect(await store().retire({ ...refund, coinIds: [first] })).toBe('created');

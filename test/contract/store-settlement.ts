@@ -14,6 +14,8 @@ import {
   q3,
   relayPayment,
   startMs,
+  threeStations,
+  undelivered,
 } from './store-fixture.ts';
 import { benchPerTest, type OpenStore } from './store-subject.ts';
 
@@ -82,6 +84,21 @@ function describeOurClaims(open: OpenStore): void {
     expect(await store().putClaims('ours', q1, 1n, [claimOf('b', 4n)])).toEqual([
       { outcome: 'not-on-bill' },
     ]);
+  });
+
+  it('claims nothing that was not delivered, earned nothing, or was issued here', async () => {
+    await issued(store());
+    const free = threeStations.map((line) => (line.station === q2 ? { ...line, fee: 0n } : line));
+    const [lost, unpaid] = [newCoin('lost'), newCoin('unpaid', 8n)];
+    await store().hold([
+      { ...relayPayment('lost', lost), issuer: q3 },
+      { ...relayPayment('unpaid', unpaid, { bill: free }), issuer: q3 },
+    ]);
+    await store().decide([undelivered('lost'), delivered('unpaid')]);
+    for (const issuer of [q1, q3]) {
+      expect(await store().unclaimed(issuer, 10)).toEqual([]);
+      expect(await store().unclaimedTotal(issuer)).toEqual({ count: 0n, amount: 0n });
+    }
   });
 
   it('knows its position with each peer', async () => {
