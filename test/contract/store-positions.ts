@@ -97,6 +97,16 @@ export function describeStorePositions(open: OpenStore): void {
       ]);
     });
 
+    it('has room again, within one turn, for what was undelivered in it', async () => {
+      await store().hold([carried('a'), carried('b')]);
+      const [, held] = await Promise.all([
+        store().decide([undelivered('a')]),
+        store().hold([carried('c'), carried('d')]),
+      ]);
+      expect(held).toMatchObject([{ outcome: 'created' }, { outcome: 'position-limit' }]);
+      expect(await position()).toBe(8n);
+    });
+
     it('beyond a limit that was lowered takes back what is given, and refuses more', async () => {
       await store().hold([carried('a'), carried('b')]);
       expect(await store().hold([carried('c', 5n)])).toMatchObject([{ position: 8n }]);
