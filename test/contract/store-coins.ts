@@ -215,8 +215,10 @@ function describeRetiring(open: OpenStore): void {
     await withCoins();
     expect(await store().retire({ ...refund, orderId })).toBe('order-conflict');
     const unknown = { code: 'unknown' };
-    await expect(store().finishRetirement(orderId, startMs)).rejects.toMatchObject(unknown);
-    await expect(store().cancelRetirement(orderId)).rejects.toMatchObject(unknown);
+    for (const id of [orderId, orderIdFrom('never given')]) {
+      await expect(store().finishRetirement(id, startMs)).rejects.toMatchObject(unknown);
+      await expect(store().cancelRetirement(id)).rejects.toMatchObject(unknown);
+    }
     expect(await store().retire(refund)).toBe('created');
     expect(await buy(store(), coins, refundId)).toBe('order-conflict');
     expect(await states(store(), coins)).toEqual(['retiring', 'retiring']);
