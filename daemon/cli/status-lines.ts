@@ -179,10 +179,13 @@ export function networkLines(stations: StationStatus['stations']): string[] {
 /** Every bit that the device has handed out since the station started is in one of the five. */
 function linkLines(link: LinkStatus): string[] {
   const { peer, detail, availableBits, reservedBits, heldBits, spentBits, lostBits } = link;
+  const { keptBits, waiting } = link;
+  const kept = keptBits === '0' ? '' : ` (${keptBits} not for payments)`;
   return [
     `link to ${peer}: ${linkWords(link)}${detail === undefined ? '' : `: ${detail}`}`,
-    `  QKD bits: ${availableBits} available, ${reservedBits} reserved, ${heldBits} being used, ` +
-      `${spentBits} spent, ${lostBits} lost`,
+    `  QKD bits: ${availableBits} available${kept}, ${reservedBits} reserved, ` +
+      `${heldBits} being used, ${spentBits} spent, ${lostBits} lost`,
+    ...(waiting === undefined ? [] : [`  waiting for keys: ${waitingWords(waiting)}`]),
   ];
 }
 
@@ -191,6 +194,16 @@ function positionLine({ peer, ...amounts }: PositionStatus, currency: string): s
   const unpaid = formatMoney(amounts.unpaid, currency);
   const limit = formatMoney(amounts.limit, currency);
   return `position of ${peer}: ${open} open, ${unpaid} earned and unpaid, limit ${limit}`;
+}
+
+/** Of what was given up meanwhile nothing waits, and the link still lacks its bits. */
+function waitingWords({ link, word, payment }: NonNullable<LinkStatus['waiting']>): string {
+  const words = [
+    ...(link === 0 ? [] : ['the link itself']),
+    ...(word === 0 ? [] : [`${word} ${word === 1 ? 'receipt or advice' : 'receipts and advice'}`]),
+    ...(payment === 0 ? [] : [`${payment} ${payment === 1 ? 'payment' : 'payments'}`]),
+  ];
+  return words.length === 0 ? 'nobody any more' : words.join(', ');
 }
 
 function linkWords({

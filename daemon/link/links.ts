@@ -4,7 +4,7 @@
  */
 import type { StationName, Suite } from '../../applet-spec/names.ts';
 import type { KeyBalance } from '../qkd/key-account.ts';
-import type { KeyReservation } from '../qkd/reservoir.ts';
+import type { KeyReservation, KeyStarvation } from '../qkd/reservoir.ts';
 import type { WireMessage } from '../wire/wire-message.ts';
 
 /** A message for the outbox; `secret` is the coin secret of a payment, 32 bytes. */
@@ -45,8 +45,10 @@ export interface LinkStatus {
   /** Why it is down or waits; for the operator. */
   readonly detail?: string;
   readonly missingBits: bigint;
+  /** Who lacks keys, where somebody does. */
+  readonly waiting?: KeyStarvation['waiting'];
   /** Where every bit is that its QKD device has handed out since the station started. */
-  readonly keys: Pick<KeyBalance, 'available' | 'reserved' | 'held' | 'spent' | 'lost'>;
+  readonly keys: Pick<KeyBalance, 'available' | 'kept' | 'reserved' | 'held' | 'spent' | 'lost'>;
 }
 
 export interface LinkListener {
@@ -89,6 +91,11 @@ export interface Links {
     items: readonly Unprotected[],
     signal?: AbortSignal,
   ): Promise<Uint8Array[]>;
+  /**
+   * An outbox record of a word for which the link had no keys in time: `send` covers it as the
+   * link's suite asks once there are some, and nothing of it goes out before. The store seals it.
+   */
+  keep(message: Uint8Array): Uint8Array;
   /**
    * Queues rows on the present connection; dropped with it. False where there is none or it is
    * full.

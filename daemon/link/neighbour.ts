@@ -107,7 +107,8 @@ export class Neighbour {
     const trouble = this.#session?.trouble();
     const missing = starvation?.missingBits ?? (trouble === undefined ? 0 : 256);
     const keys = reservoir.balance();
-    const head = { peer: name, suite, missingBits: BigInt(missing), keys } as const;
+    const waiting = starvation && { waiting: starvation.waiting };
+    const head = { peer: name, suite, missingBits: BigInt(missing), keys, ...waiting } as const;
     if (starvation !== undefined || trouble !== undefined) {
       const sinceMs = Math.min(starvation?.sinceMs ?? Infinity, trouble?.sinceMs ?? Infinity);
       const detail = trouble?.detail ?? starvation?.reason ?? '';

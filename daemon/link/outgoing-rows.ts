@@ -57,7 +57,8 @@ export class OutgoingRows {
       const stored = made ?? decodeStored(record);
       const row = { stored, fresh: made !== undefined, anew: 0, covering: false };
       this.#sent.set(rowId, row);
-      // Configured differently when it was made: it goes under the present suite, or not at all.
+      // Configured differently when it was made, or a word without keys until now (`Links.keep`):
+      // it goes under the present suite, or not at all.
       if (row.stored.suite === suite) this.#queue(rowId, row);
       else ofOtherSuite.push(rowId);
     }
@@ -101,28 +102,23 @@ export class OutgoingRows {
     this.#sent.clear();
   }
 
+  /** Each for itself: where keys are scarce the first goes as soon as there are enough for it. */
   #coverAnew(rowIds: readonly bigint[]): void {
-    this.#protectAgain(rowIds).catch(this.#context.fault);
+    for (const rowId of rowIds) this.#protectAgain(rowId).catch(this.#context.fault);
   }
 
-  async #protectAgain(rowIds: readonly bigint[]): Promise<void> {
-    const rows = rowIds.flatMap((rowId) => {
-      const row = this.#sent.get(rowId);
-      return row === undefined || row.covering ? [] : [{ rowId, row }];
-    });
-    for (const { row } of rows) row.covering = true;
-    if (rows.length === 0) return;
-    const records = await this.#context.protect(rows.map(({ row }) => plainOfStored(row.stored)));
-    rows.forEach(({ rowId, row }, i) => {
-      const record = records[i];
-      // Confirmed in the meantime, or the connection is over.
-      if (record === undefined || this.#sent.get(rowId) !== row) return;
-      forget(row);
-      row.stored = record;
-      row.fresh = true;
-      row.covering = false;
-      this.#queue(rowId, row);
-    });
+  async #protectAgain(rowId: bigint): Promise<void> {
+    const row = this.#sent.get(rowId);
+    if (row === undefined || row.covering) return;
+    row.covering = true;
+    const [record] = await this.#context.protect([plainOfStored(row.stored)]);
+    // Confirmed in the meantime, or the connection is over.
+    if (record === undefined || this.#sent.get(rowId) !== row) return;
+    forget(row);
+    row.stored = record;
+    row.fresh = true;
+    row.covering = false;
+    this.#queue(rowId, row);
     this.#context.flush();
   }
 

@@ -47,17 +47,15 @@ export async function protectRecords(
   items: readonly Unprotected[],
   signal: AbortSignal,
 ): Promise<MadeRecord[]> {
-  for (const { message } of items) {
-    if (message.length > linkLimits.messageBytes) {
-      throw new LinkError('too-long', `a message of ${message.length} bytes`);
-    }
-  }
+  for (const { message } of items) checkLength(message);
   const { suite } = by;
   if (suite === 'aes') return makeRecords(items.map(draftOfAes));
   const wants = items.map((item) => wantsOf(suite, item));
   const total = wants.flat();
   const reservations = items.flatMap(({ keys }) => keys ?? []);
-  const taken = total.length === 0 ? [] : await by.reservoir.take(total, { signal, reservations });
+  const rank = items.every(({ secret }) => secret !== undefined) ? 'payment' : 'word';
+  const options = { signal, rank, reservations } as const;
+  const taken = total.length === 0 ? [] : await by.reservoir.take(total, options);
   let next = 0;
   const drafts = items.map((item, i) => {
     const first = next;
@@ -66,6 +64,20 @@ export async function protectRecords(
     return protectOne(by.primitives, suite, item, bits);
   });
   return makeRecords(drafts);
+}
+
+/** Of a word that nothing covers yet: as under `aes`, which no link of another suite sends. */
+export function keptRecord(message: Uint8Array): Uint8Array {
+  checkLength(message);
+  const [made] = makeRecords([draftOfAes({ message })]);
+  if (made === undefined) throw new RangeError('a word without its record');
+  return made.stored;
+}
+
+function checkLength({ length }: Uint8Array): void {
+  if (length > linkLimits.messageBytes) {
+    throw new LinkError('too-long', `a message of ${length} bytes`);
+  }
 }
 
 function draftOfAes(item: Unprotected): RecordDraft {

@@ -10,6 +10,7 @@ import { asLinkError, LinkError } from './link-error.ts';
 import { linkLimits, linkTimes } from './link-limits.ts';
 import type { Links } from './links.ts';
 import { MessagePipe } from './message-pipe.ts';
+import { keptRecord } from './record-cover.ts';
 import { Neighbour, type LinkLog, type NeighbourLink } from './neighbour.ts';
 
 export interface StationLinksOptions {
@@ -72,6 +73,7 @@ export async function openLinks(options: StationLinksOptions): Promise<StationLi
     status: (peer) => neighbours.get(peer)?.status(),
     reserve: async (peer, messageBytes, signal) => find(peer).reserve(messageBytes, signal),
     protect: async (peer, items, signal) => find(peer).protect(items, signal),
+    keep: keptRecord,
     send: (peer, records) => neighbours.get(peer)?.send(records) ?? false,
     tell: (peer, message) => neighbours.get(peer)?.tell(message) ?? false,
     confirm: (peer, rowIds) => neighbours.get(peer)?.confirm(rowIds),

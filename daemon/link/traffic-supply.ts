@@ -76,7 +76,10 @@ export class TrafficSupply {
   async #take(): Promise<boolean> {
     try {
       const wants = [{ purpose: 'traffic', bits: 256 }] as const;
-      const [taken] = await this.#reservoir.take(wants, { signal: this.#signal });
+      const [taken] = await this.#reservoir.take(wants, {
+        signal: this.#signal,
+        rank: 'link',
+      });
       if (this.#signal.aborted && taken !== undefined) wipe(taken.bits);
       else this.#held = taken;
       return this.#held !== undefined;

@@ -9,7 +9,9 @@ export function announcedLinks(links: Pick<Links, 'peers' | 'status'>): Announce
     if (status === undefined) return [];
     const { suite, keys, missingBits, state, sinceMs } = status;
     const since = BigInt(Math.floor(sinceMs / 1000));
-    return [{ neighbour, suite, availableBits: keys.available, state, since, missingBits }];
+    // What new payments may take.
+    const availableBits = keys.available - keys.kept;
+    return [{ neighbour, suite, availableBits, state, since, missingBits }];
   });
 }
 
@@ -19,6 +21,19 @@ const bitsAPayment: Readonly<Record<Suite, bigint>> = {
   'otp-secret': 512n,
   otp: 16_384n,
 };
+
+/** Four receipts and more: under `otp` one draws 2,048 to 4,096 bits. */
+const keptMostBits = 16_384;
+
+/**
+ * Bits of a link's stock that payments leave for words and the link's own traffic keys, so that the
+ * verdicts of payments under way never wait for a device that new payments exhaust (I33). A small
+ * stock still has a payment's worth. Under other suites words draw nothing.
+ */
+export function keptBits(suite: Suite, stockBits: number): number {
+  if (suite !== 'otp') return 0;
+  return Math.max(0, Math.min(keptMostBits, stockBits - Number(bitsAPayment.otp)));
+}
 
 /** Whether a route may lead along a link, as its first station announces it. */
 export function carriesPayments(

@@ -9,6 +9,8 @@ export interface KeyBalance {
   readonly received: bigint;
   /** In stock, for anybody. */
   readonly available: bigint;
+  /** So many of `available` payments leave for words and the link itself. */
+  readonly kept: bigint;
   /** In stock, set apart for admitted payments. */
   readonly reserved: bigint;
   /** Neither in stock nor used yet: being recorded, or fetched for a claim that is not complete. */
@@ -65,12 +67,17 @@ export class KeyAccount {
     this.#lost += BigInt(bits);
   }
 
-  balance(stock: Pick<KeyStock, 'bits' | 'reservedBits' | 'reservations'>): KeyBalance {
+  balance(
+    stock: Pick<KeyStock, 'bits' | 'reservedBits' | 'reservations'>,
+    keptBits = 0,
+  ): KeyBalance {
     const stockBits = stock.bits;
     const reserved = Math.min(stockBits, stock.reservedBits);
+    const available = stockBits - reserved;
     return {
       received: this.#received,
-      available: BigInt(stockBits - reserved),
+      available: BigInt(available),
+      kept: BigInt(Math.min(available, keptBits)),
       reserved: BigInt(reserved),
       held: this.#held,
       spent: this.#spent,

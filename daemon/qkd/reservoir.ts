@@ -8,7 +8,7 @@ import type { KeySource, QkdKey } from './key-source.ts';
 import { countBits, KeyStock, StockReservation } from './key-stock.ts';
 import { QkdError } from './qkd-error.ts';
 import { Refill } from './refill.ts';
-import { TakeQueue } from './take-queue.ts';
+import { TakeQueue, type KeyRank, type Waiting } from './take-queue.ts';
 
 /** Bits wanted for one purpose: a positive multiple of 8. */
 export interface KeyWant {
@@ -40,12 +40,16 @@ export interface KeyReservation {
 export interface KeyStarvation {
   readonly sinceMs: number;
   readonly missingBits: number;
+  /** Who lacks keys now. */
+  readonly waiting: Waiting;
   /** Why the device gives no keys, where that is known. */
   readonly reason: string;
 }
 
 export interface TakeOptions {
   readonly signal?: AbortSignal;
+  /** What it is for: the more urgent goes first. Default `word`. */
+  readonly rank?: KeyRank;
   /**
    * From `reserve` of the same reservoir; their bits are used first, and the take does not queue
    * behind others. The first one holds afterwards what is left of all.
@@ -61,6 +65,11 @@ export interface ReservoirOptions {
   readonly clock: Clock;
   /** The most bits to hold ahead of need; default 65,536. 0: draw only on demand. */
   readonly capacityBits?: number;
+  /**
+   * So many of these payments leave for words and the link itself, where keys are drawn ahead at
+   * all. Default 0.
+   */
+  readonly keptBits?: number;
   /** The preferred size of one key; devices with other limits get theirs. Default 256. */
   readonly keySizeBits?: number;
   /** How long a take may wait before that counts as starvation. Default 200. */
@@ -120,6 +129,7 @@ export class Reservoir {
       clock: options.clock,
       graceMs: options.starvationGraceMs ?? 200,
       keyBits: () => this.#refill.sizeBits,
+      keptBits: () => this.#keptBits,
       record: (uses) => this.#record(uses, 'send'),
       onRecorded: (outcomes) => {
         this.#refill.judge(outcomes.includes('recorded'));
@@ -137,7 +147,7 @@ export class Reservoir {
   }
 
   balance(): KeyBalance {
-    return this.#account.balance(this.#stock);
+    return this.#account.balance(this.#stock, this.#keptBits);
   }
 
   /** The failure that keeps the device from giving keys now, or undefined. */
@@ -152,6 +162,7 @@ export class Reservoir {
     return {
       sinceMs,
       missingBits: Math.max(0, this.#queue.shortBits - this.#stock.availableBits),
+      waiting: this.#queue.waiting,
       reason: this.#refill.error?.message ?? 'the device delivers keys more slowly than needed',
     };
   }
@@ -168,8 +179,8 @@ export class Reservoir {
 
   /**
    * Takes fresh bits for sending: all wants in one batch and one call of the ledger, each want from
-   * keys of its own. Waits, first come first served, until the device has delivered enough. Keys
-   * whose ID the ledger already knows are lost and replaced.
+   * keys of its own. Waits, first come first served within its rank, until the device has delivered
+   * enough. Keys whose ID the ledger already knows are lost and replaced.
    * @returns one entry for each want, in their order.
    * @throws QkdError `aborted` when the signal fires or the reservoir closes; what the ledger
    * throws.
@@ -178,7 +189,8 @@ export class Reservoir {
     for (const want of wants) checkBits(want.bits);
     if (this.#closed) throw new QkdError('aborted', `the keys of ${this.peer} are closed`);
     const reservation = joinReservations(options.reservations ?? []);
-    const keys = await this.#queue.take(wants, reservation, options.signal);
+    const { rank = 'word', signal } = options;
+    const keys = await this.#queue.take(wants, rank, reservation, signal);
     return wants.map((want, i) => joinKeys(want, keys[i] ?? []));
   }
 
@@ -269,6 +281,11 @@ export class Reservoir {
     this.#account.loseStock(this.#stock.clear());
     this.#shelf.close();
     await this.#options.source.close();
+  }
+
+  /** A device that drops what it drew before can keep nothing. */
+  get #keptBits(): number {
+    return this.#isOnDemand ? 0 : Math.min(this.#options.keptBits ?? 0, this.#capacityBits);
   }
 
   #missingBits(): number {

@@ -14,6 +14,8 @@ export interface TakeQueueOptions {
   readonly graceMs: number;
   /** The size of the keys that the device gives. */
   readonly keyBits: () => number;
+  /** So many bits payments leave for whatever goes before them. */
+  readonly keptBits: () => number;
   readonly record: (
     uses: readonly Pick<KeyUse, 'keyId' | 'purpose'>[],
   ) => Promise<readonly KeyUseOutcome[]>;
@@ -27,8 +29,19 @@ export interface TakeQueueOptions {
 
 type Wants = readonly { readonly purpose: KeyPurpose; readonly bits: number }[];
 
+/**
+ * What keys are for, the most urgent first: without a link's own traffic key nothing is said over
+ * it at all, and words about payments never wait behind new ones (I33).
+ */
+const ranks = ['link', 'word', 'payment'] as const;
+export type KeyRank = (typeof ranks)[number];
+
+/** How many of a rank wait for keys. */
+export type Waiting = Readonly<Record<KeyRank, number>>;
+
 interface Take {
   readonly wants: Wants;
+  readonly rank: KeyRank;
   /** Its bits are to be set apart, and no key of them used yet. */
   readonly grant?: (reservation: StockReservation) => void;
   /** Keys recorded for this take already, by want. */
@@ -52,8 +65,8 @@ interface PickedKey {
 const maxTakesAtOnce = 64;
 
 /**
- * The takes that wait for keys, first come first served; one that has a reservation is served as
- * soon as its bits are there. Each key's use is recorded before the key is handed out.
+ * The takes that wait for keys, by rank and first come first served; one that has a reservation is
+ * served as soon as its bits are there. Each key's use is recorded before the key is handed out.
  */
 export class TakeQueue {
   readonly #options: TakeQueueOptions;
@@ -64,7 +77,7 @@ export class TakeQueue {
   #closedBy: Error | undefined;
   #cancelGrace: (() => void) | undefined;
   #starvedSinceMs: number | undefined;
-  /** What the last one who starved and went away without keys would have needed. */
+  /** What would have to be in stock for the last one who starved and went away without keys. */
   #unmetBits = 0;
 
   constructor(options: TakeQueueOptions) {
@@ -83,37 +96,50 @@ export class TakeQueue {
     return this.#takes.reduce((bits, take) => bits + this.#demandOf(take), 0);
   }
 
-  /** The same, or what the last one lacked that went away without: the device is to make that. */
+  /**
+   * What has to be in stock beyond reservations until all are served, or the last one had been that
+   * went away without: the device is to make that.
+   */
   get shortBits(): number {
-    return Math.max(this.demandBits, this.#unmetBits);
+    const paying = this.#takes.some((take) => take.rank === 'payment' && this.#demandOf(take) > 0);
+    const keptBits = paying ? this.#options.keptBits() : 0;
+    return Math.max(this.demandBits + keptBits, this.#unmetBits);
+  }
+
+  get waiting(): Waiting {
+    const count = { link: 0, word: 0, payment: 0 };
+    for (const { rank, lacksSinceMs } of this.#takes) if (lacksSinceMs !== undefined) count[rank]++;
+    return count;
   }
 
   take(
     wants: Wants,
+    rank: KeyRank,
     reservation: StockReservation | undefined,
     signal: AbortSignal | undefined,
   ): Promise<readonly QkdKey[][]> {
-    return this.#wait({ wants, reservation }, signal);
+    return this.#wait({ wants, rank, reservation }, signal);
   }
 
   /** Sets the bits of these wants apart, as soon as it is their turn and the stock holds them. */
   async reserve(wants: Wants, signal: AbortSignal | undefined): Promise<StockReservation> {
     const granted: StockReservation[] = [];
     const grant = (one: StockReservation): void => void granted.push(one);
-    await this.#wait({ wants, reservation: undefined, grant }, signal);
+    await this.#wait({ wants, rank: 'payment', reservation: undefined, grant }, signal);
     const [reservation] = granted;
     if (reservation === undefined) throw new RangeError('a reservation without bits');
     return reservation;
   }
 
   #wait(
-    what: Pick<Take, 'wants' | 'reservation' | 'grant'>,
+    what: Pick<Take, 'wants' | 'rank' | 'reservation' | 'grant'>,
     signal: AbortSignal | undefined,
   ): Promise<readonly QkdKey[][]> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         if (this.#starvedSinceMs !== undefined) {
-          this.#unmetBits = Math.max(this.#unmetBits, this.#demandOf(take));
+          const keptBits = take.rank === 'payment' ? this.#options.keptBits() : 0;
+          this.#unmetBits = Math.max(this.#unmetBits, this.#demandOf(take) + keptBits);
         }
         this.#settle(take, new QkdError('aborted', 'the caller no longer waits for keys'));
         this.serve();
@@ -129,7 +155,7 @@ export class TakeQueue {
           else resolve(result);
         },
       };
-      this.#takes.push(take);
+      this.#enqueue(take);
       if (signal?.aborted === true) {
         onAbort();
         return;
@@ -137,6 +163,12 @@ export class TakeQueue {
       signal?.addEventListener('abort', onAbort, { once: true });
       this.serve();
     });
+  }
+
+  #enqueue(take: Take): void {
+    const rank = ranks.indexOf(take.rank);
+    const behind = this.#takes.findIndex((other) => ranks.indexOf(other.rank) > rank);
+    this.#takes.splice(behind < 0 ? this.#takes.length : behind, 0, take);
   }
 
   /** Serves whom the stock suffices for; called whenever the stock or the queue has changed. */
@@ -172,8 +204,10 @@ export class TakeQueue {
       const wanted = remainders(take);
       const cost = stock.costOf(wanted);
       const own = take.reservation?.bits ?? 0;
+      const keptBits = take.rank === 'payment' ? this.#options.keptBits() : 0;
+      const freeBits = Math.max(0, stock.availableBits - keptBits);
       const waitsInLine = blocked && take.reservation === undefined;
-      if (waitsInLine || cost > stock.availableBits + own) {
+      if (waitsInLine || cost > freeBits + own) {
         if (take.reservation === undefined) blocked = true;
         take.lacksSinceMs ??= clock.nowMs();
         continue;

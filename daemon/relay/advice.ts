@@ -7,7 +7,7 @@ import { refusal as refusalKind, type Reason, type Refusal } from '../../applet-
 import type { PaymentRow } from '../store/store.ts';
 import { wireMessage } from '../wire/wire-message.ts';
 import type { Issuer } from './issuer.ts';
-import { protectInTime } from './protect-in-time.ts';
+import { wordRecords } from './protect-in-time.ts';
 import { signRefusal, storedPayment, type TollContext } from './toll-context.ts';
 
 export async function advise(
@@ -53,9 +53,10 @@ async function passBack(
 ): Promise<void> {
   const { store, outbox } = context;
   const message = wireMessage.encode({ kind: 'refusal', content: { refusal: advice } });
-  const [record] = (await protectInTime(context, previous, [{ message }])) ?? [];
+  const [word] = await wordRecords(context, previous, [message]);
   // It is only advice: the issuer asks by itself when no verdict comes.
-  if (record === undefined) return;
+  if (word === undefined) return;
+  const { record } = word;
   const [rowId] = await store.putAdvice([
     {
       paymentId: advice.body.paymentId,

@@ -6,8 +6,16 @@ import type { KeyReservation } from '../qkd/reservoir.ts';
 import { paymentMessage, type TollContext } from './toll-context.ts';
 import type { ArrivingPayment } from './payment-check.ts';
 
-/** How long anything waits for the QKD keys of one link. */
+/** How long a payment waits for the QKD keys of one link. */
 const keysTimeoutMs = 10_000;
+/** A word is kept after this, and waits for them in the outbox. */
+const wordTimeoutMs = 1_000;
+
+/** Of a word: `isCovered` where its keys are drawn. */
+export interface WordRecord {
+  readonly record: Uint8Array;
+  readonly isCovered: boolean;
+}
 
 type Waiting = Pick<TollContext, 'links' | 'clock' | 'stopping'> & {
   readonly check: Pick<TollContext['check'], 'suiteTo'>;
@@ -28,7 +36,41 @@ export function protectInTime(
   if (suite === undefined) return Promise.resolve(undefined);
   // No keys, no waiting, and no alarm to set and take back for every batch.
   if (suite === 'aes') return context.links.protect(peer, items);
-  return inTime(context, (signal) => context.links.protect(peer, items, signal));
+  return inTime(context, keysTimeoutMs, (signal) => context.links.protect(peer, items, signal));
+}
+
+/**
+ * Outbox records of words (receipts, advice), each for itself. One that the link has no keys for in
+ * a moment, or that is not to wait, is kept without: it goes out once there are some, so that its
+ * reader hears of it in the end, and nobody here waits (I33, I40). None where the neighbour is not
+ * configured any more.
+ */
+export async function wordRecords(
+  context: Waiting,
+  peer: StationName,
+  messages: readonly Uint8Array[],
+  wait: 'a-moment' | 'not' = 'a-moment',
+): Promise<readonly WordRecord[]> {
+  const { links, check } = context;
+  const suite = check.suiteTo(peer);
+  if (suite === undefined) return [];
+  const items = messages.map((message) => ({ message }));
+  if (suite !== 'otp') {
+    const records = await links.protect(peer, items);
+    return records.map((record) => ({ record, isCovered: true }));
+  }
+  return Promise.all(
+    items.map(async (item) => {
+      const covered =
+        wait === 'not'
+          ? undefined
+          : await inTime(context, wordTimeoutMs, (signal) => links.protect(peer, [item], signal));
+      const [record] = covered ?? [];
+      return record === undefined
+        ? { record: links.keep(item.message), isCovered: false }
+        : { record, isCovered: true };
+    }),
+  );
 }
 
 /**
@@ -43,7 +85,7 @@ export async function reserveInTime(
 ): Promise<KeyReservation | 'no-keys' | undefined> {
   const suite = next && context.check.suiteTo(next);
   if (next === undefined || suite === 'aes') return undefined;
-  const reserved = await inTime(context, async (signal) => ({
+  const reserved = await inTime(context, keysTimeoutMs, async (signal) => ({
     keys: await context.links.reserve(next, messageBytes, signal),
   }));
   return reserved === undefined ? 'no-keys' : reserved.keys;
@@ -91,13 +133,14 @@ export function unprotected(arriving: ArrivingPayment): Unprotected {
 
 async function inTime<T>(
   { clock, stopping }: Waiting,
+  timeoutMs: number,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T | undefined> {
   const patience = new AbortController();
   const giveUp = (): void => {
     patience.abort();
   };
-  const cancel = clock.after(keysTimeoutMs, giveUp);
+  const cancel = clock.after(timeoutMs, giveUp);
   stopping.addEventListener('abort', giveUp, { once: true });
   if (stopping.aborted) giveUp();
   try {

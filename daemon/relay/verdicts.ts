@@ -13,11 +13,11 @@ import { wireMessage } from '../wire/wire-message.ts';
 import { keepSecondVerdict } from './kept-evidence.ts';
 import type { OpenPayment } from './open-payments.ts';
 import { stepPayment } from './payment-machine.ts';
-import { protectInTime } from './protect-in-time.ts';
+import { wordRecords } from './protect-in-time.ts';
 import { isOfRecord } from './quarantine.ts';
 import type { TollContext } from './toll-context.ts';
 
-/** So long after a link had no keys in time none waits for them: what has queued up is stored. */
+/** So long after a link had no keys in time none waits for them: what has queued up is kept. */
 const starvedMs = 1_000;
 
 interface Verdict {
@@ -105,9 +105,10 @@ export class Verdicts {
   async passBack(previous: StationName, receipt: Receipt): Promise<void> {
     const { store, outbox } = this.#context;
     const message = wireMessage.encode({ kind: 'receipt', content: { receipt } });
-    const [record] = (await protectInTime(this.#context, previous, [{ message }])) ?? [];
-    // Without keys it is left to the issuer's own question.
-    if (record === undefined) return;
+    const [word] = await wordRecords(this.#context, previous, [message]);
+    // No neighbour any more.
+    if (word === undefined) return;
+    const { record } = word;
     const { paymentId } = receipt.body;
     const [rowId] = await store.enqueue([{ peer: previous, paymentId, record }]);
     if (rowId !== undefined) outbox.push(previous, 'word', [{ rowId, record }]);
@@ -174,9 +175,8 @@ export class Verdicts {
   }
 
   /**
-   * Under `otp` a receipt needs keys. Where there are none the verdict is stored without one to
-   * pass on: no card, coin or payer waits for a neighbour's link, nor one batch behind another for
-   * the same, and who lacks the receipt can ask.
+   * Under `otp` a receipt needs keys. Where there are none it is kept, and goes once there are: no
+   * card, coin or payer waits for a neighbour's link, nor one batch behind another for the same.
    */
   async #records(
     onwards: StationName,
@@ -185,13 +185,15 @@ export class Verdicts {
     const { clock } = this.#context;
     const starvedAtMs = this.#starvedAtMs.get(onwards) ?? Number.NEGATIVE_INFINITY;
     // Also where the clock was set back.
-    if (Math.abs(clock.nowMs() - starvedAtMs) < starvedMs) return [];
-    const items = verdicts.map(({ receipt }) => ({
-      message: wireMessage.encode({ kind: 'receipt', content: { receipt } }),
-    }));
-    const records = await protectInTime(this.#context, onwards, items);
-    if (records === undefined) this.#starvedAtMs.set(onwards, clock.nowMs());
-    return records ?? [];
+    const isStarved = Math.abs(clock.nowMs() - starvedAtMs) < starvedMs;
+    const messages = verdicts.map(({ receipt }) =>
+      wireMessage.encode({ kind: 'receipt', content: { receipt } }),
+    );
+    const wait = isStarved ? 'not' : 'a-moment';
+    const words = await wordRecords(this.#context, onwards, messages, wait);
+    const isDry = words.some(({ isCovered }) => !isCovered);
+    if (isDry && !isStarved) this.#starvedAtMs.set(onwards, clock.nowMs());
+    return words.map(({ record }) => record);
   }
 
   #decision(

@@ -1,5 +1,6 @@
 /** The QKD device beside the station, one reservoir for each neighbour. */
 import type { Clock } from '../../applet-spec/clock.ts';
+import { keptBits } from '../network/announced-links.ts';
 import { DeviceCredentials } from '../qkd/device-credentials.ts';
 import { Etsi014Client } from '../qkd/etsi-014-client.ts';
 import { Etsi014Transport } from '../qkd/etsi-014-transport.ts';
@@ -34,6 +35,7 @@ export function openKeySupply(
     clock,
     keySizeBits: qkd['key-bits'],
     capacityBits: qkd['stock-bits'],
+    keptBits: keptBits(neighbour.suite, qkd['stock-bits']),
     onStarvation: (starvation) => {
       if (starvation === undefined) log.info({ peer }, 'QKD keys arrive again');
       else log.warn({ peer, ...starvation }, 'the link waits for QKD keys');

@@ -59,7 +59,11 @@ export interface StationStatus {
     readonly since: string;
     readonly detail?: string;
     readonly missingBits: string;
+    /** How many keys for the link itself, words and payments wait for the QKD device. */
+    readonly waiting?: Readonly<Record<'link' | 'word' | 'payment', number>>;
     readonly availableBits: string;
+    /** Of these what payments leave for words and the link itself. */
+    readonly keptBits: string;
     /** Set apart for payments that are being admitted. */
     readonly reservedBits: string;
     /** Their use is being recorded, or they are fetched for a use that is not complete. */
@@ -149,7 +153,7 @@ export function stationStatus(parts: {
     links: links.peers.flatMap((peer) => {
       const status = links.status(peer);
       if (status === undefined) return [];
-      const { suite, state, sinceMs, detail, missingBits, keys } = status;
+      const { suite, state, sinceMs, detail, missingBits, waiting, keys } = status;
       return [
         {
           peer,
@@ -158,7 +162,9 @@ export function stationStatus(parts: {
           since: isoTimeOfMs(sinceMs),
           ...(detail !== undefined && { detail }),
           missingBits: String(missingBits),
+          ...(waiting && { waiting }),
           availableBits: String(keys.available),
+          keptBits: String(keys.kept),
           reservedBits: String(keys.reserved),
           heldBits: String(keys.held),
           spentBits: String(keys.spent),

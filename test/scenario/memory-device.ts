@@ -14,6 +14,8 @@ export class MemoryDevicePair {
   readonly #laidOut = new Map<string, Uint8Array>();
   /** How many keys the devices still make; all that are asked for, unless it is set. */
   keysLeft = Number.POSITIVE_INFINITY;
+  /** The same of one end, by its station: what only that one draws may run dry. */
+  readonly leftAt = new Map<string, number>();
   /** Whether the device has lost a key that is fetched. */
   forgets: () => boolean = () => false;
   /** How many keys were fetched by their IDs: used at both ends. */
@@ -25,19 +27,21 @@ export class MemoryDevicePair {
   }
 
   /** For either station, as often as it is started. */
-  end(): KeySource {
+  end(station: string): KeySource {
     return {
       status: () => Promise.resolve(status),
-      draw: async (count, sizeBits) => this.#draw(count, sizeBits),
+      draw: async (count, sizeBits) => this.#draw(station, count, sizeBits),
       fetch: async (ids) => ids.map((id) => this.#fetch(id)),
       close: () => Promise.resolve(),
     };
   }
 
-  #draw(count: number, sizeBits: number): readonly QkdKey[] {
-    const made = Math.min(count, this.keysLeft);
+  #draw(station: string, count: number, sizeBits: number): readonly QkdKey[] {
+    const leftHere = this.leftAt.get(station) ?? Number.POSITIVE_INFINITY;
+    const made = Math.min(count, this.keysLeft, leftHere);
     if (made === 0) throw new QkdError('exhausted', 'the device has no keys');
     this.keysLeft -= made;
+    this.leftAt.set(station, leftHere - made);
     return Array.from({ length: made }, () => {
       const id = newKeyId(this.#ids);
       const bits = this.#bits.randomBytes(sizeBits / 8);

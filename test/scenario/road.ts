@@ -314,7 +314,7 @@ export class Road {
       primitives: primitives(opensslPrimitives),
       ...(devices === 'memory' && {
         keySource: (neighbour: { readonly name: string }) =>
-          this.#pairOf(linkName(name, neighbour.name)).end(),
+          this.#pairOf(linkName(name, neighbour.name)).end(name),
       }),
     };
     this.stations.push(new RoadStation({ name, folder, seams }, { desk, links }));

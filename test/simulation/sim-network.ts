@@ -119,7 +119,7 @@ export class SimNetwork {
       entropy: seededEntropy(`${this.#seed} ${name}`),
       sockets: this.sockets.of(name),
       keySource: (neighbour: { readonly name: string }) =>
-        this.#fibre(name, neighbour.name).devices.end(),
+        this.#fibre(name, neighbour.name).devices.end(name),
     };
     const wires = { desk: wire('desk'), links: wire('links') };
     this.stations.push(new RoadStation({ name, folder, seams }, wires));

@@ -10,6 +10,7 @@ const link = {
   since: '2026-07-01T00:00:00.000Z',
   missingBits: '0',
   availableBits: '4096',
+  keptBits: '0',
   reservedBits: '512',
   heldBits: '256',
   spentBits: '7168',
@@ -67,6 +68,23 @@ describe('keytolld status', () => {
       'no payment of bob@q3 before 2026-07-01T00:20:00.000Z: ' +
         'more than 3 an hour were not delivered',
     ]);
+  });
+
+  it('tells what of its stock is not for payments, and who waits for keys', () => {
+    const waiting = { link: 1, word: 2, payment: 1 };
+    const starved = { ...link, state: 'waiting-for-keys', keptBits: '4000', waiting };
+    const lines = statusLines({ ...status, links: [starved] });
+    expect(lines).toContain(
+      '  QKD bits: 4096 available (4000 not for payments), 512 reserved, 256 being used, ' +
+        '7168 spent, 64 lost',
+    );
+    expect(lines).toContain(
+      '  waiting for keys: the link itself, 2 receipts and advice, 1 payment',
+    );
+    const nobody = { ...starved, waiting: { link: 0, word: 0, payment: 0 } };
+    expect(statusLines({ ...status, links: [nobody] })).toContain(
+      '  waiting for keys: nobody any more',
+    );
   });
 
   it('tells that the disk is almost full, and that its room cannot be measured', () => {

@@ -16,7 +16,7 @@ export interface Told {
 
 /** Nothing was drawn but what is in stock. */
 export function keysInStock(available: bigint): LinkStatus['keys'] {
-  return { available, reserved: 0n, held: 0n, spent: 0n, lost: 0n };
+  return { available, kept: 0n, reserved: 0n, held: 0n, spent: 0n, lost: 0n };
 }
 
 /** Only what is told once; outbox records are the relay's. */
@@ -63,6 +63,10 @@ export class TellingLinks implements Links {
 
   protect(): Promise<Uint8Array[]> {
     return Promise.reject(new Error('these links carry no outbox'));
+  }
+
+  keep(): Uint8Array {
+    throw new Error('these links carry no outbox');
   }
 
   send(): boolean {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { toStationName } from '../../../applet-spec/names.ts';
 import { LinkError } from '../../../daemon/link/link-error.ts';
 import type { Links } from '../../../daemon/link/links.ts';
-import { protectInTime } from '../../../daemon/relay/protect-in-time.ts';
+import { protectInTime, wordRecords } from '../../../daemon/relay/protect-in-time.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
 
 const q2 = toStationName('q2');
@@ -35,6 +35,7 @@ function room() {
     status: () => undefined,
     reserve: (_peer, _bytes, signal) => starved.protect(q2, [], signal).then(() => undefined),
     protect: starved.protect,
+    keep: (message) => new Uint8Array([0, ...message]),
     send: () => false,
     tell: () => false,
     confirm: () => undefined,
@@ -59,6 +60,19 @@ describe('whoever waits for the keys of a link', () => {
     const records = protectInTime(context, q2, items);
     clock.advance(10_000);
     expect(await records).toBeUndefined();
+  });
+
+  it('with a word, keeps it without them after a moment, or at once', async () => {
+    const { clock, starved, context } = room();
+    const covered = wordRecords(context, q2, [new Uint8Array([1])]);
+    starved.deliver();
+    expect(await covered).toEqual([{ record: new Uint8Array([1]), isCovered: true }]);
+    const kept = wordRecords(context, q2, [new Uint8Array([1])]);
+    clock.advance(1_000);
+    expect(await kept).toEqual([{ record: new Uint8Array([0, 1]), isCovered: false }]);
+    const atOnce = await wordRecords(context, q2, [new Uint8Array([2])], 'not');
+    expect(atOnce).toEqual([{ record: new Uint8Array([0, 2]), isCovered: false }]);
+    expect(clock.pending).toBe(0);
   });
 
   it('never keeps a station from stopping', async () => {

@@ -67,6 +67,8 @@ export class TollStation {
   readonly cutOff = new Set<StationName>();
   /** Neighbours whose links have no keys for whoever waits. */
   readonly starved = new Set<StationName>();
+  /** Words to them that were kept for want of keys, and sent. */
+  readonly #kept: { readonly peer: StationName; readonly record: Uint8Array }[] = [];
   /** Set by a test: what the payee's card answers; without it no payee is at the desk. */
   payeesCard: (() => OfferOutcome) | undefined;
   /** Set by a test: the disk is almost full. */
@@ -204,6 +206,12 @@ export class TollStation {
     });
   }
 
+  /** The link to a neighbour has keys again: what it kept goes out. */
+  feed(peer: StationName): void {
+    this.starved.delete(peer);
+    for (const { peer: to, record } of this.#kept.splice(0)) this.#say(to, record);
+  }
+
   get #station(): RoomStation {
     return this.#room.stations[this.place];
   }
@@ -322,9 +330,11 @@ export class TollStation {
         this.keysDrawn += items.filter(({ secret }) => secret !== undefined).length;
         return Promise.resolve(items.map(({ message }) => message));
       },
+      keep: (message) => message.slice(),
       send: (peer, records) => {
         for (const { record } of records) {
-          this.said.push({ peer, message: wireMessage.decode(record) });
+          if (this.starved.has(peer)) this.#kept.push({ peer, record });
+          else this.#say(peer, record);
         }
         return true;
       },
@@ -338,6 +348,10 @@ export class TollStation {
       },
       close: () => Promise.resolve(),
     };
+  }
+
+  #say(peer: StationName, record: Uint8Array): void {
+    this.said.push({ peer, message: wireMessage.decode(record) });
   }
 
   #counter() {
