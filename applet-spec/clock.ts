@@ -1,6 +1,6 @@
 /** Time, injected everywhere so that tests and the simulation rule it. */
 export interface Clock {
-  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  /** Whole milliseconds since 1970-01-01T00:00:00Z. */
   nowMs(): number;
   /**
    * Calls `run` once, `ms` milliseconds from now at the earliest; the returned function cancels it.

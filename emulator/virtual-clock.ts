@@ -31,7 +31,9 @@ export class VirtualClock implements Clock {
   }
 
   after(ms: number, run: () => void): () => void {
-    const alarm: Alarm = { dueMs: this.#nowMs + Math.max(0, ms), order: this.#order++, run };
+    // The machine's clock shows whole milliseconds, too: what books store are integers.
+    const dueMs = this.#nowMs + Math.ceil(Math.max(0, ms));
+    const alarm: Alarm = { dueMs, order: this.#order++, run };
     this.#alarms.add(alarm);
     return () => {
       this.#alarms.delete(alarm);

@@ -27,7 +27,10 @@ export interface SessionOptions {
   readonly rekey: RekeyLimits;
   readonly primitives: Primitives;
   readonly clock: Clock;
-  readonly reservoir: Pick<Reservoir, 'claimEach' | 'reportMissed' | 'reportFetched'>;
+  readonly reservoir: Pick<
+    Reservoir,
+    'claimEach' | 'fetches' | 'giveUp' | 'reportMissed' | 'reportFetched'
+  >;
   readonly supply: TrafficSupply;
   readonly memory: RowMemory;
   readonly protect: (

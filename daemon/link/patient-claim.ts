@@ -5,7 +5,7 @@ import { LinkError } from './link-error.ts';
 import { linkTimes } from './link-limits.ts';
 
 export interface ClaimContext {
-  readonly reservoir: Pick<Reservoir, 'claimEach'>;
+  readonly reservoir: Pick<Reservoir, 'claimEach' | 'fetches' | 'giveUp'>;
   readonly clock: Clock;
   /** Fires when the connection is over. */
   readonly signal: AbortSignal;
@@ -16,30 +16,62 @@ export interface ClaimContext {
 /** Why keys that a peer named can never be had here. */
 export type Unfetchable = 'used' | 'missing';
 
+/** So often a device that says it is away gives others their keys before these are given up. */
+const passedOverMost = 3;
+
 /**
  * Claims the keys of several records at once, and waits while the device is away; what it never
- * gives is told apart by why: of each record, or of them all where nothing could be fetched.
+ * gives is told apart by why: of each record, or of them all where nothing could be fetched. There
+ * are devices that answer for a key which they lost as if they were away: that others get theirs
+ * meanwhile tells.
  * @throws LinkError `aborted`, and what the ledger throws.
  */
 export async function claimPatiently(
   context: ClaimContext,
   records: readonly (readonly KeyClaim[])[],
 ): Promise<readonly (readonly TakenBits[] | Unfetchable)[] | Unfetchable> {
+  const { reservoir, onWaiting } = context;
   let pauseMs: number = linkTimes.claimFirstPauseMs;
   let lostBefore = false;
+  let passedOver = 0;
   for (;;) {
-    try {
-      const taken = await context.reservoir.claimEach(records, context.signal);
-      if (pauseMs > linkTimes.claimFirstPauseMs) context.onWaiting(undefined);
-      return taken.map((one) => (one instanceof QkdError ? unfetchable(one) : one));
-    } catch (error) {
-      const verdict = verdictOf(error, lostBefore);
-      if (verdict !== 'wait') return verdict;
-      lostBefore ||= error instanceof QkdError && error.code === 'outcome-unknown';
-      context.onWaiting(error instanceof Error ? error.message : 'the QKD device is away');
-      await pause(context, pauseMs);
-      pauseMs = Math.min(2 * pauseMs, linkTimes.claimLongestPauseMs);
+    const { fetches } = reservoir;
+    const claimed = await claimOnce(context, records, lostBefore);
+    const isOver = typeof claimed !== 'object' || !('waitFor' in claimed);
+    if (isOver || passedOver === passedOverMost) {
+      if (pauseMs > linkTimes.claimFirstPauseMs) onWaiting(undefined);
+      const result = isOver ? claimed : 'missing';
+      // Of several each is claimed alone.
+      if (result === 'missing' && records.length === 1) reservoir.giveUp(records.flat());
+      return result;
     }
+    lostBefore ||= claimed.isLost;
+    onWaiting(claimed.waitFor);
+    await pause(context, pauseMs);
+    pauseMs = Math.min(2 * pauseMs, linkTimes.claimLongestPauseMs);
+    if (reservoir.fetches > fetches) passedOver++;
+  }
+}
+
+/** The device is away, in these words; or its answer was lost. */
+interface Away {
+  readonly waitFor: string;
+  readonly isLost: boolean;
+}
+
+async function claimOnce(
+  { reservoir, signal }: ClaimContext,
+  records: readonly (readonly KeyClaim[])[],
+  lostBefore: boolean,
+): Promise<readonly (readonly TakenBits[] | Unfetchable)[] | Unfetchable | Away> {
+  try {
+    const taken = await reservoir.claimEach(records, signal);
+    return taken.map((one) => (one instanceof QkdError ? unfetchable(one) : one));
+  } catch (error) {
+    const verdict = verdictOf(error, lostBefore);
+    if (verdict !== 'wait') return verdict;
+    const isLost = error instanceof QkdError && error.code === 'outcome-unknown';
+    return { waitFor: error instanceof Error ? error.message : 'the QKD device is away', isLost };
   }
 }
 

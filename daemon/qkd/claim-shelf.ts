@@ -51,6 +51,14 @@ export class ClaimShelf {
     }
   }
 
+  /** Nobody will claim these any more: those that were fetched are lost. */
+  giveUp(ids: readonly string[]): void {
+    for (const id of ids) {
+      const key = this.#keys.get(id);
+      if (key !== undefined && !this.#underway.has(id)) this.#drop(key);
+    }
+  }
+
   close(): void {
     this.#evict(0);
   }
@@ -86,9 +94,13 @@ export class ClaimShelf {
     for (const [id, key] of this.#keys) {
       if (this.#keys.size <= most) return;
       if (most > 0 && this.#underway.has(id)) continue;
-      this.#keys.delete(id);
-      this.#account.lose(bitsOf(key));
-      wipe(key.bits);
+      this.#drop(key);
     }
+  }
+
+  #drop(key: QkdKey): void {
+    this.#keys.delete(key.id);
+    this.#account.lose(bitsOf(key));
+    wipe(key.bits);
   }
 }

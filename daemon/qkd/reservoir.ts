@@ -97,6 +97,7 @@ export class Reservoir {
   readonly #shelf: ClaimShelf;
   readonly #refill: Refill;
   readonly #queue: TakeQueue;
+  #fetches = 0;
   #missesInARow = 0;
   /** So many in a row, and keys are drawn in the other way. */
   #missesMost = missesMost;
@@ -153,6 +154,11 @@ export class Reservoir {
   /** The failure that keeps the device from giving keys now, or undefined. */
   deviceError(): QkdError | undefined {
     return this.#refill.error;
+  }
+
+  /** How many claims the device has given their keys: it is not away where they become more. */
+  get fetches(): number {
+    return this.#fetches;
   }
 
   /** undefined unless a take has waited longer than the grace. */
@@ -224,6 +230,7 @@ export class Reservoir {
     if (this.#closed) throw new QkdError('aborted', `the keys of ${this.peer} are closed`);
     const ids = claims.flatMap((claim) => claim.keyIds);
     const keys = await this.#shelf.collect(ids, signal);
+    this.#fetches++;
     let lostBits = countBits(keys);
     try {
       const outcomes = await this.#record(
@@ -248,6 +255,11 @@ export class Reservoir {
     } finally {
       this.#account.lose(lostBits);
     }
+  }
+
+  /** The peer is told that these cannot be had: it names others instead. */
+  giveUp(claims: readonly KeyClaim[]): void {
+    this.#shelf.giveUp(claims.flatMap(({ keyIds }) => keyIds));
   }
 
   /**

@@ -201,13 +201,17 @@ export class TakeQueue {
     let served = 0;
     for (const take of this.#takes) {
       if (served === maxTakesAtOnce) break;
+      // In line behind one who lacks keys: nothing to count.
+      if (blocked && take.reservation === undefined) {
+        take.lacksSinceMs ??= clock.nowMs();
+        continue;
+      }
       const wanted = remainders(take);
       const cost = stock.costOf(wanted);
       const own = take.reservation?.bits ?? 0;
       const keptBits = take.rank === 'payment' ? this.#options.keptBits() : 0;
       const freeBits = Math.max(0, stock.availableBits - keptBits);
-      const waitsInLine = blocked && take.reservation === undefined;
-      if (waitsInLine || cost > freeBits + own) {
+      if (cost > freeBits + own) {
         if (take.reservation === undefined) blocked = true;
         take.lacksSinceMs ??= clock.nowMs();
         continue;

@@ -7,10 +7,15 @@ import type { SimSockets } from './sim-sockets.ts';
 
 /** What can befall a fibre and the devices at its ends. */
 export const mishaps = ['cut', 'dark', 'trickle', 'forgetful'] as const;
-export type Mishap = (typeof mishaps)[number];
+/** The same where keys are dear: also at one end alone, and a few at a time. */
+export const dearths = ['cut', 'dark', 'trickle', 'forgetful', 'one-way', 'bursts'] as const;
+export type Mishap = (typeof dearths)[number];
 
 /** So many seconds between two keys of a device that only trickles. */
 const trickleSeconds = 4;
+/** Now and then as many keys as a payment under `otp` needs, and a few receipts. */
+const burstSeconds = 40;
+const burstKeys = 150;
 
 export class SimFibre {
   readonly edge: Edge;
@@ -37,7 +42,14 @@ export class SimFibre {
         return;
       case 'trickle':
         this.devices.keysLeft = 0;
-        this.#trickle(clock);
+        this.#trickle(clock, trickleSeconds, 1);
+        return;
+      case 'bursts':
+        this.devices.keysLeft = 0;
+        this.#trickle(clock, burstSeconds, burstKeys);
+        return;
+      case 'one-way':
+        this.devices.leftAt.set(dice.oneOf([from, to]), 0);
         return;
       case 'forgetful':
         this.devices.forgets = () => dice.happens(1, 5);
@@ -49,13 +61,14 @@ export class SimFibre {
     this.#cancel = () => undefined;
     this.devices.keysLeft = Number.POSITIVE_INFINITY;
     this.devices.forgets = () => false;
+    this.devices.leftAt.clear();
     this.#sockets.mend(this.edge.from, this.edge.to);
   }
 
-  #trickle(clock: SimClock): void {
-    this.#cancel = clock.after(1_000 * trickleSeconds, () => {
-      this.devices.keysLeft++;
-      this.#trickle(clock);
+  #trickle(clock: SimClock, everySeconds: number, keys: number): void {
+    this.#cancel = clock.after(1_000 * everySeconds, () => {
+      this.devices.keysLeft += keys;
+      this.#trickle(clock, everySeconds, keys);
     });
   }
 }

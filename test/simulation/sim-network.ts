@@ -16,19 +16,27 @@ import { SimClock } from './sim-clock.ts';
 import { SimFibre } from './sim-fibre.ts';
 import { SimSockets } from './sim-sockets.ts';
 
-/** A ring of five with two chords: two ways or more between any two stations. */
-const cables: readonly (readonly [from: string, to: string, suite: Suite])[] = [
-  ['q1', 'q2', 'otp-secret'],
-  ['q2', 'q3', 'otp-secret'],
-  ['q3', 'q4', 'aes'],
-  ['q4', 'q5', 'otp-secret'],
-  ['q1', 'q5', 'aes'],
-  ['q2', 'q5', 'otp-secret'],
-];
+export interface SimPlan {
+  readonly cables: readonly (readonly [from: string, to: string, suite: Suite])[];
+  /** What an end of a link draws ahead. */
+  readonly stockBits: number;
+}
+
+/** A ring of five with a chord: two ways or more between any two stations. */
+const ring: SimPlan = {
+  cables: [
+    ['q1', 'q2', 'otp-secret'],
+    ['q2', 'q3', 'otp-secret'],
+    ['q3', 'q4', 'aes'],
+    ['q4', 'q5', 'otp-secret'],
+    ['q1', 'q5', 'aes'],
+    ['q2', 'q5', 'otp-secret'],
+  ],
+  // Eight payments' worth.
+  stockBits: 4_096,
+};
 const people = ['alice@q1', 'bob@q3', 'carol@q4', 'dan@q5', 'eve@q2', 'fay@q3'];
 const stationCount = 5;
-/** Eight payments' worth. */
-const stockBits = 4_096;
 const terms = '[quotes]\ndelivery-seconds = 120\n[settlement]\nevery-seconds = 600';
 export const paidIn = 100_000n;
 
@@ -40,22 +48,24 @@ export class SimNetwork {
   readonly clock = new SimClock();
   readonly sockets = new SimSockets(this.clock);
   readonly fibres: readonly SimFibre[];
+  readonly #stockBits: number;
   readonly stations: RoadStation[] = [];
   readonly users: RoadUser[] = [];
   readonly oneTimeKeys = new OneTimeKeys();
   readonly #seed: string;
   readonly #folder = mkdtempSync(join(memoryOrDisk(), 'keytoll-simulation-'));
 
-  private constructor(seed: string) {
+  private constructor(seed: string, plan: SimPlan) {
     this.#seed = seed;
-    this.fibres = cables.map(([from, to, suite]) => {
+    this.#stockBits = plan.stockBits;
+    this.fibres = plan.cables.map(([from, to, suite]) => {
       const entropy = seededEntropy(`${seed} ${from}–${to}`);
       return new SimFibre({ from, to, suite }, entropy, this.sockets);
     });
   }
 
-  static async open(seed: string): Promise<SimNetwork> {
-    const network = new SimNetwork(seed);
+  static async open(seed: string, plan = ring): Promise<SimNetwork> {
+    const network = new SimNetwork(seed, plan);
     try {
       await network.clock.until(network.#build());
       await network.clock.until(network.#enrolAll());
@@ -101,7 +111,7 @@ export class SimNetwork {
     const neighbours = this.fibres.flatMap(({ edge }) => {
       if (edge.from !== name && edge.to !== name) return [];
       const device = { url: 'https://127.0.0.1:1', ca: '-', certificate: '-', privateKey: '-' };
-      const planned = { edge, linkKey: this.#linkKey(edge), device, stockBits };
+      const planned = { edge, linkKey: this.#linkKey(edge), device, stockBits: this.#stockBits };
       return [edge.from === name ? { ...planned, url: `ws://${edge.to}-links:1` } : planned];
     });
     const toml = stationToml({ name, fee: feeOf(place), caFolder, neighbours, more: terms });

@@ -3,7 +3,7 @@ import { payOnAnyRoute } from '../../driver/agent/any-route.ts';
 import { ErrandError } from '../../driver/agent/errand-error.ts';
 import type { RoadUser } from '../scenario/road-user.ts';
 import { Dice } from './dice.ts';
-import { mishaps, type SimFibre } from './sim-fibre.ts';
+import { mishaps, type Mishap, type SimFibre } from './sim-fibre.ts';
 import type { SimNetwork } from './sim-network.ts';
 
 /** One line of what happened: when, who, and how it went. */
@@ -27,6 +27,7 @@ export class SimStory {
   /** Setting up takes as long as loading programs takes the machine: a story counts from here. */
   readonly startMs: number;
   readonly #network: SimNetwork;
+  readonly #befalling: readonly Mishap[];
   readonly #dice: Dice;
   /** What each user does, one thing after the other. */
   readonly #doing = new Map<RoadUser, Promise<void>>();
@@ -34,8 +35,9 @@ export class SimStory {
   #restarting: Promise<void> = Promise.resolve();
   #over = false;
 
-  constructor(network: SimNetwork, seed: string) {
+  constructor(network: SimNetwork, seed: string, befalling: readonly Mishap[] = mishaps) {
     this.#network = network;
+    this.#befalling = befalling;
     this.#dice = new Dice(`${seed} story`);
     this.startMs = network.clock.nowMs();
   }
@@ -66,7 +68,7 @@ export class SimStory {
 
   #nextMishap(fibre: SimFibre): void {
     this.#later(20, 300, () => {
-      const mishap = this.#dice.oneOf(mishaps);
+      const mishap = this.#dice.oneOf(this.#befalling);
       const { from, to } = fibre.edge;
       this.mishaps.push(`${this.#now} ${from}–${to} ${mishap}`);
       fibre.befall(mishap, this.#network.clock, this.#dice);
@@ -125,7 +127,7 @@ export class SimStory {
     if (this.#dice.happens(1, 2)) {
       const hop = this.#dice.number(1, route.length - 1);
       const ends = [route[hop - 1], route[hop]];
-      const mishap = this.#dice.oneOf(mishaps);
+      const mishap = this.#dice.oneOf(this.#befalling);
       const fibre = fibres.find(({ edge }) =>
         [edge.from, edge.to].every((one) => ends.includes(one)),
       );

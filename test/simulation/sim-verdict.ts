@@ -1,11 +1,12 @@
 import { toHex } from '../../applet-spec/bytes.ts';
 
-import { toUserName } from '../../applet-spec/names.ts';
+import { toStationName, toUserName } from '../../applet-spec/names.ts';
 import { opensslPrimitives } from '../../daemon/openssl-primitives.ts';
 import { auditOwnStore } from '../../daemon/station/audit-part.ts';
 import type { PaymentRow } from '../../daemon/store/store.ts';
 import { auditWallet } from '../../driver/audit/wallet-audit.ts';
 import { seededEntropy } from '../../emulator/entropy.ts';
+import type { RoadStation } from '../scenario/road-station.ts';
 import type { RoadUser } from '../scenario/road-user.ts';
 import { paidIn, type SimNetwork } from './sim-network.ts';
 
@@ -20,6 +21,28 @@ export async function brokenInvariants(network: SimNetwork): Promise<string[]> {
     ...network.oneTimeKeys.reused.map((key) => `one-time key ${key} covers two messages (I22)`),
     ...(await auditsFind(network)),
   ];
+}
+
+/** I22, I33, I40: nothing is set apart, held or unsent any more, and no link waits for keys. */
+export async function leftOver(network: SimNetwork): Promise<string[]> {
+  const left: string[] = [];
+  for (const { name, running, unsent } of network.stations.map(atRest)) {
+    for (const link of running.status().links) {
+      const { peer, state, missingBits, reservedBits, heldBits } = link;
+      const is = `${state}, ${missingBits} missing, ${reservedBits} reserved, ${heldBits} held`;
+      if (is !== 'up, 0 missing, 0 reserved, 0 held') left.push(`${name} to ${peer}: ${is}`);
+      const rows = await unsent(peer);
+      if (rows > 0) left.push(`${name} has ${rows} rows for ${peer}`);
+    }
+  }
+  return left;
+}
+
+function atRest(station: RoadStation) {
+  const { name, running } = station;
+  const unsent = (peer: string): Promise<number> =>
+    station.withStore(async (store) => (await store.outbox(toStationName(peer), 100)).length);
+  return { name, running, unsent };
 }
 
 /** The payments of a network as each station stored them, by their ID. */
