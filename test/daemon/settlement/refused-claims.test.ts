@@ -99,6 +99,20 @@ describe('an issuer', () => {
     await nothingIsOwedMore(0n);
   });
 
+  it('refuses a claim of nothing for a line of nothing', async () => {
+    const free = new SettlementRoom(await TollRoom.open([5n, 0n, 3n]));
+    try {
+      const { name: q1 } = free.toll.station('q1');
+      const talk = new SettlementTalk(free.contextOf(free.toll.station('q2').name), q1);
+      const claims = [claimOf(await free.pay(), { amount: 0n })];
+      const asked = { kind: 'claims', content: { sequence: 1n, claims } } as const;
+      const { content } = await talk.ask(asked, ['judged']);
+      expect(content.judgements.map(({ word }) => word)).toEqual(['wrong-amount']);
+    } finally {
+      await free.toll.close();
+    }
+  });
+
   it('refuses a claim for a payment that it does not know', async () => {
     const paid = await room.pay();
     const paymentId = new Uint8Array(32).fill(9);
