@@ -189,9 +189,16 @@ export function describePayment(make: MakeBlankCard): void {
     expect((subject.wire.length - before) / 2).toBeLessThanOrEqual(8);
   });
 
+  it('pays as much as one payment may cost', async () => {
+    const subject = await blank(make);
+    const station = await subject.enrol();
+    await load(station, coinOf(1, { value: 1_000n }));
+    await paid(station, quoteOf(1, { bill: lines(900n, 100n) }));
+  });
+
   it('keeps to the limit of the day, and to the next day’s', async () => {
     const subject = await blank(make);
-    const station = await subject.enrol({ dayLimit: 250n });
+    const station = await subject.enrol({ dayLimit: 200n });
     await load(station, coinOf(1), coinOf(2), coinOf(3), coinOf(4));
     await paid(station, quoteOf(1));
     await paid(station, quoteOf(2));

@@ -219,6 +219,43 @@ export function describePeerKeys(make: MakeBlankCard): void {
     expect((await sendKey(subject, paymentId)).epoch).toBe(1n);
   });
 
+  it('S4: on the payee’s card, the same two directions the other way round', async () => {
+    const { subject, station } = await bobsCard(make);
+    const answer = await offered(station, transactionBytes, coin.secret);
+    const acknowledgement = acknowledgementSignature(answer);
+    await station.done('conclude', receiptOf(offeredId, { acknowledgement }));
+    expect((await sendKey(subject, offeredId)).trafficKey).toEqual(
+      peerTrafficKey(primitives, coin.secret, 'to-payer', offeredId, 1n),
+    );
+    const request = trafficRequest.encode({ paymentId: offeredId, epoch: 1n });
+    const data = await subject.host.done('deriveTraffic', request, trafficDirections.receive);
+    expect(decodeElement(trafficAnswer, data, 'key').trafficKey).toEqual(
+      peerTrafficKey(primitives, coin.secret, 'to-payee', offeredId, 1n),
+    );
+  });
+
+  it('S4: takes the epoch of what it receives, never of what it sends', async () => {
+    const { subject, station, paymentId } = await alicesPayment(make);
+    await station.done('conclude', receiptOf(paymentId));
+    const { send, receive } = trafficDirections;
+    const named = (epoch: bigint) => trafficRequest.encode({ paymentId, epoch });
+    const unnamed = trafficRequest.encode({ paymentId });
+    for (const [direction, request] of [
+      [send, named(7n)],
+      [receive, unnamed],
+      [receive, named(0n)],
+    ] as const) {
+      expect((await subject.host.send('deriveTraffic', request, direction)).sw).toBe(0x6a80);
+    }
+    for (const [p1, p2] of [
+      [send + receive + 1, 0],
+      [send, 1],
+    ] as const) {
+      expect((await subject.host.send('deriveTraffic', unnamed, p1, p2)).sw).toBe(0x6a86);
+    }
+    expect((await sendKey(subject, paymentId)).epoch).toBe(1n);
+  });
+
   it('gives applications active keys only', async () => {
     const { subject, station, paymentId } = await alicesPayment(make);
     const derive = async (): Promise<number> => {

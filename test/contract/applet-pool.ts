@@ -14,7 +14,15 @@ import { limits } from '../../applet-spec/limits.ts';
 import { noblePrimitives as primitives } from '../../applet-spec/noble-primitives.ts';
 import { decodeElement } from '../../applet-spec/tlv.ts';
 import type { TestStation } from './applet-host.ts';
-import { coinOf, loadOf, noon, quoteOf } from './applet-papers.ts';
+import {
+  coinOf,
+  loadOf,
+  noon,
+  quoteOf,
+  receiptOf,
+  strangerKey,
+  transactionOf,
+} from './applet-papers.ts';
 import { blank, journal, load, paid, type MakeBlankCard, type Subject } from './applet-subject.ts';
 
 const retired = retirementOf(1, coinOf(1), coinOf(2));
@@ -123,6 +131,22 @@ export function describePool(make: MakeBlankCard): void {
     expect(await eraseResult(station, coinOf(3).expiry, coinOf(3))).toBe('done');
     expect(await eraseResult(station, undefined, coinOf(3))).toBe('done');
     expect((await subject.info()).coins).toBe(2);
+  });
+
+  it('knows the time from quotes that it signed and from verdicts that it believed', async () => {
+    const subject = await blank(make);
+    const station = await subject.enrol();
+    const [early, late] = [coinOf(3, { expiry: noon + 50n }), coinOf(4, { expiry: noon + 90n })];
+    await load(station, coinOf(1), early, late);
+    const quoteBytes = quoteOf(1, { time: noon + 50n });
+    expect(await eraseResult(station, undefined, early)).toBe('conflict');
+    await paid(station, quoteBytes);
+    expect(await eraseResult(station, undefined, early)).toBe('done');
+    const { paymentId } = transactionOf(quoteBytes, coinOf(1), subject.certificate);
+    await station.send('conclude', receiptOf(paymentId, { time: noon + 90n }, strangerKey));
+    expect(await eraseResult(station, undefined, late)).toBe('conflict');
+    await station.done('conclude', receiptOf(paymentId, { time: noon + 90n }));
+    expect(await eraseResult(station, noon, late)).toBe('done');
   });
 
   it('erases no signed coin', async () => {
