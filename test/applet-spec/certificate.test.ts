@@ -4,6 +4,7 @@ import {
   certificateHash,
   parseCertificate,
   validateCertificate,
+  type Certificate,
   type CertificateQuestion,
 } from '../../applet-spec/certificate.ts';
 import { CertificateError } from '../../applet-spec/certificate-error.ts';
@@ -78,6 +79,28 @@ describe('reading certificates', () => {
     der.fill(0);
     expect(certificate.der).toEqual(before);
     expect(parseCertificate(before)).toEqual(certificate);
+  });
+
+  it('refuses a root of the future, and one with critical extensions that it does not know', () => {
+    const question = questionOf(vectorOf('a user'));
+    const { root, nowSeconds } = question;
+    const judged = (changes: Partial<Certificate>) =>
+      validateCertificate(noblePrimitives, { ...question, root: { ...root, ...changes } });
+    expect(judged({ notBefore: nowSeconds })).toMatchObject({ ok: true });
+    expect(judged({ notBefore: nowSeconds + 1n })).toMatchObject({ reason: 'not-yet-valid' });
+    expect(judged({ notAfter: nowSeconds })).toMatchObject({ ok: true });
+    expect(judged({ unknownCritical: ['2.5.29.30'] })).toMatchObject({ reason: 'bad-root' });
+  });
+
+  it('holds its own dates against the time that is asked for', () => {
+    const question = questionOf(refusedVector('expired a second ago'));
+    const { notBefore, notAfter } = question.certificate;
+    const judged = (atSeconds: bigint) =>
+      validateCertificate(noblePrimitives, { ...question, atSeconds });
+    expect(judged(notAfter)).toMatchObject({ ok: true });
+    expect(judged(notAfter + 1n)).toMatchObject({ reason: 'expired' });
+    expect(judged(notBefore)).toMatchObject({ ok: true });
+    expect(judged(notBefore - 1n)).toMatchObject({ reason: 'not-yet-valid' });
   });
 
   it('hashes the DER', () => {

@@ -80,6 +80,17 @@ describe('trust in certificates', () => {
     expect(trust.check(brief, 'user')).toMatchObject({ ok: false, reason: 'expired' });
   });
 
+  it('remembers one that was good for its own time, as good for no other', async () => {
+    const request = { role: 'user', name: 'bob@q1', publicKey: keyNamed('bob').publicKey } as const;
+    const brief = await room.ca.issue({ ...request, days: 1 });
+    advance(2 * daySeconds);
+    const trust = await room.trust({ crl: await room.ca.publishCrl() });
+    for (let again = 0; again < 2; again++) {
+      expect(trust.check(brief, 'user', 'bob@q1', 'any').ok).toBe(true);
+      expect(trust.check(brief, 'user', 'bob@q1')).toMatchObject({ reason: 'expired' });
+    }
+  });
+
   it('lets no memory outlive the CRL and its grace', async () => {
     const trust = await room.trust();
     advance(daySeconds - earlySeconds + graceSeconds);
