@@ -62,6 +62,8 @@ function describeOurClaims(open: OpenStore): void {
     const behind = await store().unclaimed(q3, 10, bytesFrom('payment', 'a'));
     expect(behind.map(({ paymentId }) => paymentId)).toEqual([bytesFrom('payment', 'b')]);
     expect(await store().unclaimed(q3, 10, bytesFrom('payment', 'b'))).toEqual([]);
+    const never = store().unclaimed(q3, 10, bytesFrom('payment', 'never'));
+    await expect(never).rejects.toMatchObject({ code: 'unknown' });
     await store().openWindow(q3, startMs);
     expect(
       await store().putClaims('ours', q3, 1n, [
@@ -168,6 +170,13 @@ function describeWindows(open: OpenStore): void {
     expect(
       await store().agreeWindow(q2, 1n, { ours: none, theirs: four }, bytesFrom('signed')),
     ).toBe('totals-differ');
+    for (const ours of [
+      { count: 1n, amount: 5n },
+      { count: 2n, amount: 4n },
+    ]) {
+      const other = { ours, theirs: none };
+      expect(await store().agreeWindow(q2, 1n, other, bytesFrom('signed'))).toBe('totals-differ');
+    }
     expect(await store().payWindow(q2, 1n, 'bank 1', startMs)).toBe('not-agreed');
     expect(await agree()).toBe('agreed');
     expect(await agree()).toBe('exists');
@@ -177,6 +186,32 @@ function describeWindows(open: OpenStore): void {
     expect((await again.balances()).get('payable:q2')).toBe(-4n);
     expect((await again.balances()).get('cash')).toBe(32n);
     expect(await again.window(q2, 1n)).toMatchObject({ state: 'paid', paidBy: 'bank 1' });
+  });
+
+  it('that were never opened are neither agreed nor paid, and hold no claim', async () => {
+    await issued(store());
+    const nothing = { ours: none, theirs: none };
+    expect(await store().putClaims('theirs', q2, 1n, [claimOf('a', 4n)])).toEqual([
+      { outcome: 'window-not-open' },
+    ]);
+    expect(await store().agreeWindow(q2, 1n, nothing, bytesFrom('signed'))).toBe('unknown-window');
+    expect(await store().payWindow(q2, 1n, 'bank', startMs)).toBe('unknown-window');
+    expect((await store().balances()).get('payable:q2')).toBe(-8n);
+  });
+
+  it('tell their claims in pages, each side’s apart', async () => {
+    await issued(store());
+    await store().openWindow(q2, startMs);
+    await store().putClaims('theirs', q2, 1n, [claimOf('a', 4n), claimOf('b', 4n)]);
+    const idsOf = async (after?: Uint8Array, limit = 10) =>
+      (await store().claims('theirs', q2, 1n, after, limit)).map(({ paymentId }) => paymentId);
+    const [a, b] = [bytesFrom('payment', 'a'), bytesFrom('payment', 'b')];
+    expect(await idsOf()).toEqual([a, b]);
+    expect(await idsOf(undefined, 1)).toEqual([a]);
+    expect(await idsOf(claimOf('a', 4n).redemptionId)).toEqual([b]);
+    expect(await idsOf(claimOf('b', 4n).redemptionId)).toEqual([]);
+    expect(await store().claims('ours', q2, 1n, undefined, 10)).toEqual([]);
+    expect(await store().claims('theirs', q2, 2n, undefined, 10)).toEqual([]);
   });
 
   it('clear what the peer owes', async () => {
