@@ -114,7 +114,7 @@ export class SettlementAnswerer {
       if (judged.owed) owed.push({ place: i, claim });
       else {
         judgements[i] = { word: judged.why, window: 0n };
-        await this.#keepContradiction(claim, rows[i]);
+        if (judged.why === 'not-delivered') await this.#keepContradiction(claim, rows[i]);
       }
     }
     for (const [i, judged] of (await this.#putClaims(peer, asked.sequence, owed)).entries()) {
@@ -165,7 +165,7 @@ export class SettlementAnswerer {
     });
   }
 
-  /** The last station signed two verdicts: the claim's receipt is kept against it. */
+  /** The last station signed two verdicts: the claim's receipt, which holds, is kept against it. */
   async #keepContradiction(claim: Claim, row: PaymentRow | undefined): Promise<void> {
     const { receipt, paymentId } = claim;
     if (row?.state !== 'undelivered' || receipt?.body.verdict !== 'delivered') return;

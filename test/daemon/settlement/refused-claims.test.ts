@@ -174,6 +174,21 @@ describe('an issuer', () => {
     ]);
   });
 
+  it('keeps no receipt as proof that the last station did not sign, however many', async () => {
+    const paid = await room.pay({ until: 'undelivered' });
+    const { name: q3, documentKey } = room.toll.station('q3');
+    const about = { paymentId: paid.paymentId, station: q3, time: room.toll.nowSeconds };
+    const saying = (n: number, key = documentKey) =>
+      signReceipt(about, key, { acknowledgement: new Uint8Array(64).fill(n) });
+    const { documentKey: thiefs } = room.toll.station('q2');
+    const forged = Array.from({ length: 16 }, (_, n) => saying(n, thiefs));
+    const words = await judged(forged.map((receipt) => claimOf(paid, { receipt })));
+    expect(new Set(words)).toEqual(new Set(['bad-receipt']));
+    const second = saying(99);
+    await judged([claimOf(paid, { receipt: second })]);
+    expect(await room.toll.station('q1').store.evidence(paid.paymentId)).toEqual([second.bytes]);
+  });
+
   it('answers nobody who is not who the words say', async () => {
     const paid = await room.pay();
     const thief = { ...room.contextOf(room.toll.station('q2').name) };
