@@ -63,6 +63,25 @@ export function toUnknownOutcome(error: unknown, whatIs: string): ErrandError {
   return new ErrandError({ ...failure, outcome: 'unknown', message }, error);
 }
 
+/**
+ * Of several orders one after another some were carried out and one was not, or may not have been:
+ * `partly-done`, and never a refusal, of which nothing would have happened.
+ */
+export function toPartlyDone(error: unknown, done: string, missing: string): ErrandError {
+  const { failure } = toErrandError(error);
+  const isKnown = failure.outcome !== 'unknown';
+  const not = isKnown ? missing : `${missing}, as far as is known`;
+  const message = `${done}; ${not}: ${failure.message}`;
+  const code = isKnown ? 'partly-done' : failure.code;
+  return new ErrandError({ ...failure, outcome: 'unknown', code, message }, error);
+}
+
+/** The same failure, with what was done before it. */
+export function withWordsBefore(error: unknown, words: string): ErrandError {
+  const { failure } = toErrandError(error);
+  return new ErrandError({ ...failure, message: `${words}: ${failure.message}` }, error);
+}
+
 function failureOf(error: unknown): ErrandFailure {
   if (error instanceof HostError) {
     const { code, message, refusal, deskCode } = error;

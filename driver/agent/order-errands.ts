@@ -1,4 +1,5 @@
 import { toHex } from '../../applet-spec/bytes.ts';
+import { counted } from '../../applet-spec/counted.ts';
 import type { Retirement } from '../../applet-spec/card-objects.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import type { OrderLine } from '../../applet-spec/desk-messages.ts';
@@ -9,7 +10,7 @@ import { WalletError } from '../wallet/wallet-error.ts';
 import type { OrderRequest } from '../wallet/wallet-orders.ts';
 import { matchPool } from './catch-up.ts';
 import { coinsOfLines, coinsWorth, handfulsOf, worthOf } from './coin-choice.ts';
-import { toUnknownOutcome } from './errand-error.ts';
+import { toErrandError, toPartlyDone, toUnknownOutcome, type ErrandError } from './errand-error.ts';
 import type { ErrandParams, ErrandProgress, ErrandResult } from './errands.ts';
 import { granted } from './granted.ts';
 import type { HomeDesk } from './home-desk.ts';
@@ -47,23 +48,50 @@ export function exchange(
 ): Promise<ErrandResult<'exchange'>> {
   return host.inTurn(async () => {
     const desk = await host.desk();
-    return exchangeFor(host, desk, toLines(params.lines), onProgress);
+    const afterPart: AfterPart = (error, done) =>
+      toPartlyDone(error, done, 'the coins asked for were not made');
+    return exchangeFor(host, desk, toLines(params.lines), afterPart, onProgress);
   });
 }
 
-/** For callers that have their turn already. */
+/** What to say where orders before the one that failed were carried out. */
+type AfterPart = (error: unknown, done: string) => ErrandError;
+
+/**
+ * For callers that have their turn already. Of more small coins than one order takes some become
+ * one large one first, in orders of their own: what is cut off between leaves coins of the same sum.
+ */
 export async function exchangeFor(
   host: Host,
   desk: HomeDesk,
   wanted: readonly OrderLine[],
+  afterPart: AfterPart,
   onProgress: Progress = () => undefined,
 ): Promise<ErrandResult<'exchange'>> {
   const total = sumOf(wanted);
   const found = coinsWorth(held(host), total);
   const lines = linesWith(wanted, found.change);
   await requireRoom(desk, countOf(lines) - found.given.length);
-  const { given, change } = await fewCoinsWorth(host, desk, total);
-  return exchangeCoins(host, desk, given, linesWith(wanted, change), onProgress);
+  let joined = 0;
+  let orders = 0;
+  let isLast = false;
+  try {
+    for (;;) {
+      const { given, change } = coinsWorth(held(host), total);
+      const [some = [], ...others] = handfulsOf(given);
+      isLast = others.length === 0;
+      if (isLast) {
+        return await exchangeCoins(host, desk, given, linesWith(wanted, change), onProgress);
+      }
+      await exchangeCoins(host, desk, some, [{ value: worthOf(some), count: 1 }]);
+      joined += some.length;
+      orders += 1;
+    }
+  } catch (error) {
+    if (orders === 0 && (isLast || !isUnknown(error))) throw error;
+    const larger = counted(orders, 'larger coin');
+    throw afterPart(error, `${joined} coins became ${larger} of the same sum`);
+  }
 }
 
 /** What the coins given are worth beyond the wish is one more coin. */
@@ -71,23 +99,6 @@ function linesWith(wanted: readonly OrderLine[], change: bigint): readonly Order
   const lines = change === 0n ? wanted : [...wanted, { value: change, count: 1 }];
   if (lines.length <= limits.orderLines) return lines;
   throw new HostError('bad-params', `an exchange has at most ${limits.orderLines} lines`);
-}
-
-/**
- * As many as one order takes: of more small ones some become one large one first, in orders of
- * their own. What is cut off between leaves the card with coins of the same sum.
- */
-async function fewCoinsWorth(
-  host: Host,
-  desk: HomeDesk,
-  total: bigint,
-): Promise<ReturnType<typeof coinsWorth>> {
-  for (;;) {
-    const choice = coinsWorth(held(host), total);
-    const [some = [], ...others] = handfulsOf(choice.given);
-    if (others.length === 0) return choice;
-    await exchangeCoins(host, desk, some, [{ value: worthOf(some), count: 1 }]);
-  }
 }
 
 /** These coins for new ones of the same sum, for callers that have their turn and the room. */
@@ -119,8 +130,10 @@ export function refund(
       try {
         result = await placeOrder(host, desk, order, () => undefined);
       } catch (error) {
-        if (coins === 0) throw error;
-        throw toUnknownOutcome(error, `${coins} of ${given.length} coins were given back`);
+        const isWhole = some.length === given.length;
+        if (coins === 0 && (isWhole || !isUnknown(error))) throw error;
+        const done = `${coins} of ${given.length} coins were given back`;
+        throw toPartlyDone(error, done, `the other ${given.length - coins} were not`);
       }
       coins += some.length;
     }
@@ -244,6 +257,10 @@ function toLines(
     throw new HostError('bad-params', 'a coin is worth 1 to 2^64 - 1 minor units');
   }
   return read;
+}
+
+function isUnknown(error: unknown): boolean {
+  return toErrandError(error).outcome === 'unknown';
 }
 
 function countOf(lines: readonly OrderLine[]): number {

@@ -10,7 +10,7 @@ import type { WalletCoin } from '../wallet/wallet-coins.ts';
 import { WalletError } from '../wallet/wallet-error.ts';
 import type { WalletPayment } from '../wallet/wallet-payments.ts';
 import type { WalletQuote } from '../wallet/wallet-quotes.ts';
-import { ErrandError, toErrandError, toUnknownOutcome } from './errand-error.ts';
+import { ErrandError, toErrandError, toUnknownOutcome, withWordsBefore } from './errand-error.ts';
 import type { ErrandParams, ErrandResult } from './errands.ts';
 import { granted } from './granted.ts';
 import type { HomeDesk } from './home-desk.ts';
@@ -207,7 +207,9 @@ async function requireCoin(
   if (matching(host, terms).length > 0) return;
   const coins = held(host);
   if (exchange) {
-    await exchangeFor(host, desk, [{ value: total, count: 1 }]);
+    await exchangeFor(host, desk, [{ value: total, count: 1 }], (error, done) =>
+      withWordsBefore(error, `${done}, and nothing was paid`),
+    );
     return;
   }
   const values = [...new Set(coins.map(({ coin }) => coin.body.value))].sort((a, b) =>

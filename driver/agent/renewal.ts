@@ -6,7 +6,7 @@ import { coinIssuedSeconds, type CoinBody } from '../../applet-spec/coin.ts';
 import type { OrderLine } from '../../applet-spec/desk-messages.ts';
 import { limits } from '../../applet-spec/limits.ts';
 import type { WalletCoin } from '../wallet/wallet-coins.ts';
-import { toErrandError } from './errand-error.ts';
+import { toErrandError, toPartlyDone, type ErrandError } from './errand-error.ts';
 import type { ErrandParams, ErrandResult } from './errands.ts';
 import type { HomeDesk } from './home-desk.ts';
 import type { Host } from './host.ts';
@@ -40,7 +40,14 @@ export function renew(
   host: Host,
   { withinDays }: ErrandParams<'renew'>,
 ): Promise<ErrandResult<'renew'>> {
-  return host.inTurn(async () => renewEnding(host, await host.desk(), withinDays));
+  return host.inTurn(async () => {
+    const { failure, ...result } = await renewEnding(host, await host.desk(), withinDays);
+    if (failure === undefined) return result;
+    const { coins, left } = result;
+    if (coins === 0) throw failure;
+    const done = `${coins} of ${coins + left} coins were exchanged for new ones`;
+    throw toPartlyDone(failure, done, `the other ${left} were not`);
+  });
 }
 
 /**
@@ -51,16 +58,13 @@ export async function renewUnasked(host: Host): Promise<void> {
   if (host.renewDays === 0) return;
   await host.inTurn(async () => {
     const desk = await host.desk();
-    try {
-      await renewEnding(host, desk);
-    } catch (error) {
-      const failure = toErrandError(error);
-      host.tell({ kind: 'renewal-failed', failure });
-      if (failure.failure.outcome !== 'unknown' && failure.code !== 'link-lost') return;
-      // The next connection asks again, and whatever comes behind this is given that one.
-      desk.close();
-      await desk.closed;
-    }
+    const { failure } = await renewEnding(host, desk);
+    if (failure === undefined) return;
+    host.tell({ kind: 'renewal-failed', failure });
+    if (failure.failure.outcome !== 'unknown' && failure.code !== 'link-lost') return;
+    // The next connection asks again, and whatever comes behind this is given that one.
+    desk.close();
+    await desk.closed;
   });
 }
 
@@ -92,7 +96,7 @@ async function renewEnding(
   host: Host,
   desk: HomeDesk,
   withinDays?: number,
-): Promise<ErrandResult<'renew'>> {
+): Promise<ErrandResult<'renew'> & { readonly failure?: ErrandError }> {
   const { currency } = desk.home;
   const found = ending(host, withinDays);
   const isBusy = host.wallet.orders.pending().length > 0;
@@ -100,16 +104,19 @@ async function renewEnding(
   const isInTime = ({ coin }: WalletCoin): boolean => coin.body.expiry > latest;
   let coins = 0;
   let value = 0n;
+  let failure: ErrandError | undefined;
   try {
     for (const given of isBusy ? [] : batchesOf(found.filter(isInTime))) {
       await exchangeCoins(host, desk, given, linesOf(given));
       coins += given.length;
       value += sumOf(given);
     }
-  } finally {
-    if (coins > 0) host.tell({ kind: 'coins-renewed', coins, value, currency });
+  } catch (error) {
+    failure = toErrandError(error);
   }
-  return { coins, value: value.toString(), currency, left: found.length - coins };
+  if (coins > 0) host.tell({ kind: 'coins-renewed', coins, value, currency });
+  const result = { coins, value: value.toString(), currency, left: found.length - coins };
+  return { ...result, ...(failure && { failure }) };
 }
 
 /** As one order takes them: so many coins, of so many values. */

@@ -44,6 +44,7 @@ const advice: Readonly<Record<string, string>> = {
   'outcome-unknown':
     '`keytoll connect` finds out, and finishes an order that was cut short: do not place it ' +
     'again; a quote is paid once, however often `keytoll pay --quote` repeats it',
+  'partly-done': '`keytoll balance` shows what there is now; ask anew for no more than the rest',
   'wallet-not-set-up': '`keytoll card init --station URL --ca FILE` sets it up',
   'wallet-newer': 'use the newer version of keytoll that wrote it',
   'wallet-damaged':
@@ -56,6 +57,9 @@ const advice: Readonly<Record<string, string>> = {
     'start it again with `keytoll agent`, which finds out what became of it: order and pay ' +
     'nothing anew before',
 };
+
+/** Of unknown outcome, with advice of their own. */
+const ownAdvice: ReadonlySet<string> = new Set(['agent-ended', 'partly-done']);
 
 /** What a command asked of routes. */
 export interface AskedOfRoutes {
@@ -73,7 +77,7 @@ export function withAdvice(
   outcome?: ErrandFailure['outcome'],
   asked: AskedOfRoutes = {},
 ): string {
-  const isUnknown = outcome === 'unknown' && code !== 'agent-ended';
+  const isUnknown = outcome === 'unknown' && !ownAdvice.has(code);
   const known = isUnknown ? 'outcome-unknown' : code;
   const words = known === 'no-route' ? onRoutes(asked) : advice[known];
   return words === undefined ? message : `${message.replace(/[.\s]+$/, '')}: ${words}`;

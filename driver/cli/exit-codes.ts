@@ -9,6 +9,9 @@ export const exitCodes = {
   usage: 2,
   /** Card or station said no. Nothing was changed, or what was has been made good. */
   refused: 3,
-  /** It may have happened; the next connection finds out. Do not do it again by other means. */
+  /**
+   * It may have happened; the next connection finds out. Do not do it again by other means. Or a
+   * part of it has, and the message says which.
+   */
   unknown: 4,
 } as const satisfies Record<'done' | ErrandFailure['outcome'], number>;

@@ -20,3 +20,8 @@ it('says nothing of routes about anything else', () => {
   const words = withAdvice('overloaded', 'Too much.', 'refused', { avoid: ['q2'] });
   expect(words).toBe('Too much: try again later');
 });
+
+it('of what was done in part it says how to see what there is', () => {
+  const words = withAdvice('partly-done', '2 were not: too much.', 'unknown');
+  expect(words).toMatch(/^2 were not: too much: `keytoll balance` shows what there is now/);
+});
