@@ -15,6 +15,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { certificateRoles } from '../../applet-spec/certificate-roles.ts';
+import { makeFolders } from '../folders.ts';
 import { CaError } from './ca-error.ts';
 import { createFile, isNodeError, replaceFile, syncFolder } from './durable-file.ts';
 import { decodePem, encodePem } from './pem.ts';
@@ -66,8 +67,7 @@ export class CaFolder {
    * `folder-in-use` where anything is there already.
    */
   async create(keys: P256KeyPair, root: Uint8Array, firstCrl: Uint8Array): Promise<void> {
-    await mkdir(dirname(this.#path), { recursive: true });
-    const draftPath = await mkdtemp(join(dirname(this.#path), `.${basename(this.#path)}-`));
+    const draftPath = await this.#newDraft();
     try {
       const draft = new CaFolder(draftPath);
       for (const part of ['issued', 'revoked', 'crl']) await mkdir(join(draftPath, part));
@@ -81,6 +81,18 @@ export class CaFolder {
       await rm(draftPath, { recursive: true, force: true });
       if (!isNodeError(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw error;
       throw new CaError('folder-in-use', `${this.#path} is not empty: name a new folder`, error);
+    }
+  }
+
+  async #newDraft(): Promise<string> {
+    const above = dirname(this.#path);
+    try {
+      makeFolders(above);
+      return await mkdtemp(join(above, `.${basename(this.#path)}-`));
+    } catch (cause) {
+      const detail = cause instanceof Error ? cause.message : String(cause);
+      const words = `${this.#path} cannot be made a folder: ${detail}`;
+      throw new CaError('folder-unusable', words, cause);
     }
   }
 

@@ -25,11 +25,14 @@ export async function reporting(command: Command, run: () => Promise<void> | voi
   try {
     await run();
   } catch (error) {
-    if (error instanceof Error && known.some((kind) => error instanceof kind)) {
-      fail(command, error);
-    }
+    if (error instanceof Error && isKnown(error)) fail(command, error);
     throw error;
   }
+}
+
+/** What the system says no to names what was tried, and where; anything else is a defect. */
+function isKnown(error: Error): boolean {
+  return known.some((kind) => error instanceof kind) || ('syscall' in error && 'code' in error);
 }
 
 /** One line of fault, and exit code 1 where no other is given; no word of help, which has none. */

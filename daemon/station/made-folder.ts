@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { makeFolders } from '../folders.ts';
 import { StationError } from './station-error.ts';
 
 /**
@@ -7,7 +7,7 @@ import { StationError } from './station-error.ts';
  */
 export function makeFolder(folder: string, mode?: number): void {
   try {
-    mkdirSync(folder, { recursive: true, ...(mode !== undefined && { mode }) });
+    makeFolders(folder, mode);
   } catch (cause) {
     const detail = cause instanceof Error ? cause.message : String(cause);
     const words = `${folder} cannot be made a folder: ${detail}`;

@@ -1,10 +1,11 @@
 /** A card maker on disk: its root for stations to trust, and the key that it certifies with. */
 import { createPrivateKey } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { concatBytes, fromHex } from '../../applet-spec/bytes.ts';
 import { noblePrimitives } from '../../applet-spec/noble-primitives.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
+import { makeFolders } from '../folders.ts';
 import { CardFileError } from './card-error.ts';
 import { DeviceMaker } from './device-maker.ts';
 import { drawKey } from './key-draw.ts';
@@ -21,7 +22,7 @@ export function openMaker(folder: string, entropy: Entropy): DeviceMaker {
   const paths = { root: join(folder, rootFile), rootKey: join(folder, keyFile) };
   try {
     if (existsSync(paths.rootKey)) return readMaker(paths, entropy);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
     const { privateKey } = drawKey(noblePrimitives, entropy);
     const maker = DeviceMaker.found(privateKey, 'Keytoll card emulator', entropy);
     // The root last: where it is, its key is.

@@ -1,11 +1,12 @@
 import 'reflect-metadata';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import { toHex } from '../../applet-spec/bytes.ts';
+import { makeFolders } from '../folders.ts';
 import type { KmePlan } from './key-network.ts';
 
 /** Where things are in the folder of a group of key managers. */
@@ -51,7 +52,7 @@ export async function initDevices(dir: string, options: InitDevicesOptions): Pro
   if (bad !== undefined) {
     throw new RangeError(`"${bad}" is no SAE ID: letters, digits, ".", "_" and "-" are`);
   }
-  await mkdir(dir, { recursive: true });
+  makeFolders(dir);
   const plan: DevicePlan = {
     version: 1,
     kmes: saes.map((sae) => ({ id: `kme-${sae}`, saes: [sae] })),

@@ -46,6 +46,12 @@ describe('a fault is one line, without a word of help, and exit code 1', () => {
     ['audit --lists notes/x --config q1/station.toml', /notes\/x cannot be made a folder: ENOTDIR/],
     [`payments --payment ${'0'.repeat(64)} --config q1/station.toml`, /no payment 0{64} is kept h/],
     ['init notes --name q5 --network n', /^keytolld init: notes cannot be made a folder: EEXIST/],
+    ['init /proc/a/q5 --name q5 --network n', /^keytolld init: \/proc\/a\/q5 cannot be made a fo/],
+    [
+      'ca init /proc/a/ca --name root',
+      /^keytolld ca init: \/proc\/a\/ca cannot be made a folder: E/,
+    ],
+    ['ca init notes/ca --name root', /notes\/ca cannot be made a folder: EEXIST/],
     ['init q5 --name q5 --network n --ca nowhere', /nowhere has no root.pem: make a CA there/],
   ])('keytolld %s', async (line, words) => {
     const { exitCode, out, err } = await keytolld(line);

@@ -27,6 +27,11 @@ describe('a fault is one line, and exit code 1', () => {
   it.each([
     ['qkd init new --sae q1', /^keytoll-emulator qkd init: at least two different SAE IDs/],
     ['qkd init notes --sae q1 --sae q2', /^keytoll-emulator qkd init: EEXIST.*'notes'$/],
+    ['qkd init /proc/keytoll/qkd --sae q1 --sae q2', /^keytoll-emulator qkd init: ENOENT.*mkdir/],
+    [
+      'card make c --delivery d --maker /proc/keytoll/m',
+      /\/proc\/keytoll\/m: no card maker can be/,
+    ],
     ['qkd run nowhere', /^keytoll-emulator qkd run: nowhere holds no key managers: `keytoll-em/],
     ['qkd run qkd --faults none', /^keytoll-emulator qkd run: ENOENT.*'none'$/],
     ['qkd run qkd --faults notes', /^keytoll-emulator qkd run: the faults are not JSON$/],
