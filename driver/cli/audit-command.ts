@@ -44,7 +44,7 @@ async function audit(setting: CommandSetting, options: AuditOptions): Promise<nu
   if (csv && setting.json) throw new UsageError('--csv and --json are two forms of one thing');
   const own = card ? (await setting.run('check-signatures', {})).checked : [];
   const ownSignatures = new Map(own.map(({ paymentId, own: holds }) => [paymentId, holds]));
-  const wallet = Wallet.openExisting(setting.walletFolder);
+  const wallet = Wallet.openToRead(setting.walletFolder);
   try {
     const report = auditWallet(wallet, noblePrimitives, { ownSignatures, filter });
     if (csv) {

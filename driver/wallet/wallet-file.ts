@@ -2,8 +2,9 @@
  * The one importer of better-sqlite3 on the user's machine: opening, numbered migrations, faults.
  */
 import Database from 'better-sqlite3';
-import { chmodSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { makeWalletFolder } from './wallet-folder.ts';
 import { walletMigrations } from './wallet-migrations.ts';
 import { WalletError } from './wallet-error.ts';
@@ -22,10 +23,13 @@ const kept: object[] = [];
 /** A wallet's database: what it runs is durable when the call returns (`synchronous=FULL`). */
 export class WalletFile {
   readonly #database: Database.Database;
+  /** For people: a copy in memory is of this one. */
+  readonly #path: string;
   readonly #statements = new Map<string, Database.Statement>();
 
-  private constructor(database: Database.Database) {
+  private constructor(database: Database.Database, path: string) {
     this.#database = database;
+    this.#path = path;
   }
 
   /** Makes the folder (0700) and the file (0600) where they are not. Throws WalletError. */
@@ -40,11 +44,21 @@ export class WalletFile {
         pragma(database, 'foreign_keys = ON');
         database.defaultSafeIntegers(true);
         migrate(database, path);
-        return new WalletFile(database);
+        return new WalletFile(database, path);
       } catch (error) {
         database.close();
         throw error;
       }
+    });
+  }
+
+  /** What it holds now, in memory: of one on a medium that takes no writing. Throws WalletError. */
+  static copyOf(path: string): WalletFile {
+    return guard(path, () => {
+      const database = open(contentOf(path), 0);
+      database.defaultSafeIntegers(true);
+      migrate(database, path);
+      return new WalletFile(database, path);
     });
   }
 
@@ -53,16 +67,16 @@ export class WalletFile {
     const database = open(':memory:', 0);
     database.defaultSafeIntegers(true);
     migrate(database, database.name);
-    return new WalletFile(database);
+    return new WalletFile(database, database.name);
   }
 
   /** Changes made; throws WalletError. */
   run(sql: string, ...values: readonly SqlValue[]): number {
-    return guard(this.#database.name, () => this.#statement(sql).run(...values).changes);
+    return guard(this.#path, () => this.#statement(sql).run(...values).changes);
   }
 
   all(sql: string, ...values: readonly SqlValue[]): readonly SqlRow[] {
-    return guard(this.#database.name, () =>
+    return guard(this.#path, () =>
       this.#statement(sql)
         .all(...values)
         .map(toRow),
@@ -70,13 +84,13 @@ export class WalletFile {
   }
 
   first(sql: string, ...values: readonly SqlValue[]): SqlRow | undefined {
-    const row = guard(this.#database.name, () => this.#statement(sql).get(...values));
+    const row = guard(this.#path, () => this.#statement(sql).get(...values));
     return row === undefined ? undefined : toRow(row);
   }
 
   /** All of `work` or, when it throws, nothing of it. */
   atomically<T>(work: () => T): T {
-    return guard(this.#database.name, () => this.#database.transaction(work).immediate());
+    return guard(this.#path, () => this.#database.transaction(work).immediate());
   }
 
   close(): void {
@@ -92,8 +106,33 @@ export class WalletFile {
   }
 }
 
-function open(path: string, timeout: number): Database.Database {
-  const database = new Database(path, { timeout });
+/**
+ * Its write-ahead log included. SQLite cannot read a database with such a log where it may write
+ * nothing, so a copy of both stands aside for that moment.
+ */
+function contentOf(path: string): Buffer {
+  const aside = mkdtempSync(join(tmpdir(), 'keytoll-read-'));
+  try {
+    const copy = join(aside, basename(path));
+    for (const suffix of ['', '-wal']) {
+      if (suffix !== '' && !existsSync(path + suffix)) continue;
+      copyFileSync(path + suffix, copy + suffix);
+      chmodSync(copy + suffix, 0o600);
+    }
+    const database = open(copy, 0);
+    try {
+      pragma(database, 'journal_mode = DELETE');
+      return database.serialize();
+    } finally {
+      database.close();
+    }
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+  }
+}
+
+function open(source: string | Buffer, timeout: number): Database.Database {
+  const database = new Database(source, { timeout });
   kept.push(database);
   return database;
 }

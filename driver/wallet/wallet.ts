@@ -80,6 +80,18 @@ export class Wallet {
     return new Wallet(WalletFile.inMemory(), primitives);
   }
 
+  /** As `openExisting`; one that nobody can write here is read all the same, and stays as it is. */
+  static openToRead(folder: string, primitives: Primitives = noblePrimitives): Wallet {
+    try {
+      return Wallet.openExisting(folder, primitives);
+    } catch (error) {
+      const path = join(folder, walletFileName);
+      const isUnwritable = error instanceof WalletError && error.code === 'wallet-unreachable';
+      if (!isUnwritable || !isThere(folder, path)) throw error;
+      return new Wallet(WalletFile.copyOf(path), primitives);
+    }
+  }
+
   settings(): WalletSettings | undefined {
     const row = this.#file.first('select * from settings');
     if (row === undefined) return undefined;

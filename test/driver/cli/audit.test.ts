@@ -1,9 +1,12 @@
 /** `keytoll audit`: what a user reads of the payments in the wallet, with and without the card. */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AgentServer } from '../../../driver/agent/agent-server.ts';
 import { runKeytoll } from '../../../driver/cli/program.ts';
+import { shellRun, type Ended } from '../../program-run.ts';
 import { rawDatabase } from '../../raw-database.ts';
+import { readOnlyMountMissing } from '../../read-only-mount.ts';
 import { HostBench } from '../desk/host-bench.ts';
 import { TestTerminal } from './test-terminal.ts';
 
@@ -45,6 +48,14 @@ function coinStandsAsHeld(): void {
   expect(changes).toBeGreaterThan(0);
 }
 
+/** In a namespace of its own, where the wallet's folder is mounted read-only. */
+function onReadOnlyMount(words: string): Promise<Ended> {
+  const mounted =
+    'mount --bind "$W" "$W" && mount -o remount,bind,ro "$W" && ! touch "$W/x" 2>/dev/null && ';
+  const script = `W='${bench.folder}' unshare -rm bash -c '${mounted} "$0" "$1" ${words}' "$0" "$1"`;
+  return shellRun('keytoll', bench.folder, `cd /; ${script}`);
+}
+
 describe('keytoll audit', () => {
   it('itemises in words, and says what nobody but the card can check', async () => {
     const { exitCode, out } = await keytoll('audit');
@@ -53,6 +64,20 @@ describe('keytoll audit', () => {
     expect(out).toMatch(/\nalice@q1 paid EUR 0\.30 in 1 payment\n {2}station q1: EUR 0\.20 in 1/);
     expect(out).toMatch(/not checked: 2 × payer signature\nNo findings\.$/);
   });
+
+  it.skipIf(readOnlyMountMissing !== undefined)(
+    'reads a wallet on a read-only medium, and all that its log holds',
+    { timeout: 60_000 },
+    async () => {
+      const { out } = await keytoll('audit');
+      const before = readdirSync(bench.folder);
+      // The agent still has it: the last payments are in its write-ahead log alone.
+      expect(before).toContain('wallet.db-wal');
+      const audited = await onReadOnlyMount('--wallet "$W" audit');
+      expect(audited).toEqual({ exitCode: 0, out: `${out}\n`, err: '' });
+      expect(readdirSync(bench.folder)).toEqual(before);
+    },
+  );
 
   it('with --card leaves nothing unchecked', async () => {
     const { exitCode, out } = await keytoll('audit', '--card');
