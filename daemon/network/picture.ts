@@ -38,6 +38,7 @@ export class Picture {
     readonly to: StationName;
     readonly minimumSuite: Suite;
     readonly avoid: ReadonlySet<StationName>;
+    readonly toPay?: boolean;
   }): FoundRoute {
     const { station, clock } = this.#options;
     const entries = this.#entries();

@@ -15,6 +15,8 @@ export interface RouteWish {
   readonly avoid: ReadonlySet<StationName>;
   readonly avoidLinks?: ReadonlySet<DirectedLink>;
   readonly nowSeconds: bigint;
+  /** For a key: there is no coin of 0, so a route that costs nothing counts only where no other is. */
+  readonly toPay?: boolean;
 }
 
 /** A link in one direction: what its first station draws keys of. */
@@ -51,27 +53,32 @@ export function findRoute(entries: readonly StationEntry[], wish: RouteWish): Fo
   if (!stations.has(wish.to)) {
     return none(`nothing is known of station ${wish.to}; it may be down or not linked`);
   }
-  let reached = new Map<StationName, Path>([
-    [
-      start.station,
-      { last: start, before: undefined, total: start.announcement.body.fee, leastBits: 1n << 64n },
-    ],
-  ]);
+  const { fee } = start.announcement.body;
+  const first = { last: start, before: undefined, total: fee, leastBits: 1n << 64n };
+  let reached = new Map<Place, Path>([[placeOf(first, wish), first]]);
   const best = new Map(reached);
   for (let hops = 1; hops < limits.routeStationsMost && reached.size > 0; hops++) {
-    const next = new Map<StationName, Path>();
+    const next = new Map<Place, Path>();
     for (const path of reached.values()) {
       for (const step of stepsFrom(path, stations, wish)) {
-        const rival = next.get(step.last.station) ?? best.get(step.last.station);
-        if (rival === undefined || better(step, rival)) next.set(step.last.station, step);
+        const place = placeOf(step, wish);
+        const rival = next.get(place) ?? best.get(place);
+        if (rival === undefined || better(step, rival)) next.set(place, step);
       }
     }
-    for (const [station, path] of next) best.set(station, path);
+    for (const [place, path] of next) best.set(place, path);
     reached = next;
   }
-  const found = best.get(wish.to);
+  const found = best.get(wish.to) ?? best.get(`${wish.to} free`);
   if (found === undefined) return none(whyNot(wish));
   return { outcome: 'found', route: { stations: unwind(found), total: found.total } };
+}
+
+/** A path that has cost nothing yet is no rival of one that has, where something has to be paid. */
+type Place = StationName | `${StationName} free`;
+
+function placeOf({ last: { station }, total }: Path, wish: RouteWish): Place {
+  return wish.toPay === true && total === 0n ? `${station} free` : station;
 }
 
 function stepsFrom(

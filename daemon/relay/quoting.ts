@@ -151,13 +151,13 @@ export class Quoting {
     let unwilling: AskedPayee | undefined;
     for (;;) {
       const to = homeStation(payee);
-      const found = picture.route({ to, minimumSuite, avoid: avoided });
+      const found = picture.route({ to, minimumSuite, avoid: avoided, toPay: true });
       if (found.outcome === 'none') {
         return unwilling ?? refused('no-route', `No route: ${found.why}.`);
       }
       const names = found.route.stations.map((entry) => entry.station);
       if (found.route.total === 0n) {
-        return unwilling ?? refused('nothing-to-pay', nothingToPay(this.#options, names));
+        return unwilling ?? refused('nothing-to-pay', nothingToPay(this.#options));
       }
       const last = found.route.stations.at(-1);
       if (last === undefined) return refused('no-route', 'No route was found.');
@@ -332,21 +332,12 @@ function atOneStation(payee: UserName, station: StationName): string {
   return `${payee} is at ${station}, as you are; the toll road leads to other stations.`;
 }
 
-/**
- * A coin is worth its bill's sum, and none is worth 0 (S31, S32). A dearer way is the payer's to
- * choose.
- */
-function nothingToPay(
-  { station, currency }: Pick<QuotingOptions, 'station' | 'currency'>,
-  route: readonly StationName[],
-): string {
+/** Every way costs nothing, and no coin is worth that (S31, S32). */
+function nothingToPay({ station, currency }: Pick<QuotingOptions, 'station' | 'currency'>): string {
   const [zero, least] = [formatMoney(0n, currency), formatMoney(1n, currency)];
-  const between = route.slice(1, -1);
-  const dearer = between.length === 0 ? '' : `ask for a way without ${between.join(' or ')}, or `;
   return (
     `No station on the way charges anything, and there is no coin of ${zero} to pay with: ` +
-    `${dearer}the operator of ${station} has to charge ${least} at least ` +
-    '(tariff.fee in station.toml).'
+    `the operator of ${station} has to charge ${least} at least (tariff.fee in station.toml).`
   );
 }
 

@@ -123,6 +123,32 @@ describe('a route', () => {
     expect(route(network([0n, 1n, 1n, 0n, 3n], detour), wish(0, 3))).toBe('q0 q1 q2 q3');
   });
 
+  it('for a key costs something, where there is a way that does: no coin is worth 0', () => {
+    const triangle = pairs(3, [...line(3), [0, 2]]);
+    const entries = network([0n, 4n, 0n], triangle);
+    expect(route(entries, wish(0, 2))).toBe('q0 q2');
+    expect(route(entries, wish(0, 2, { toPay: true }))).toBe('q0 q1 q2');
+    const free = network([0n, 0n, 0n], triangle);
+    expect(route(free, wish(0, 2, { toPay: true }))).toBe('q0 q2');
+    const both = network([0n, 4n, 3n], triangle);
+    expect(route(both, wish(0, 2, { toPay: true }))).toBe('q0 q2');
+  });
+
+  it('for a key is the cheapest that costs something, also behind stations that are free', () => {
+    const ladder = pairs(6, [
+      [0, 1],
+      [1, 5],
+      [0, 2],
+      [2, 3],
+      [3, 5],
+      [2, 4],
+      [4, 5],
+    ]);
+    const entries = network([0n, 0n, 0n, 9n, 2n, 0n], ladder);
+    expect(route(entries, wish(0, 5))).toBe('q0 q1 q5');
+    expect(route(entries, wish(0, 5, { toPay: true }))).toBe('q0 q2 q4 q5');
+  });
+
   it('has the fuller stock, of two that are equal otherwise', () => {
     const links = [
       [
