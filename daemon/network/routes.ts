@@ -15,7 +15,7 @@ export interface RouteWish {
   readonly avoid: ReadonlySet<StationName>;
   readonly avoidLinks?: ReadonlySet<DirectedLink>;
   readonly nowSeconds: bigint;
-  /** For a key: there is no coin of 0, so a route that costs nothing counts only where no other is. */
+  /** For a key: no coin is worth 0, so a route that costs nothing counts where no other is. */
   readonly toPay?: boolean;
 }
 

@@ -59,7 +59,7 @@ type AfterPart = (error: unknown, done: string) => ErrandError;
 
 /**
  * For callers that have their turn already. Of more small coins than one order takes some become
- * one large one first, in orders of their own: what is cut off between leaves coins of the same sum.
+ * one large one first, in orders of their own: cut off between, these leave coins of the same sum.
  */
 export async function exchangeFor(
   host: Host,

@@ -52,8 +52,9 @@ function coinStandsAsHeld(): void {
 function onReadOnlyMount(words: string): Promise<Ended> {
   const mounted =
     'mount --bind "$W" "$W" && mount -o remount,bind,ro "$W" && ! touch "$W/x" 2>/dev/null && ';
-  const script = `W='${bench.folder}' unshare -rm bash -c '${mounted} "$0" "$1" ${words}' "$0" "$1"`;
-  return shellRun('keytoll', bench.folder, `cd /; ${script}`);
+  const inside = `'${mounted} "$0" "$1" ${words}' "$0" "$1"`;
+  const script = `cd /; W='${bench.folder}' unshare -rm bash -c ${inside}`;
+  return shellRun('keytoll', bench.folder, script);
 }
 
 describe('keytoll audit', () => {
