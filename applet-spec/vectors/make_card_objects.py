@@ -99,11 +99,21 @@ def retirement(operation="refund", code=3, ids=(COIN_ID, OTHER_ID)):
             coin_ids(0xA2, *ids)]
 
 
+def transaction_element():
+    """Of the coin whose ID and secret are here: a card that computes the commitment finds it."""
+    commitment = sha256(b"keytoll commitment 1\0", COIN_ID, SECRET)
+    return tlv(0xE4, content([
+        small("version", 0x80, 1), small("algorithm", 0x81, 1), octets("quoteDigest", 0x82, DIGEST),
+        octets("coinId", 0x83, COIN_ID), number("coinValue", 0x84, 100),
+        octets("commitment", 0x85, commitment),
+        octets("payerCertificate", 0x86, sha256(CERTIFICATE))]))
+
+
 def objects():
     owner = profile_fields() + [octets("certificate", 0x87, sha256(CERTIFICATE))]
     signature = octets("signature", 0x81, SIGNATURE)
     paid = [octets("coinId", 0x80, COIN_ID), signature]
-    transaction = tlv(0xE4, stable_bytes("transaction", 120))
+    transaction = transaction_element()
     journal = slot("provisional", 1, epoch=None) + [
         octets("quoteDigest", 0x85, DIGEST), octets("signature", 0x86, SIGNATURE)]
     host_keys = [octets("toStation", 0x80, stable_bytes("to station", 32)),
