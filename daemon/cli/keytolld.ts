@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { registerAccountCommands } from './account-command.ts';
 import { registerAuditCommand } from './audit-command.ts';
+import { registerBackupCommands } from './backup-command.ts';
 import { registerCaCommand } from './ca-command.ts';
 import { registerKeysCommand } from './keys-command.ts';
 import { registerPaymentsCommand } from './payment-command.ts';
@@ -28,6 +29,7 @@ registerPaymentsCommand(program);
 registerQuarantineCommands(program);
 registerSettleCommands(program);
 registerAuditCommand(program);
+registerBackupCommands(program);
 registerCaCommand(program);
 registerKeysCommand(program);
 registerQkdCommand(program);

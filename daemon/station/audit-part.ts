@@ -1,7 +1,7 @@
 /**
  * S6 for the operator: the audit over a copy of the station's own store, whether or not it runs.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
@@ -9,11 +9,11 @@ import { auditStation, type AuditReport } from '../audit/audit.ts';
 import type { Item, ItemFilter } from '../audit/itemised-bill.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
 import type { KeptList } from '../store/book-store.ts';
-import { copyDatabase, walBytes } from '../store/connection.ts';
-import { freeBytesOf } from '../store/disk-room.ts';
+import { copyDatabase } from '../store/connection.ts';
 import { folderForCopy } from './audit-copy.ts';
 import type { StationConfig } from './config.ts';
 import { readCertificateFile } from './key-files.ts';
+import { requireRoomForCopy } from './room-for-copy.ts';
 import { namedFiles, readCertificates, type SigningKind } from './signing-files.ts';
 import { StationError } from './station-error.ts';
 import { openStationStore, stationDatabase } from './station-store.ts';
@@ -37,8 +37,9 @@ export async function auditOwnStore(
   if (!existsSync(database)) {
     throw new StationError('command-failed', `there is no database ${database} to audit`);
   }
-  await requireRoom(config, database);
-  const copy = folderForCopy(config.path(config.data));
+  const data = config.path(config.data);
+  await requireRoomForCopy(config, data, 'an audit works on a copy of the database');
+  const copy = folderForCopy(data);
   const { folder } = copy;
   try {
     const file = join(folder, 'station.sqlite');
@@ -63,27 +64,6 @@ export async function auditOwnStore(
   } finally {
     copy.remove();
   }
-}
-
-/** Of the file system that payments under way come to their end on. Throws StationError. */
-async function requireRoom(config: StationConfig, database: string): Promise<void> {
-  const needed = statSync(database).size + walBytes(database);
-  const data = config.path(config.data);
-  const reserve = config.disk['reserve-megabytes'] * bytesInMegabyte;
-  const free = await freeBytesOf(data);
-  if (free - needed >= reserve) return;
-  throw new StationError(
-    'command-failed',
-    `an audit works on a copy of the database, of ${megabytes(needed)} MB; ${data} has ` +
-      `${megabytes(free)} MB free, of which ${megabytes(reserve)} MB are set apart ([disk]): ` +
-      'make room',
-  );
-}
-
-const bytesInMegabyte = 2 ** 20;
-
-function megabytes(bytes: number): string {
-  return String(Math.ceil(bytes / bytesInMegabyte));
 }
 
 function certificatesOf(config: StationConfig, kind: SigningKind): readonly Uint8Array[] {

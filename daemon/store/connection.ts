@@ -102,7 +102,7 @@ export class CheckpointConnection {
  * `busy`.
  */
 export function holdFile(file: string): { readonly release: () => void } {
-  const database = guarded(() => made(file, 0));
+  const database = guarded(() => made(file, { timeout: 0 }));
   try {
     guarded(() => database.exec('BEGIN EXCLUSIVE'));
   } catch (fault) {
@@ -126,13 +126,33 @@ export function copyDatabase(file: string, target: string): void {
   }
 }
 
+/**
+ * Reads a database file and leaves it as it is, whatever its schema: `first` gives the first column
+ * of the first row that a query finds.
+ */
+export function readUnchanged<T>(file: string, run: (first: (sql: string) => unknown) => T): T {
+  return guarded(() => {
+    const database = made(file, { readonly: true, fileMustExist: true });
+    try {
+      database.defaultSafeIntegers(true);
+      return run((sql) => {
+        const statement = database.prepare(sql);
+        kept.push(statement);
+        return statement.pluck().get();
+      });
+    } finally {
+      database.close();
+    }
+  });
+}
+
 /** 0 where there is none. */
 export function walBytes(file: string): number {
   return statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-function made(file: string, timeout: number): Database.Database {
-  const database = new Database(file, { timeout });
+function made(file: string, options: Database.Options): Database.Database {
+  const database = new Database(file, options);
   kept.push(database);
   return database;
 }
@@ -140,7 +160,7 @@ function made(file: string, timeout: number): Database.Database {
 /** The path is the only thing that an operator can do something about. */
 function opened(file: string): Database.Database {
   try {
-    return made(file, busyTimeoutMs);
+    return made(file, { timeout: busyTimeoutMs });
   } catch (fault) {
     throw new StoreError('io', `${file} cannot be opened: ${toStoreError(fault).message}`, fault);
   }
