@@ -47,6 +47,8 @@ export interface LinkStatus {
   readonly missingBits: bigint;
   /** Who lacks keys, where somebody does. */
   readonly waiting?: KeyStarvation['waiting'];
+  /** How many bits are held ahead of need, as far as the device gives them. */
+  readonly aheadBits: number;
   /** Where every bit is that its QKD device has handed out since the station started. */
   readonly keys: Pick<KeyBalance, 'available' | 'kept' | 'reserved' | 'held' | 'spent' | 'lost'>;
 }

@@ -108,7 +108,9 @@ export class Neighbour {
     const missing = starvation?.missingBits ?? (trouble === undefined ? 0 : 256);
     const keys = reservoir.balance();
     const waiting = starvation && { waiting: starvation.waiting };
-    const head = { peer: name, suite, missingBits: BigInt(missing), keys, ...waiting } as const;
+    const { aheadBits } = reservoir;
+    const stock = { missingBits: BigInt(missing), aheadBits, keys, ...waiting };
+    const head = { peer: name, suite, ...stock } as const;
     if (starvation !== undefined || trouble !== undefined) {
       const sinceMs = Math.min(starvation?.sinceMs ?? Infinity, trouble?.sinceMs ?? Infinity);
       const detail = trouble?.detail ?? starvation?.reason ?? '';

@@ -7,10 +7,13 @@ export function announcedLinks(links: Pick<Links, 'peers' | 'status'>): Announce
   return links.peers.flatMap((neighbour) => {
     const status = links.status(neighbour);
     if (status === undefined) return [];
-    const { suite, keys, missingBits, state, sinceMs } = status;
+    const { suite, keys, aheadBits, missingBits, state, sinceMs } = status;
     const since = BigInt(Math.floor(sinceMs / 1000));
-    // What new payments may take.
-    const availableBits = keys.available - keys.kept;
+    const least = bitsAPayment[suite];
+    // What new payments may take. Where the stock never has a payment's worth, as keys are drawn
+    // when they are needed, the link's state alone says whether the device gives them.
+    const free = keys.available - keys.kept;
+    const availableBits = BigInt(aheadBits) < least && free < least ? least : free;
     return [{ neighbour, suite, availableBits, state, since, missingBits }];
   });
 }

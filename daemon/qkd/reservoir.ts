@@ -3,6 +3,7 @@ import { concatBytes, wipe } from '../../applet-spec/bytes.ts';
 import { ClaimShelf } from './claim-shelf.ts';
 import { KeyAccount } from './key-account.ts';
 import type { KeyBalance } from './key-account.ts';
+import { DrawMode } from './draw-mode.ts';
 import type { KeyLedger, KeyPurpose, KeyUse, KeyUseOutcome } from './key-ledger.ts';
 import type { KeySource, QkdKey } from './key-source.ts';
 import { countBits, KeyStock, StockReservation } from './key-stock.ts';
@@ -82,9 +83,6 @@ export interface ReservoirOptions {
   readonly onError?: (error: QkdError) => void;
 }
 
-/** So many of our keys in a row that the peer could not fetch mean a device that drops keys. */
-const missesMost = 3;
-
 /**
  * The stock of QKD keys shared with one peer: drawn ahead within a bound, handed out once, every
  * bit accounted for, and every use recorded durably before the caller sees a bit of it.
@@ -98,16 +96,14 @@ export class Reservoir {
   readonly #refill: Refill;
   readonly #queue: TakeQueue;
   #fetches = 0;
-  #missesInARow = 0;
-  /** So many in a row, and keys are drawn in the other way. */
-  #missesMost = missesMost;
-  #isOnDemand = false;
+  readonly #mode: DrawMode;
   readonly #capacityBits: number;
   #closed = false;
 
   constructor(options: ReservoirOptions) {
     this.peer = options.peer;
     this.#options = options;
+    this.#mode = new DrawMode(options.clock);
     this.#capacityBits = options.capacityBits ?? 65_536;
     this.#shelf = new ClaimShelf(options.source, this.#account);
     this.#refill = new Refill({
@@ -149,6 +145,11 @@ export class Reservoir {
 
   balance(): KeyBalance {
     return this.#account.balance(this.#stock, this.#keptBits);
+  }
+
+  /** How many bits it holds ahead of need, as far as the device gives them; 0: none. */
+  get aheadBits(): number {
+    return this.#mode.isOnDemand ? 0 : this.#capacityBits;
   }
 
   /** The failure that keeps the device from giving keys now, or undefined. */
@@ -263,25 +264,20 @@ export class Reservoir {
   }
 
   /**
-   * The peer could not fetch keys that we drew. Three times in a row mean a device that drops keys
-   * drawn earlier once more are drawn: the stock is given up, and from then on keys are drawn only
-   * when they are needed. Where it cannot fetch those either, its device has them later than ours,
-   * and they are drawn ahead again; it is tried both ways by turns, each for longer than before.
+   * The peer could not fetch keys that we drew. Three times in a row mean a device that has dropped
+   * what it drew: the stock is given up, and from then on keys are drawn only when they are needed.
+   * Where it cannot fetch those either, its device has them later than ours, and they are drawn
+   * ahead again.
    */
   reportMissed(): void {
-    this.#missesInARow++;
-    if (this.#missesInARow < this.#missesMost) return;
-    this.#missesInARow = 0;
-    this.#missesMost *= 2;
-    this.#isOnDemand = !this.#isOnDemand;
-    if (this.#isOnDemand) this.#account.loseStock(this.#stock.clear());
+    if (!this.#mode.missed()) return;
+    if (this.#mode.isOnDemand) this.#account.loseStock(this.#stock.clear());
     this.#refill.wake();
   }
 
-  /** The peer used keys that we drew; see `reportMissed`. */
+  /** The peer used keys that we drew; after a while of that they are drawn ahead again. */
   reportFetched(): void {
-    this.#missesInARow = 0;
-    this.#missesMost = missesMost;
+    if (this.#mode.fetched()) this.#refill.wake();
   }
 
   /** Fails the waiting takes, wipes the stock and closes the source. */
@@ -297,12 +293,12 @@ export class Reservoir {
 
   /** A device that drops what it drew before can keep nothing. */
   get #keptBits(): number {
-    return this.#isOnDemand ? 0 : Math.min(this.#options.keptBits ?? 0, this.#capacityBits);
+    return Math.min(this.#options.keptBits ?? 0, this.aheadBits);
   }
 
   #missingBits(): number {
     const needed = this.#queue.shortBits + this.#stock.reservedBits;
-    return Math.max(this.#isOnDemand ? 0 : this.#capacityBits, needed) - this.#stock.bits;
+    return Math.max(this.aheadBits, needed) - this.#stock.bits;
   }
 
   #stockUp(keys: readonly QkdKey[]): void {

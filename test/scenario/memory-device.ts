@@ -36,6 +36,11 @@ export class MemoryDevicePair {
     };
   }
 
+  /** Both are started anew, without the keys that nobody has fetched. */
+  loseKeys(): void {
+    this.#laidOut.clear();
+  }
+
   #draw(station: string, count: number, sizeBits: number): readonly QkdKey[] {
     const leftHere = this.leftAt.get(station) ?? Number.POSITIVE_INFINITY;
     const made = Math.min(count, this.keysLeft, leftHere);

@@ -1,5 +1,6 @@
 /** Devices that come back without what they had, or refuse one key as if they were away. */
 import { afterEach, expect, it } from 'vitest';
+import { announcedLinks, carriesPayments } from '../../../daemon/network/announced-links.ts';
 import { QkdError } from '../../../daemon/qkd/qkd-error.ts';
 import { balanced, ScriptedSource } from '../qkd/key-fixtures.ts';
 import { LinkRoom, numberOf, pay, payments, turns, until } from './link-room.ts';
@@ -85,6 +86,20 @@ it('a payment that lacks one key of many leaves none of the others behind', asyn
   const lostBits = BigInt(256 * (pads.length - 1));
   expect(q2.reservoir.balance()).toMatchObject({ held: 0n, lost: lostBits });
   expect(balanced(q2.reservoir.balance())).toBe(true);
+});
+
+it('a link without a stock is said to carry payments, as long as keys come', async () => {
+  const [q1] = await room.linked({ suite: 'otp', capacityBits: 0, stock: 100 });
+  expect(announcedLinks(q1.links).map(carriesPayments)).toEqual([true]);
+  const patience = new AbortController();
+  const waits = q1.links.reserve(q1.peer, 8_000, patience.signal);
+  await room.pass(1_000);
+  expect(announcedLinks(q1.links).map(carriesPayments)).toEqual([false]);
+  patience.abort();
+  await expect(waits).rejects.toThrow('no QKD keys');
+  q1.source.refill(1_000);
+  await room.pass(20_000);
+  expect(announcedLinks(q1.links).map(carriesPayments)).toEqual([true]);
 });
 
 it('while the device gives no key at all, none is taken for lost', async () => {

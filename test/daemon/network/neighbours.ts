@@ -31,6 +31,7 @@ export class TellingLinks implements Links {
       state: 'up',
       sinceMs: 0,
       missingBits: 0n,
+      aheadBits: 65_536,
       keys: keysInStock(4_096n),
       ...changes,
     });

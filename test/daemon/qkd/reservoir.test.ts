@@ -262,6 +262,23 @@ describe('the reservoir', () => {
     expect(source.drawn.length - before).toBe(2);
   });
 
+  it('draws ahead again once that has gone well for a while, and each time longer', async () => {
+    const { reservoir, clock } = reservoirOf(new ScriptedSource(1_000));
+    reservoir.start();
+    for (const minutes of [10, 20, 40]) {
+      for (let i = 0; i < 3; i++) reservoir.reportMissed();
+      expect(reservoir.aheadBits).toBe(0);
+      clock.advance(60_000 * minutes - 1);
+      reservoir.reportFetched();
+      await settled();
+      expect(reservoir.balance().available).toBe(0n);
+      clock.advance(1);
+      reservoir.reportFetched();
+      await settled();
+      expect(reservoir.balance().available).toBe(2_048n);
+    }
+  });
+
   it('draws on demand no key more than is wanted, also where the ledger is slow', async () => {
     const source = new ScriptedSource(100);
     const ledger = new MemoryLedger();

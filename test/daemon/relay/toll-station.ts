@@ -314,7 +314,7 @@ export class TollStation {
       .map((link) => link.split(' '))
       .flatMap(([one, other]) => (one === this.place && other ? [toStationName(other)] : []));
     const keys = keysInStock(1_000_000n);
-    const up = { state: 'up', sinceMs: 0, missingBits: 0n, keys } as const;
+    const up = { state: 'up', sinceMs: 0, missingBits: 0n, aheadBits: 65_536, keys } as const;
     const suiteTo = (peer: StationName) => this.#room.suites.get(`${this.place} ${peer}`);
     return {
       peers,
