@@ -3,6 +3,7 @@
  * place (failures 37 to 39). What a copy lacks, neighbours tell the station that starts with it.
  */
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   linkSync,
@@ -43,7 +44,7 @@ const companions = ['-wal', '-shm'] as const;
 /**
  * One moment of the database, whether or not the station runs. The file is whole, durable and
  * looked through once it is there under its name; secrets in it stay sealed. Rejects with
- * StationError or StoreError.
+ * StationError or StoreError, or with what the system said of a file.
  */
 export async function backUp(config: StationConfig, target: string): Promise<Backup> {
   const file = resolve(target);
@@ -66,8 +67,6 @@ export async function backUp(config: StationConfig, target: string): Promise<Bac
     renameSync(part, file);
     await syncFolder(folder);
     return { file, bytes: statSync(file).size, leaves };
-  } catch (error) {
-    throw inWords(error);
   } finally {
     isOurs.end();
   }
@@ -84,6 +83,18 @@ export async function restore(
   { clock, entropy }: { readonly clock: Clock; readonly entropy: Entropy },
 ): Promise<Restored> {
   const running = holdStation(config);
+  try {
+    return await restoreHeld(config, copy, { clock, entropy });
+  } finally {
+    running.release();
+  }
+}
+
+async function restoreHeld(
+  config: StationConfig,
+  copy: string,
+  { clock, entropy }: Parameters<typeof restore>[2],
+): Promise<Restored> {
   const database = stationDatabase(config);
   const part = partOf(database);
   const isOurs = emptyFile(part);
@@ -93,7 +104,9 @@ export async function restore(
     }
     // A database that was copied by other means has its newest commits beside it.
     for (const companion of ['', '-wal']) {
-      if (existsSync(copy + companion)) copyFileSync(copy + companion, part + companion);
+      if (!existsSync(copy + companion)) continue;
+      copyFileSync(copy + companion, part + companion);
+      chmodSync(part + companion, 0o600);
     }
     const leaves = soundLeaves(part);
     await (await openStationStore(config, entropy, { file: part })).close();
@@ -102,11 +115,8 @@ export async function restore(
     renameSync(part, database);
     await syncFolder(dirname(database));
     return { file: database, leaves, ...(before !== undefined && { before }) };
-  } catch (error) {
-    throw inWords(error);
   } finally {
     isOurs.end();
-    running.release();
   }
 }
 
@@ -115,15 +125,14 @@ export async function restore(
  * spoil the copy, so it is gone before that comes. The file itself stays until it is replaced.
  */
 function keepBefore(database: string, clock: Clock): string | undefined {
-  if (!existsSync(database)) return undefined;
+  const beside = companions.filter((companion) => existsSync(database + companion));
+  if (!existsSync(database) && beside.length === 0) return undefined;
   const time = isoTimeOfMs(clock.nowMs()).replaceAll(':', '-');
   const folder = join(dirname(database), `replaced-${time}`);
   mkdirSync(folder, { mode: 0o700 });
   const kept = join(folder, basename(database));
-  linkSync(database, kept);
-  for (const companion of companions) {
-    if (existsSync(database + companion)) renameSync(database + companion, kept + companion);
-  }
+  if (existsSync(database)) linkSync(database, kept);
+  for (const companion of beside) renameSync(database + companion, kept + companion);
   const lastAudit = join(dirname(database), 'last-audit.json');
   if (existsSync(lastAudit)) renameSync(lastAudit, join(folder, basename(lastAudit)));
   return folder;
@@ -139,12 +148,6 @@ function soundLeaves(file: string): bigint {
     const leaves = first('SELECT max(number) FROM log_leaf');
     return typeof leaves === 'bigint' ? leaves : 0n;
   });
-}
-
-/** What the file system refuses names the file and the reason itself. */
-function inWords(error: unknown): unknown {
-  if (!(error instanceof Error) || !('syscall' in error)) return error;
-  return new StationError('command-failed', error.message, { cause: error });
 }
 
 function partOf(file: string): string {

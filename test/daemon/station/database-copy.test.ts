@@ -1,5 +1,6 @@
 /** `keytolld backup` and `restore`: what an operator keeps, and what comes of it. */
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -156,8 +157,12 @@ describe('a copy that is restored', () => {
     copyFileSync(stationDatabase(config), copy());
     copyFileSync(`${stationDatabase(config)}-wal`, `${copy()}-wal`);
     await store.close();
+    writeFileSync(`${stationDatabase(config)}-wal`, readFileSync(`${copy()}-wal`));
     rmSync(stationDatabase(config));
-    await restore(config, copy(), seams);
+    chmodSync(copy(), 0o644);
+    const { file, before = '' } = await restore(config, copy(), seams);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readdirSync(before)).toEqual(['station.sqlite-wal']);
     expect(await balance()).toBe(700n);
   });
 
