@@ -19,11 +19,16 @@ import { CardOnBench, type BenchOptions } from './card-on-bench.ts';
 import { NotApplicable, NotConforming } from './expectation.ts';
 import { hostChecks } from './host-checks.ts';
 import { laterLifeChecks } from './later-life-checks.ts';
+import { laterPaymentChecks } from './later-payment-checks.ts';
 import { laterPeerChecks } from './later-peer-checks.ts';
+import { laterPoolChecks } from './later-pool-checks.ts';
 import { lifeChecks } from './life-checks.ts';
 import { paymentChecks } from './payment-checks.ts';
 import { peerKeyChecks } from './peer-key-checks.ts';
 import { poolChecks } from './pool-checks.ts';
+import { powerChecks } from './power-checks.ts';
+import { referenceChecks } from './reference-checks.ts';
+import { renewalChecks } from './renewal-checks.ts';
 import { roomChecks } from './room-checks.ts';
 import { sessionChecks } from './session-checks.ts';
 import { transmissionChecks } from './transmission-checks.ts';
@@ -55,10 +60,15 @@ const checks: Readonly<Record<ConformanceCaseId, (card: CardOnBench) => Promise<
   ...sessionChecks,
   ...lifeChecks,
   ...laterLifeChecks,
+  ...referenceChecks,
+  ...renewalChecks,
   ...poolChecks,
+  ...laterPoolChecks,
   ...paymentChecks,
+  ...laterPaymentChecks,
   ...peerKeyChecks,
   ...laterPeerChecks,
+  ...powerChecks,
   ...roomChecks,
 };
 

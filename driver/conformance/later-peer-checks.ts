@@ -1,21 +1,27 @@
 /** PEER: what a key is not taken for, and which side of it the card is on. */
-import { concatBytes } from '../../applet-spec/bytes.ts';
+import { bytesToUint, concatBytes, uintToBytes } from '../../applet-spec/bytes.ts';
 import {
   offer as offerObject,
+  offerAnswer,
   profile,
   signatureCheck,
   trafficRequest,
   type SignatureCheck,
 } from '../../applet-spec/card-objects.ts';
 import { trafficDirections } from '../../applet-spec/commands.ts';
-import { peerTrafficKey } from '../../applet-spec/traffic-keys.ts';
+import { decodeElement } from '../../applet-spec/tlv.ts';
+import { peerKeyCheck, peerTrafficKey } from '../../applet-spec/traffic-keys.ts';
 import type { CardOnBench } from './card-on-bench.ts';
-import { expectBytes, expectStatus } from './expectation.ts';
-import { paid, readyToPay } from './payment-checks.ts';
-import { derived, ownPayment, takeOffer } from './peer-key-checks.ts';
+import { expectBytes, expectStatus, expectThat, expectWord } from './expectation.ts';
+import { journal, paid, readyToPay } from './payment-checks.ts';
+import { derived, incoming, ownPayment, slotOf, takeOffer } from './peer-key-checks.ts';
+import type { OfferedKey } from './specimen-life.ts';
 import {
   alice,
+  bob,
   homeKey,
+  lastKey,
+  loadOf,
   profileOf,
   q1,
   receiptOf,
@@ -23,6 +29,9 @@ import {
   strangerKey,
   transactionOf,
 } from './specimens.ts';
+import type { StationHand } from './station-hand.ts';
+
+const curveOrder = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 export const laterPeerChecks = {
   'PEER-9': async (card: CardOnBench): Promise<void> => {
@@ -83,5 +92,97 @@ export const laterPeerChecks = {
     await expectOwn('another’s acknowledgement', { paymentId, signature }, 0);
     const changed = concatBytes(signature.subarray(0, 63), Uint8Array.of((signature[63] ?? 0) ^ 1));
     await expectOwn('a changed one', { transaction, signature: changed }, 0);
+    await expectOwn('its twin with a high s', { transaction, signature: withHighS(signature) }, 0);
+  },
+
+  'PEER-13': async (card: CardOnBench): Promise<void> => {
+    const { station, coin, paymentId } = await ownPayment(card);
+    await station.expect('done', 'conclude', receiptOf(paymentId, {}, lastKey));
+    await card.done('erasePeerKey', paymentId);
+    await station.expect('not-unspent', 'loadCoins', loadOf(coin));
+  },
+
+  'PEER-14': async (card: CardOnBench): Promise<void> => {
+    const station = await card.enterWithStation();
+    const { transaction, paymentId, secret } = incoming(card);
+    const offered = (payer: typeof bob, coinSecret: Uint8Array) =>
+      offerObject.encode({ payer, transaction, coinSecret });
+    const first = await station.expect('done', 'offer', offered(bob, secret));
+    const other = { homeStationKey: strangerKey.publicKey, dayLimit: 1_000_000n };
+    await station.expect('done', 'putProfile', profile.encode(profileOf(other)));
+    const again = await station.expect('done', 'offer', offered(alice, new Uint8Array(32)));
+    expectBytes('answer to the repeat', again, first);
+    const slot = await slotOf(card, paymentId);
+    expectWord('peer', slot?.peer ?? 'none', bob);
+    const check = peerKeyCheck(card.primitives, secret, paymentId);
+    expectBytes('check value', slot?.check ?? new Uint8Array(0), check);
+    const { signature: acknowledgement } = decodeElement(offerAnswer, again, 'answer to OFFER');
+    const late = receiptOf(paymentId, { station: q1, acknowledgement }, strangerKey);
+    await station.expect('signature-invalid', 'conclude', late);
+    const verdict = receiptOf(paymentId, { station: q1, acknowledgement }, homeKey);
+    await station.expect('done', 'conclude', verdict);
+    const back = profile.encode(profileOf({ dayLimit: 1_000_000n }));
+    await station.expect('done', 'putProfile', back);
+  },
+
+  'PEER-15': async (card: CardOnBench): Promise<void> => {
+    const { station, paymentId } = await ownPayment(card);
+    const high = withHighS(refusalOf(paymentId));
+    await station.expect('signature-invalid', 'conclude', high);
+    await station.expect('done', 'conclude', receiptOf(paymentId, {}, lastKey));
+    await station.expect('already-concluded', 'conclude', refusalOf(paymentId));
+    expectWord('state', (await slotOf(card, paymentId))?.state ?? 'none', 'active');
+    const { station: next, paymentId: refused } = await ownPayment(card);
+    await next.expect('done', 'conclude', refusalOf(refused));
+    const undelivered = receiptOf(refused, { verdict: 'undelivered' }, lastKey);
+    await next.expect('done', 'conclude', undelivered);
+    await next.expect('already-concluded', 'conclude', receiptOf(refused, {}, lastKey));
+  },
+
+  'PEER-16': async (card: CardOnBench): Promise<void> => {
+    const station = await card.enterWithStation();
+    const [own, later] = [card.life.nextCoin(), card.life.nextCoin()];
+    await station.expect('done', 'loadCoins', loadOf(own));
+    for (const { coinId } of [own, later]) {
+      // Another issuer's coin of the same ID.
+      await deliver(station, await takeOffer(card, station, incoming(card, { coinId })));
+    }
+    const { payment, coin } = await journal(station, { coinId: own.coinId });
+    expectWord('state of the card’s own coin', coin?.state ?? 'none', 'unspent');
+    expectThat(payment === undefined, 'the journal takes another’s coin for the card’s own');
+    await station.expect('done', 'loadCoins', loadOf(later));
+  },
+
+  'PEER-17': async (card: CardOnBench): Promise<void> => {
+    const station = await card.enterWithStation();
+    const [again, other] = [incoming(card), incoming(card)];
+    for (const arrives of [again, other]) {
+      await deliver(station, await takeOffer(card, station, arrives));
+      await derived(card, arrives.paymentId);
+    }
+    // Of the two that are erased the first has the higher epoch.
+    await derived(card, again.paymentId);
+    const { epoch: last } = await derived(card, again.paymentId);
+    for (const { paymentId } of [again, other]) await card.done('erasePeerKey', paymentId);
+    await card.powerCycle();
+    const next = await card.enterWithStation();
+    await deliver(next, await takeOffer(card, next, again));
+    const { epoch } = await derived(card, again.paymentId);
+    expectThat(epoch > last, `epoch ${epoch} after it was given with an erased key`);
   },
 } as const;
+
+/** The home station's receipt, for the payee. */
+async function deliver(
+  station: StationHand,
+  { paymentId, signature: acknowledgement }: OfferedKey,
+): Promise<void> {
+  const verdict = receiptOf(paymentId, { station: q1, acknowledgement }, homeKey);
+  await station.expect('done', 'conclude', verdict);
+}
+
+/** The same signature but for its twin, which ECDSA takes too: the last 32 bytes are s. */
+function withHighS(signed: Uint8Array): Uint8Array {
+  const s = bytesToUint(signed.subarray(-32));
+  return concatBytes(signed.subarray(0, -32), uintToBytes(curveOrder - s, 32));
+}

@@ -268,7 +268,7 @@ export async function paid(
   return decodeElement(payAnswer, payload, 'answer to PAY');
 }
 
-async function refusal(
+export async function refusal(
   card: CardOnBench,
   station: StationHand,
   quoteBytes: Uint8Array,
@@ -277,12 +277,12 @@ async function refusal(
   return (await station.send('pay', quoteBytes)).result;
 }
 
-async function journal(station: StationHand, query: JournalQuery) {
+export async function journal(station: StationHand, query: JournalQuery) {
   const payload = await station.expect('done', 'queryJournal', journalQuery.encode(query));
   return decodeElement(journalAnswer, payload, 'answer to QUERY JOURNAL');
 }
 
-function billOf(value: bigint, first: typeof q1) {
+export function billOf(value: bigint, first: typeof q1) {
   const announcement = new Uint8Array(16);
   return [
     { station: first, fee: value - 40n, announcement },

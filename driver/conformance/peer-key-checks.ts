@@ -6,6 +6,7 @@ import {
   peerKeyPage,
   trafficAnswer,
   trafficRequest,
+  type LoadedCoin,
   type PeerKeyEntry,
   type TrafficAnswer,
 } from '../../applet-spec/card-objects.ts';
@@ -182,8 +183,12 @@ export const peerKeyChecks = {
 } as const;
 
 /** An offer that the card takes. */
-export async function takeOffer(card: CardOnBench, station: StationHand): Promise<OfferedKey> {
-  const { transaction, paymentId, secret } = incoming(card);
+export async function takeOffer(
+  card: CardOnBench,
+  station: StationHand,
+  arrives = incoming(card),
+): Promise<OfferedKey> {
+  const { transaction, paymentId, secret } = arrives;
   const offered = offerObject.encode({ payer: bob, transaction, coinSecret: secret });
   const answer = await station.expect('done', 'offer', offered);
   const { signature } = decodeElement(offerAnswer, answer, 'answer to OFFER');
@@ -204,8 +209,8 @@ export function acknowledges(
 const undelivered = { verdict: 'undelivered' } as const;
 
 /** A payment of somebody else's for this card's owner. */
-export function incoming(card: CardOnBench) {
-  const coin = card.life.nextCoin();
+export function incoming(card: CardOnBench, ofCoin: Partial<LoadedCoin> = {}) {
+  const coin = card.life.nextCoin(ofCoin);
   const payer = certificateFor(strangerKey.publicKey);
   const { bytes, paymentId } = transactionOf(quoteOf(card.life.nextNumber()), coin, payer);
   return { transaction: bytes, paymentId, secret: coin.secret };
@@ -238,7 +243,10 @@ async function expectConcluded(
   await station.expect('not-unspent', 'loadCoins', loadOf(coin));
 }
 
-async function slotOf(card: CardOnBench, paymentId: Uint8Array): Promise<PeerKeyEntry | undefined> {
+export async function slotOf(
+  card: CardOnBench,
+  paymentId: Uint8Array,
+): Promise<PeerKeyEntry | undefined> {
   for (let first = 0; ;) {
     const data = await card.done('listPeerKeys', none, first);
     const { total, entries } = decodeElement(peerKeyPage, data, 'page of slots');

@@ -199,6 +199,33 @@ export const sessionChecks = {
       await expectClosed(card, next);
     }
   },
+
+  'SESSION-15': async (card: CardOnBench): Promise<void> => {
+    const station = await card.openSession();
+    for (const name of secureCommands) {
+      // As in SESSION-4: a card that runs them does no harm.
+      const { sw } = await card.send(name, new Uint8Array(15));
+      expectStatus(`${name} in the clear, beside a session`, sw, 0x6982);
+      await ask(station);
+    }
+  },
+
+  'SESSION-16': async (card: CardOnBench): Promise<void> => {
+    const challenge = card.entropy.randomBytes(16);
+    const { data } = await card.exchange(initializeUpdate(0, challenge));
+    const greeting = decodeCardGreeting(data);
+    const { primitives, requireKeys } = card;
+    const proof = authenticateCard(
+      primitives,
+      requireKeys,
+      challenge,
+      greeting,
+      keytollSecurityLevel,
+    );
+    if (proof.verdict === 'refused') throw new NotConforming(`its proof: ${proof.reason}`);
+    await card.select();
+    expectStatus('EXTERNAL AUTHENTICATE', (await card.exchange(proof.command)).sw, 0x6985);
+  },
 } as const;
 
 const secureCommands = Object.entries<CommandRule>(commands)

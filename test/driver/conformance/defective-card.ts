@@ -14,8 +14,10 @@ export type Process = (apdu: Uint8Array) => Promise<Uint8Array>;
 /** What is wrong with the card; each part is sound where nothing is said of it. */
 export interface Defect {
   readonly announces?: ApduProfile;
-  /** The applet's memory keeps this instead of what it was given. */
-  readonly remembers?: (state: CardState) => CardState;
+  /** The applet's memory keeps this instead of what it was given; `before` is what it held. */
+  readonly remembers?: (state: CardState, before: CardState) => CardState;
+  /** What is left of its memory when the power comes back. */
+  readonly loses?: (state: CardState) => CardState;
   readonly entropy?: (sound: Entropy) => Entropy;
   readonly primitives?: (sound: Primitives) => Primitives;
   /** Stands between the reader and the card; made anew at each power-on. */
@@ -28,9 +30,10 @@ export function defectiveCard(
   entropy: Entropy,
   defect: Defect = {},
 ): SoftwareCard {
-  const { remembers = unchanged, wire = unchanged } = defect;
+  const { remembers = unchanged, loses, wire = unchanged } = defect;
+  const memory = new ForgetfulMemory(new MemoryStorage(image), remembers);
   const applet = new Applet({
-    memory: new ForgetfulMemory(new MemoryStorage(image), remembers),
+    memory,
     primitives: defect.primitives?.(noblePrimitives) ?? noblePrimitives,
     entropy: defect.entropy?.(entropy) ?? entropy,
   });
@@ -40,6 +43,7 @@ export function defectiveCard(
   const reset = (): void => {
     transport.reset();
     applet.reset();
+    if (loses !== undefined) memory.replace(loses(memory.state));
     process = wire(sound);
   };
   return {
@@ -56,14 +60,14 @@ function unchanged<T>(sound: T): T {
 }
 
 class ForgetfulMemory extends CardMemory {
-  readonly #remembers: (state: CardState) => CardState;
+  readonly #remembers: NonNullable<Defect['remembers']>;
 
-  constructor(storage: Storage, remembers: (state: CardState) => CardState) {
+  constructor(storage: Storage, remembers: NonNullable<Defect['remembers']>) {
     super(storage);
     this.#remembers = remembers;
   }
 
   override replace(next: CardState): void {
-    super.replace(this.#remembers(next));
+    super.replace(this.#remembers(next, this.state));
   }
 }

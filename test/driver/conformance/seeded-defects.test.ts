@@ -8,12 +8,14 @@ import {
   uintToBytes,
 } from '../../../applet-spec/bytes.ts';
 import { parseCertificate } from '../../../applet-spec/certificate.ts';
-import { appletId } from '../../../applet-spec/commands.ts';
 import type { ConformanceCaseId } from '../../../applet-spec/conformance.ts';
 import { labels } from '../../../applet-spec/labels.ts';
 import { noblePrimitives as primitives } from '../../../applet-spec/noble-primitives.ts';
-import { checkConformance } from '../../../driver/conformance/conformance.ts';
-import { specimenPin } from '../../../driver/conformance/life-checks.ts';
+import {
+  checkConformance,
+  type CaseOutcome,
+  type ConformanceReport,
+} from '../../../driver/conformance/conformance.ts';
 import { strangerKey } from '../../../driver/conformance/specimens.ts';
 import { InProcessReader } from '../../../driver/reader/in-process-reader.ts';
 import { makeCard, type CardEquipper } from '../../../emulator/card/card-maker.ts';
@@ -23,6 +25,22 @@ import { seededEntropy } from '../../../emulator/entropy.ts';
 import { VirtualClock } from '../../../emulator/virtual-clock.ts';
 import { testMaker } from '../../contract/test-maker.ts';
 import { defectiveCard, type Defect, type Process } from './defective-card.ts';
+import {
+  after,
+  again,
+  answers,
+  anyVersion,
+  first,
+  keepsGreetings,
+  listensBesideSessions,
+  refusesReplaysItself,
+  rewords,
+  selection,
+  shortensRefusals,
+  verification,
+  wholeName,
+  wholePin,
+} from './wire-defects.ts';
 
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const neverExpires = 0xffff_ffffn;
@@ -42,14 +60,22 @@ const defects: readonly (readonly [defect: string, found: ConformanceCaseId, of:
   ['has its PIN set again', 'PIN-7', wire(answers(/^00240180/, '9000', 3))],
   ['says that its PUK is verified', 'PIN-1', wire(answers(/^00200081/, '9000'))],
   ['calls every signature its own', 'HOST-6', wire(answers(/^801c/, '019000'))],
+  ['verifies a PIN by changing it', 'LIFE-19', wire(after(/^00240080/, verification()))],
+  ['reads the beginning of a PIN', 'LIFE-20', wire(wholePin)],
+  ['forgets wrong PUKs', 'PUK-1', { loses: (state) => ({ ...state, pukTries: 10 }) }],
   // The session.
   ['draws the same challenge again', 'SESSION-1', { entropy: () => constantEntropy }],
   ['listens to stations in the clear', 'SESSION-4', wire(answers(/^8024/, '9000'))],
   ['survives a replay', 'SESSION-9', wire(refusesReplaysItself)],
+  ['listens in the clear beside a session', 'SESSION-15', wire(listensBesideSessions)],
+  ['keeps a greeting', 'SESSION-16', wire(keepsGreetings)],
   ['refuses by status words', 'SESSION-12', wire(shortensRefusals)],
   // Its life.
   ['has no handle', 'LIFE-12', { remembers: ({ handle: _, ...state }) => state }],
   ['signs under a key that nobody has certified', 'LIFE-16', { remembers: signsAtOnce }],
+  ['opens under every version of its keys', 'LIFE-21', wire(anyVersion)],
+  ['remembers fewer former certificates', 'LIFE-22', { remembers: sevenCertificates }],
+  ['forgets its handle', 'POWER-1', { loses: ({ handle: _, ...state }) => state }],
   // The pool.
   ['counts epochs anew', 'PEER-8', { remembers: ({ epochFloor: _, ...state }) => state }],
   ['forgets its coins', 'POOL-5', { remembers: (state) => ({ ...state, goneCoinIds: [] }) }],
@@ -61,12 +87,17 @@ const defects: readonly (readonly [defect: string, found: ConformanceCaseId, of:
     'ROOM-4',
     { remembers: (state) => ({ ...state, goneCoinIds: state.goneCoinIds.slice(-1_000) }) },
   ],
+  ['takes a coin for a new one that comes again', 'POOL-7', { remembers: renewsCoins }],
+  ['loads the last coin twice', 'POOL-8', { remembers: loadsTwice }],
   // Paying.
   ['signs with a high s', 'PAY-4', { primitives: signsHigh }],
   ['forgets quotes', 'PAY-4', peerKeys(({ quoteDigest: _, ...slot }) => slot)],
   ['forgets the day', 'PAY-7', { remembers: (state) => ({ ...state, spentOnDay: 0n }) }],
   ['takes the next coin', 'PAY-8', { entropy: drawsZero }],
-  ['spends a coin again', 'PAY-5', coins((coin) => ({ ...coin, state: 'unspent' }))],
+  ['spends a coin again', 'PAY-9', coins((coin) => ({ ...coin, state: 'unspent' }))],
+  ['forgets quotes once there is a verdict', 'PAY-13', peerKeys(quoteOfProvisional)],
+  ['forgets the day without power', 'PAY-14', { loses: (state) => ({ ...state, spentOnDay: 0n }) }],
+  ['rounds values down', 'PAY-15', coins((coin) => ({ ...coin, value: coin.value - 1n }))],
   // Keys shared with peers.
   ['believes offers', 'PEER-2', peerKeys((slot) => ({ ...slot, state: active(slot) }))],
   [
@@ -77,6 +108,11 @@ const defects: readonly (readonly [defect: string, found: ConformanceCaseId, of:
   ['believes whoever is its station now', 'PEER-11', { remembers: decidedNow }],
   ['takes every key for one that it paid for', 'PEER-10', peerKeys(payers)],
   ['forgets epochs', 'PEER-7', peerKeys((slot) => ({ ...slot, sendEpoch: 0n }))],
+  ['forgets coins that it paid with', 'PEER-13', { remembers: forgetsPaidCoins }],
+  ['lets its station decide anew', 'PEER-14', { remembers: decidedNow }],
+  ['takes a high s', 'PEER-15', { primitives: takesHigh }],
+  ['takes coins of every issuer for its own', 'PEER-16', { remembers: forgetsNamesakes }],
+  ['counts epochs from the key erased last', 'PEER-17', { remembers: countsFromLatest }],
 ];
 
 describe('a card that', () => {
@@ -85,7 +121,14 @@ describe('a card that', () => {
   });
 
   it.each(defects)('%s fails %s', async (_, found, defect) => {
-    expect(await failures(defect)).toContain(found);
+    const outcomes: CaseOutcome[] = [];
+    const checked = check(defect, testMaker, (outcome) => {
+      outcomes.push(outcome);
+      // What comes behind it does not matter.
+      if (outcome.id === found) throw new Found();
+    });
+    await expect(checked).rejects.toThrow(Found);
+    expect(outcomes.at(-1)?.result).toBe('failed');
   });
 
   it('shows the device certificate of another card fails LIFE-7 and LIFE-14', async () => {
@@ -100,23 +143,36 @@ describe('a card that', () => {
   });
 });
 
+class Found extends Error {
+  override readonly name = 'Found';
+}
+
 async function failures(
   defect: Defect,
   maker: CardEquipper = testMaker,
 ): Promise<readonly ConformanceCaseId[]> {
+  const { cases } = await check(defect, maker);
+  return cases.filter(({ result }) => result === 'failed').map(({ id }) => id);
+}
+
+function check(
+  defect: Defect,
+  maker: CardEquipper,
+  onCase: (outcome: CaseOutcome) => void = () => undefined,
+): Promise<ConformanceReport> {
   const entropy = seededEntropy('defects');
   const { image, delivery } = makeCard(entropy, 't1-short', maker);
   const reader = new InProcessReader();
   reader.insert(defectiveCard(image, 't1-short', entropy, defect));
   const clock = new VirtualClock();
   const given = { reader, clock, entropy: seededEntropy('host'), primitives };
-  const { cases } = await checkConformance({
+  return checkConformance({
     ...given,
     delivery,
     expendable: true,
     makerRoot: parseCertificate(testMaker.root),
+    onCase,
   });
-  return cases.filter(({ result }) => result === 'failed').map(({ id }) => id);
 }
 
 function wire(between: (sound: Process) => Process): Defect {
@@ -156,89 +212,49 @@ function active({ state }: StoredPeerKey): StoredPeerKey['state'] {
   return state === 'provisional' ? 'active' : state;
 }
 
-function bytes(hex: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(hex, 'hex'));
+function quoteOfProvisional({ quoteDigest, ...slot }: StoredPeerKey): StoredPeerKey {
+  return slot.state === 'provisional' && quoteDigest ? { ...slot, quoteDigest } : slot;
 }
 
-/** Answers these commands itself, in the place of the card, once `from` of them have passed. */
-function answers(commands: RegExp, hex: string, from = 0) {
-  let passed = 0;
-  return (sound: Process): Process =>
-    async (apdu) => {
-      if (!commands.test(toHex(apdu))) return sound(apdu);
-      passed += 1;
-      return passed > from ? bytes(hex) : sound(apdu);
-    };
+function sevenCertificates(state: CardState): CardState {
+  const { formerKeys } = state;
+  return formerKeys === undefined ? state : { ...state, formerKeys: formerKeys.slice(-7) };
 }
 
-function rewords(word: string, other: string) {
-  return (sound: Process): Process =>
-    async (apdu) => {
-      const answer = toHex(await sound(apdu));
-      return bytes(answer === word ? other : answer);
-    };
+/** With each load every coin is unspent. */
+function renewsCoins(state: CardState, before: CardState): CardState {
+  if (state.coins.length <= before.coins.length) return state;
+  const fresh = ({ orderId: _, ...coin }: StoredCoin): StoredCoin => ({
+    ...coin,
+    state: 'unspent',
+  });
+  return { ...state, coins: state.coins.map(fresh) };
 }
 
-/** Sends a command once more where it was answered like this. */
-function again(answered: RegExp) {
-  return (sound: Process): Process =>
-    async (apdu) => {
-      const answer = await sound(apdu);
-      return answered.test(toHex(answer)) ? sound(apdu) : answer;
-    };
+function loadsTwice(state: CardState, before: CardState): CardState {
+  const last = state.coins.slice(-1);
+  return state.coins.length > before.coins.length
+    ? { ...state, coins: [...state.coins, ...last] }
+    : state;
 }
 
-/** Sends a command of its own before the first one. */
-function first(own: Uint8Array) {
-  return (sound: Process): Process => {
-    let sent = false;
-    return async (apdu) => {
-      if (!sent) await sound(own);
-      sent = true;
-      return sound(apdu);
-    };
-  };
+/** Only their slots remember them. */
+function forgetsPaidCoins(state: CardState): CardState {
+  const paid = new Set(state.peerKeys.map(({ coinId }) => toHex(coinId)));
+  return { ...state, goneCoinIds: state.goneCoinIds.filter((id) => !paid.has(toHex(id))) };
 }
 
-/** Sends a command of its own after these. */
-function after(commands: RegExp, own: Uint8Array) {
-  return (sound: Process): Process =>
-    async (apdu) => {
-      const answer = await sound(apdu);
-      if (commands.test(toHex(apdu))) await sound(own);
-      return answer;
-    };
+/** Of coins that came with an offer. */
+function forgetsNamesakes(state: CardState): CardState {
+  const arrived = state.peerKeys.filter(({ role }) => role === 'payee');
+  const theirs = new Set(arrived.map(({ coinId }) => toHex(coinId)));
+  return { ...state, coins: state.coins.filter(({ coinId }) => !theirs.has(toHex(coinId))) };
 }
 
-function selection(): Uint8Array {
-  return concatBytes(bytes('00a4040c09'), appletId);
-}
-
-function verification(): Uint8Array {
-  return concatBytes(bytes('0020008006'), new TextEncoder().encode(specimenPin));
-}
-
-function wholeName(sound: Process): Process {
-  return (apdu) => sound(toHex(apdu).startsWith('00a4040005f04b') ? selection() : apdu);
-}
-
-/** The session on the card never learns of them. */
-function refusesReplaysItself(sound: Process): Process {
-  const seen: Uint8Array[] = [];
-  return async (apdu) => {
-    if (apdu[0] !== 0x84 || apdu[1] === 0x82) return sound(apdu);
-    if (seen.some((before) => equalBytes(before, apdu))) return bytes('6982');
-    seen.push(apdu);
-    return sound(apdu);
-  };
-}
-
-/** One block under encryption and its MAC: a result without an answer. */
-function shortensRefusals(sound: Process): Process {
-  return async (apdu) => {
-    const answer = await sound(apdu);
-    return apdu[0] === 0x84 && answer.length === 34 ? bytes('6985') : answer;
-  };
+function countsFromLatest(state: CardState, before: CardState): CardState {
+  const held = new Set(state.peerKeys.map(({ paymentId }) => toHex(paymentId)));
+  const erased = before.peerKeys.find(({ paymentId }) => !held.has(toHex(paymentId)));
+  return erased === undefined ? state : { ...state, epochFloor: erased.sendEpoch };
 }
 
 const constantEntropy = {
@@ -248,6 +264,24 @@ const constantEntropy = {
 function drawsZero(sound: { randomBytes(length: number): Uint8Array }) {
   return {
     randomBytes: (length: number) => (length === 4 ? new Uint8Array(4) : sound.randomBytes(length)),
+  };
+}
+
+/** As if each signature came with the lower of its two. */
+function takesHigh(sound: typeof primitives): typeof primitives {
+  return {
+    ...sound,
+    verifyingKey(publicKey) {
+      const key = sound.verifyingKey(publicKey);
+      return {
+        ...key,
+        verify(message, signature) {
+          const s = bytesToUint(signature.subarray(32));
+          const low = s > order / 2n ? order - s : s;
+          return key.verify(message, concatBytes(signature.subarray(0, 32), uintToBytes(low, 32)));
+        },
+      };
+    },
   };
 }
 
