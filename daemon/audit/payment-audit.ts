@@ -251,6 +251,9 @@ class PaymentAudit {
     if (admitted !== undefined && admitted.body.time > quote.expiry + skewSeconds) {
       this.#find('times-broken', 'admitted after the quote had expired', coin.body.issuer);
     }
+    if (admitted !== undefined && admitted.body.time < quote.time - skewSeconds) {
+      this.#find('times-broken', 'admitted before the quote was made', coin.body.issuer);
+    }
     const late = quote.deliveryDeadline + skewSeconds;
     const storedAt = BigInt(Math.floor(this.#row.storedMs / 1_000));
     // It may have waited for the keys of its next link.

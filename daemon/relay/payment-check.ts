@@ -145,6 +145,9 @@ function checkTimes(
   if (admitted !== undefined && admitted.body.time > quote.expiry + skewSeconds) {
     return wrong('quote-expired', 'admitted after the quote expired');
   }
+  if (admitted !== undefined && isAdmittedEarly(quote, admitted)) {
+    return wrong('verification-failed', 'admitted before the quote was made');
+  }
   if (now > quote.deliveryDeadline + skewSeconds) {
     return wrong('deadline-passed', 'the delivery deadline has passed');
   }
@@ -157,6 +160,11 @@ export function waitsTooLong({ time, deliveryDeadline, resolutionDeadline }: Quo
     deliveryDeadline > time + deliverySecondsMost ||
     resolutionDeadline > time + resolutionSecondsMost
   );
+}
+
+/** Whoever has a former key of the issuer's dates what it signs to the time of that key. */
+export function isAdmittedEarly({ time }: QuoteBody, admitted: Admission): boolean {
+  return admitted.body.time < time - skewSeconds;
 }
 
 /** A secret that was altered on the way shows here, at the first hop behind the fault. */

@@ -1,5 +1,9 @@
+import type { SigningKey } from '../../../applet-spec/primitives.ts';
 import { admission } from '../../../applet-spec/receipt.ts';
-import { signReceipt } from './toll-papers.ts';
+import { signBatch } from '../../../applet-spec/signed-object.ts';
+import { opensslPrimitives as primitives } from '../../../daemon/openssl-primitives.ts';
+import type { Sabotage } from './sabotage.ts';
+import { signReceipt, type PaidPayment } from './toll-papers.ts';
 import { forged, held, number, settled, undelivered, type Tampering } from './tampering.ts';
 
 export const tamperedPayments: readonly Tampering[] = [
@@ -216,4 +220,30 @@ export const tamperedWords: readonly Tampering[] = [
       );
     },
   ],
+  [
+    'an admission from before its quote',
+    'q2',
+    'times-broken',
+    settled,
+    (s, { settled: paid, room }) => {
+      admittedAt(s, paid, paid.quote.time - 61n, room.station('q1').documentKey);
+    },
+  ],
+  [
+    'an admission from after the end of its quote',
+    'q2',
+    'times-broken',
+    settled,
+    (s, { settled: paid, room }) => {
+      admittedAt(s, paid, paid.quote.expiry + 61n, room.station('q1').documentKey);
+    },
+  ],
 ];
+
+function admittedAt(s: Sabotage, paid: PaidPayment, time: bigint, issuerKey: SigningKey): void {
+  const body = { ...paid.admission.body, time };
+  const [proof] = signBatch(primitives, [admission.leaf(primitives, body)], issuerKey);
+  if (proof === undefined) throw new RangeError('a batch of one has one proof');
+  const { bytes } = admission.prove(body, proof);
+  s.run(`UPDATE payment_body SET admission = ? WHERE number = ${number}`, bytes, paid.paymentId);
+}

@@ -123,6 +123,14 @@ describe.each([
     expect(row?.storedMs).toBe(1_000 * Number(record.payment.quote.time));
   });
 
+  it('takes none that was admitted before its quote: former keys would admit for ever', async () => {
+    room.room.clock.advance(3_600_000);
+    const record = await shown({ admission: { time: room.now - 61n } });
+    const found = await taken(peer, record);
+    expect(found).toMatchObject({ counts: { restored: 0, refused: 1 } });
+    expect(found.outcome === 'taken' && found.trouble).toContain('before the quote was made');
+  });
+
   it('takes no verdict that the last station did not sign', async () => {
     const record = await shown();
     const { paymentId } = record.arriving;

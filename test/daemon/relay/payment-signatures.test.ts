@@ -253,4 +253,16 @@ describe('the admission', () => {
     const inTime: Changes = { admission: { time: toll.now + 120n + 60n } };
     expect(await toll.check('q2', inTime)).toMatchObject({ ok: true });
   });
+
+  it('dated before its quote is refused: former keys would admit for ever', async () => {
+    toll.room.clock.advance(3_600_000);
+    const early: Changes = { admission: { time: toll.now - 61n } };
+    for (const place of ['q2', 'q3'] as const) {
+      expect(await toll.check(place, early)).toEqual(
+        refusal('verification-failed', /admitted before the quote/),
+      );
+    }
+    const skewed: Changes = { admission: { time: toll.now - 60n } };
+    expect(await toll.check('q2', skewed)).toMatchObject({ ok: true });
+  });
 });
