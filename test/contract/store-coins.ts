@@ -6,10 +6,13 @@ import {
   bob,
   buyLoaded,
   carol,
+  delivered,
+  issuerPayment,
   newCoin,
   orderIdFrom,
   startMs,
   startSeconds,
+  undelivered,
 } from './store-fixture.ts';
 import { benchPerTest, type OpenStore } from './store-subject.ts';
 
@@ -47,6 +50,7 @@ function describeBuying(open: OpenStore): void {
     expect((await store().user(alice))?.balance).toBe(8n);
     expect((await store().balances()).get('coins-outstanding')).toBe(-12n);
     expect(await store().outstanding(alice)).toEqual({ coins: 2, value: 12n });
+    expect(await store().outstanding(carol)).toEqual({ coins: 0, value: 0n });
     expect(await states(store(), coins)).toEqual(['reserved', 'reserved']);
   });
 
@@ -211,6 +215,22 @@ function describeRetiring(open: OpenStore): void {
     expect(await store().retire(exchange)).toBe('exists');
   });
 
+  it('of one order go their own way, whatever becomes of another', async () => {
+    await withCoins();
+    const [first, second] = [orderIdFrom('one'), orderIdFrom('two')];
+    for (const [i, id] of [first, second].entries()) {
+      const mine = coinIds.slice(i, i + 1);
+      expect(await store().retire({ ...refund, orderId: id, coinIds: mine })).toBe('created');
+    }
+    expect(await store().openRetirements(carol)).toEqual([]);
+    await store().cancelRetirement(first);
+    expect(await states(store(), coins)).toEqual(['unspent', 'retiring']);
+    expect(await store().openRetirements(alice)).toMatchObject([{ orderId: second }]);
+    await store().finishRetirement(second, startMs);
+    expect(await states(store(), coins)).toEqual(['unspent', 'refunded']);
+    expect((await store().user(alice))?.balance).toBe(7n);
+  });
+
   it('that were bought are not given back by the order that bought them', async () => {
     await withCoins();
     expect(await store().retire({ ...refund, orderId })).toBe('order-conflict');
@@ -267,6 +287,18 @@ function describeExpiry(open: OpenStore): void {
     expect((await store().balances()).get('coins-outstanding')).toBe(-7n);
   });
 
+  it('in a payment do not expire, nor those that have paid', async () => {
+    await addUser(store(), alice, 36n);
+    const soon = startSeconds + 100n;
+    const paying = ['a', 'b', 'c'].map((name) => newCoin(name, 12n, soon));
+    await buyLoaded(store(), alice, orderId, paying);
+    await store().admit(paying.map((coin, i) => issuerPayment(`${i}`, coin)));
+    await store().decide([delivered('0'), undelivered('1', newCoin('new'))]);
+    expect(await store().expireCoins(soon, 10)).toBe(0);
+    expect(await states(store(), paying)).toEqual(['spent', 'burned', 'pending']);
+    expect((await store().user(alice))?.balance).toBe(0n);
+  });
+
   it('that expired are known to lie on their card until it has erased them', async () => {
     await addUser(store(), alice, 30n);
     const soon = startSeconds + 10n;
@@ -278,6 +310,7 @@ function describeExpiry(open: OpenStore): void {
     const onCard = await store().worthlessOnCard(alice, 10);
     expect(onCard).toHaveLength(2);
     expect(await store().worthlessOnCard(alice, 1)).toEqual(onCard.slice(0, 1));
+    expect(await store().worthlessOnCard(carol, 10)).toEqual([]);
     await store().markErased(onCard.slice(0, 1));
     expect(await store().worthlessOnCard(alice, 10)).toEqual(onCard.slice(1));
   });

@@ -110,6 +110,11 @@ function describeOurClaims(open: OpenStore): void {
     expect(await store().positions()).toEqual([
       { peer: q3, payable: 0n, receivable: 8n, inFlight: 4n },
     ]);
+    await store().hold([relayPayment('of q1', newCoin('of q1'))]);
+    expect(await store().positions()).toEqual([
+      { peer: q1, payable: 0n, receivable: 0n, inFlight: 4n },
+      { peer: q3, payable: 0n, receivable: 8n, inFlight: 4n },
+    ]);
     expect(await store().unclaimedTotal(q3)).toEqual({ count: 1n, amount: 4n });
     expect(await store().unclaimedTotal(q1)).toEqual({ count: 0n, amount: 0n });
   });
@@ -199,10 +204,14 @@ function describeWindows(open: OpenStore): void {
     expect((await store().balances()).get('payable:q2')).toBe(-8n);
   });
 
-  it('tell their claims in pages, each side’s apart', async () => {
+  it('tell their claims in pages, each side’s and each peer’s apart', async () => {
     await issued(store());
-    await store().openWindow(q2, startMs);
+    for (const peer of [q2, q3]) await store().openWindow(peer, startMs);
     await store().putClaims('theirs', q2, 1n, [claimOf('a', 4n), claimOf('b', 4n)]);
+    const ofQ3 = { ...claimOf('a', 3n), redemptionId: bytesFrom('redemption of q3') };
+    expect(await store().putClaims('theirs', q3, 1n, [ofQ3])).toEqual([{ outcome: 'created' }]);
+    expect(await store().claims('theirs', q3, 1n, undefined, 10)).toMatchObject([{ amount: 3n }]);
+    expect(await store().window(q2, 1n)).toMatchObject({ theirs: { count: 2n, amount: 8n } });
     const idsOf = async (after?: Uint8Array, limit = 10) =>
       (await store().claims('theirs', q2, 1n, after, limit)).map(({ paymentId }) => paymentId);
     const [a, b] = [bytesFrom('payment', 'a'), bytesFrom('payment', 'b')];
@@ -241,6 +250,8 @@ function describeWindows(open: OpenStore): void {
       'closed',
       'open',
     ]);
+    expect(await store().windows(q2, 1n, 10)).toMatchObject([{ sequence: 2n }]);
+    expect(await store().windows(q2, 0n, 1)).toMatchObject([{ sequence: 1n }]);
     expect(await store().closeWindow(q2, 9n)).toBe('unknown-window');
   });
 }
