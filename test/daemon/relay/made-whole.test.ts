@@ -28,12 +28,23 @@ async function stateAfter(seconds: bigint): Promise<string | undefined> {
   return coin?.state;
 }
 
+function asked(): number {
+  return station.said.filter(({ message }) => message.kind === 'question').length;
+}
+
+it('the last station is asked half a minute after the delivery deadline, and not before', async () => {
+  const { deliveryDeadline } = payment.payment.quote;
+  await stateAfter(deliveryDeadline + 29n - room.now);
+  expect(asked()).toBe(0);
+  await stateAfter(1n);
+  expect(asked()).toBe(1);
+});
+
 it('a last station that is silent for a day costs nobody a coin before its end', async () => {
   const { resolutionDeadline } = payment.payment.quote;
   while (room.now + 3_600n < resolutionDeadline) expect(await stateAfter(3_600n)).toBe('pending');
   expect(await stateAfter(resolutionDeadline - room.now)).toBe('pending');
-  const asked = station.said.filter(({ message }) => message.kind === 'question').length;
-  expect(asked).toBeGreaterThan(5);
+  expect(asked()).toBeGreaterThan(5);
   let state: string | undefined = 'pending';
   for (let minute = 0; minute < 120 && state === 'pending'; minute++) state = await stateAfter(60n);
   expect(state).toBe('burned');
