@@ -16,7 +16,7 @@ import { paymentIdOf, verifyPayerSignature, type Payment } from '../../applet-sp
 import { admissionFault, contentFaults, routeFault } from '../../applet-spec/payment-evidence.ts';
 import type { Primitives } from '../../applet-spec/primitives.ts';
 import type { Directory } from '../network/directory.ts';
-import { isAdmittedEarly, skewSeconds, waitsTooLong } from '../relay/payment-check.ts';
+import { isBeforeQuote, skewSeconds, waitsTooLong } from '../relay/payment-check.ts';
 import type { PaymentRole } from '../store/store.ts';
 import type { HeldRecord } from '../wire/wire-message.ts';
 
@@ -128,7 +128,9 @@ function admissionFaultOf(
   if (admission.body.time > payment.quote.expiry + skewSeconds) {
     return 'it was admitted after the quote had expired';
   }
-  if (isAdmittedEarly(payment.quote, admission)) return 'it was admitted before the quote was made';
+  if (isBeforeQuote(admission.body.time, payment.quote)) {
+    return 'it was admitted before the quote was made';
+  }
   const subject = { payment, paymentId: paymentIdOf(primitives, payment.transactionBytes) };
   const keys = directory.keysAt(payment.coin.body.issuer, 'station-document', admission.body.time);
   const faults = keys.map((one) => admissionFault(primitives, subject, admission, one));

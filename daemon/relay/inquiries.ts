@@ -12,6 +12,7 @@ import type { Reason } from '../../applet-spec/receipt.ts';
 import type { PaymentRow } from '../store/store.ts';
 import { inquiry } from '../wire/inquiry.ts';
 import type { Question } from '../wire/wire-message.ts';
+import { isBeforeQuote } from './payment-check.ts';
 import { nowSeconds, storedPayment, type TollContext } from './toll-context.ts';
 
 type VerdictQuestion = Extract<Question, { kind: 'verdict' }>;
@@ -76,6 +77,7 @@ export function inquiryOf(
     equalBytes(paymentId, paymentIdOf(primitives, transactionBytes)) &&
     contentFaults(primitives, payment, network).length === 0 &&
     routeFault(payment) === undefined &&
+    !isBeforeQuote(asked.body.time, quote) &&
     issuerKeys.some((one) => inquiry.verify(asked, one));
   if (holds) return { paymentId, reason: asked.body.reason ?? 'asked-by-issuer', quote };
   log.notice('warn', paymentId, 'asked for a verdict by somebody who may not', { peer, issuer });

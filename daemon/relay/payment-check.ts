@@ -145,7 +145,7 @@ function checkTimes(
   if (admitted !== undefined && admitted.body.time > quote.expiry + skewSeconds) {
     return wrong('quote-expired', 'admitted after the quote expired');
   }
-  if (admitted !== undefined && isAdmittedEarly(quote, admitted)) {
+  if (admitted !== undefined && isBeforeQuote(admitted.body.time, quote)) {
     return wrong('verification-failed', 'admitted before the quote was made');
   }
   if (now > quote.deliveryDeadline + skewSeconds) {
@@ -162,9 +162,9 @@ export function waitsTooLong({ time, deliveryDeadline, resolutionDeadline }: Quo
   );
 }
 
-/** Whoever has a former key of the issuer's dates what it signs to the time of that key. */
-export function isAdmittedEarly({ time }: QuoteBody, admitted: Admission): boolean {
-  return admitted.body.time < time - skewSeconds;
+/** Whoever has a former key of a station's dates what it signs to the time of that key. */
+export function isBeforeQuote(seconds: bigint, { time }: QuoteBody): boolean {
+  return seconds < time - skewSeconds;
 }
 
 /** A secret that was altered on the way shows here, at the first hop behind the fault. */

@@ -18,6 +18,8 @@ let arriving: ArrivingPayment;
 
 beforeEach(async () => {
   room = await TollRoom.open();
+  // So long have its stations had their keys.
+  room.room.clock.advance(3_600_000);
   q3 = await TollStation.open(room, 'q3');
   arriving = await room.arriving('q3');
 });
@@ -75,6 +77,7 @@ const strangers: readonly (readonly [who: string, asking: () => Promise<Question
   ['the issuer of another payment', async () => asked({}, 'q1', await another())],
   ['the issuer, in another network', () => asked({ network: 'elsewhere' })],
   ['the issuer, asking another station', () => asked({ lastStation: named('q2') })],
+  ['whoever has a former key of the issuer’s', () => asked({ time: room.now - 61n })],
   ['a station that nobody knows', () => asked({ issuer: unknownStation() }, 'q2')],
 ];
 
