@@ -123,7 +123,7 @@ describe.each([
     expect(row?.storedMs).toBe(1_000 * Number(record.payment.quote.time));
   });
 
-  it('takes none that was admitted before its quote: former keys would admit for ever', async () => {
+  it('takes none admitted before its quote: former keys would admit for ever', async () => {
     room.room.clock.advance(3_600_000);
     const record = await shown({ admission: { time: room.now - 61n } });
     const found = await taken(peer, record);

@@ -32,7 +32,7 @@ function asked(): number {
   return station.said.filter(({ message }) => message.kind === 'question').length;
 }
 
-it('the last station is asked half a minute after the delivery deadline, and not before', async () => {
+it('the last station is asked half a minute after its deadline, and not before', async () => {
   const { deliveryDeadline } = payment.payment.quote;
   await stateAfter(deliveryDeadline + 29n - room.now);
   expect(asked()).toBe(0);
