@@ -154,7 +154,9 @@ function partOf(file: string): string {
   return join(dirname(file), `.${basename(file)}.part`);
 }
 
-/** Ours alone to read before anything is in it; gone with what is beside it unless it was renamed. */
+/**
+ * Ours alone to read before anything is in it; gone with what is beside it unless it was renamed.
+ */
 function emptyFile(part: string): { readonly end: () => void } {
   try {
     writeFileSync(part, '', { flag: 'wx', mode: 0o600 });

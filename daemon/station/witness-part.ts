@@ -11,7 +11,8 @@ import type { PartSeams } from './station.ts';
 /** What an operator can do about it. */
 export const rolledBackAdvice =
   'the database is older than what neighbours witnessed: put the newest copy of it in its place ' +
-  '(`keytolld restore`), or, where there is none, run `keytolld recover`. Until then no payment is taken';
+  '(`keytolld restore`), or, where there is none, run `keytolld recover`. Until then no payment ' +
+  'is taken';
 
 export function witnessedLogOf(
   config: StationConfig,
