@@ -18,8 +18,8 @@ import { dirname, join } from 'node:path';
 const root = dirname(import.meta.dirname);
 const dist = join(root, 'dist');
 const programFolders = ['applet-spec', 'driver', 'daemon', 'emulator'];
-/** Read at run time: vectors, migrations, udev rules, configuration templates. */
-const asset = /\.(json|sql|rules|toml|pem|c)$/;
+/** Vectors, migrations, udev rules, the service's unit, configuration templates. */
+const asset = /\.(json|sql|rules|service|toml|pem|c)$/;
 const emitted = /\.(d\.ts|js|js\.map)$/;
 
 function filesUnder(folder) {

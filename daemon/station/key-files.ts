@@ -1,5 +1,6 @@
 /** A station's keys on disk: PKCS #8 PEM for signing, 32 bytes in hexadecimal for the rest. */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { subjectPublicKeyInfo } from '../../applet-spec/certificate.ts';
 import type { Entropy, Primitives, SigningKey } from '../../applet-spec/primitives.ts';
@@ -67,7 +68,7 @@ export function writeNew(file: string, text: string, mode: number): void {
 function readSecretFile(file: string): Buffer {
   try {
     const mode = statSync(file).mode;
-    if ((mode & 0o077) !== 0) {
+    if ((mode & othersBits(file)) !== 0) {
       throw new StationError(
         'bad-key-file',
         `${file} can be read by others (mode ${(mode & 0o777).toString(8)}); ` +
@@ -79,6 +80,15 @@ function readSecretFile(file: string): Buffer {
     if (error instanceof StationError) throw error;
     throw new StationError('bad-key-file', unreadable(file, error), { cause: error });
   }
+}
+
+/**
+ * What nobody else may do with a secret. A credential of the service manager (systemd.exec(5),
+ * “Credentials”) is for this service by an access list, which shows as what the group may read.
+ */
+function othersBits(file: string): number {
+  const isCredential = dirname(resolve(file)) === process.env['CREDENTIALS_DIRECTORY'];
+  return isCredential ? 0o037 : 0o077;
 }
 
 /** What is wrong with a file that is to be read. */
