@@ -4,6 +4,7 @@
  * the payer's card signed and the issuer admitted, and a second verdict of the last station.
  */
 import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
+import { coin as coinKind, coinIssuedSeconds, type Coin } from '../../applet-spec/coin.ts';
 import { parseCertificate } from '../../applet-spec/certificate.ts';
 import type { StationName } from '../../applet-spec/names.ts';
 import {
@@ -20,18 +21,31 @@ import { storedPayment, type TollContext } from './toll-context.ts';
 type Handed = Extract<WireMessage, { kind: 'payment' }>['content'];
 type Keeping = Pick<TollContext, 'store' | 'log'>;
 
-/** Another valid signature of the payer under one ID is the same payment (design §7). */
+/**
+ * Another valid signature of the payer under one ID is the same payment (design §7). What else may
+ * differ under it and carry a signature is the coin: its issuer made two of one ID.
+ */
 export async function keepContradiction(
-  context: Keeping,
+  context: Keeping & Pick<TollContext, 'directory'>,
   peer: StationName,
   known: PaymentRow,
   handed: Handed,
 ): Promise<void> {
-  const { payerSignature } = storedPayment(known);
+  const { payerSignature, coin } = storedPayment(known);
   const same = { ...withoutCertificate(handed.payment), payerSignature };
   if (equalBytes(paymentCodec.encode(same), known.payment)) return;
   context.log.notice('warn', known.paymentId, 'it came again with other content', { peer });
+  const { coin: other } = handed.payment;
+  if (equalBytes(other.bytes, coin.bytes) || !isIssued(context, other)) return;
   await keepEvidence(context, known.paymentId, handed);
+}
+
+/** What nobody signed proves nothing, and would take the room of what does. */
+function isIssued({ directory }: Pick<TollContext, 'directory'>, one: Coin): boolean {
+  const { issuer, coinId } = one.body;
+  return directory
+    .keysAt(issuer, 'station-coin', coinIssuedSeconds(coinId))
+    .some((key) => coinKind.verify(one, key));
 }
 
 export async function keepEvidence(

@@ -287,6 +287,22 @@ describe.each(['q2', 'q3'] as const)('%s, once the world has changed, refuses', 
     expect(await station.store.evidence(first.paymentId)).toHaveLength(1);
   });
 
+  it('other content that nobody signed, and keeps none of it, however much', async () => {
+    const station = stations[at];
+    const first = await room.arriving(at);
+    await station.receives(first);
+    for (let n = 1n; n <= 16n; n++) {
+      const changes: Changes = { coin: { expiry: 9_999_999_999n + n }, coinKey: mallory };
+      const { coin } = (await room.arriving(at, changes)).payment;
+      await station.receives({ ...first, payment: { ...first.payment, coin } });
+    }
+    const quote = { ...first.payment.quote, bill: fee(at, 1n)(first.payment.quote.bill) };
+    const quoteBytes = quoteKind.body.encode(quote);
+    await station.receives({ ...first, payment: { ...first.payment, quote, quoteBytes } });
+    expect(station.complaints.at(-1)).toMatch(/it came again with other content/);
+    expect(await station.store.evidence(first.paymentId)).toEqual([]);
+  });
+
   it('a revoked certificate', async () => {
     await room.room.ca.revoke(parseCertificate(room.certificate).serialNumber);
     room.trust.learnCrl(await room.room.ca.freshCrl());
