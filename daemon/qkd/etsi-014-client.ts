@@ -12,7 +12,7 @@ import type { Etsi014Call } from './etsi-014-refusal.ts';
 import type { Etsi014Transport, TransportAnswer } from './etsi-014-transport.ts';
 import type { KeySource, KeySourceStatus, QkdKey } from './key-source.ts';
 import { KeysPerRequest } from './keys-per-request.ts';
-import { QkdError } from './qkd-error.ts';
+import { isEmptyAnswer, QkdError } from './qkd-error.ts';
 
 export interface Etsi014ClientOptions {
   readonly transport: Pick<Etsi014Transport, 'send' | 'reload' | 'close'>;
@@ -154,8 +154,7 @@ export class Etsi014Client implements KeySource {
     try {
       return await this.status(signal);
     } catch (error) {
-      const code = error instanceof QkdError ? error.code : undefined;
-      if (code !== 'refused' && code !== 'protocol') throw error;
+      if (!(error instanceof QkdError) || !isEmptyAnswer(error)) throw error;
       this.#limits = defaultLimits;
       return defaultLimits;
     }

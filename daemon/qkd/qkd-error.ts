@@ -57,3 +57,9 @@ export class QkdError extends Error {
     this.keyIds = detail.keyIds ?? [];
   }
 }
+
+/** The device answered, and said nothing of use: it may well do other calls. */
+export function isEmptyAnswer({ code, httpStatus }: QkdError): boolean {
+  if (code === 'unavailable') return httpStatus !== undefined;
+  return code === 'refused' || code === 'protocol';
+}

@@ -1,6 +1,6 @@
 import type { Clock } from '../../applet-spec/clock.ts';
 import type { KeySource, KeySourceStatus, QkdKey } from './key-source.ts';
-import { QkdError } from './qkd-error.ts';
+import { isEmptyAnswer, QkdError } from './qkd-error.ts';
 
 export interface RefillOptions {
   readonly source: KeySource;
@@ -118,7 +118,8 @@ export class Refill {
     } catch (error) {
       const problem = asQkdError(error);
       // A device that does not do status properly may well give keys.
-      if (problem.code !== 'refused' && problem.code !== 'protocol') throw problem;
+      if (!isEmptyAnswer(problem)) throw problem;
+      if (problem.code === 'unavailable') return;
     }
     this.#statusReadAtMs = clock.nowMs();
   }

@@ -74,13 +74,24 @@ describe('1. a status that says nothing sensible', () => {
     expect(await reservoirFor(pair, 'q1', 'q2').take([pad])).toHaveLength(1);
   });
 
-  it('no status at all: keys come, one a request', async () => {
+  it.each([404, 405, 500, 501, 503])('%i for one: keys come, one a request', async (code) => {
     const pair = await startWith({
-      fault: { kind: 'answer', status: 404, body: '' },
+      fault: { kind: 'answer', status: code, body: '' },
       call: 'status',
     });
     expect(await pair.client('q1', 'q2').draw(5, 256)).toHaveLength(1);
-    expect(await reservoirFor(pair, 'q1', 'q2').take([pad])).toHaveLength(1);
+    const [taken] = await reservoirFor(pair, 'q1', 'q2').take([pad]);
+    const claim = { ...pad, keyIds: taken?.keyIds ?? [] };
+    expect(await reservoirFor(pair, 'q2', 'q1').claim([claim])).toEqual([taken]);
+  });
+
+  it('503 for a while: its limits count as soon as it tells them', async () => {
+    const answer = { kind: 'answer', status: 503, body: '' } as const;
+    const pair = await startWith({ fault: answer, call: 'status', times: 1 });
+    const client = pair.client('q1', 'q2');
+    expect(await client.draw(5, 256)).toHaveLength(1);
+    await client.status();
+    expect(await client.draw(5, 256)).toHaveLength(5);
   });
 });
 
