@@ -5,7 +5,7 @@
 import { expect, it } from 'vitest';
 import { onRoad, type Road, type RoadOptions } from './road.ts';
 
-/** A payment over three stations draws some 20,000 bits under `otp`, a receipt some 4,000. */
+/** A payment over three stations draws some 10,500 bits under `otp`, a receipt some 2,000. */
 const options: RoadOptions = { suite: () => 'otp', stockBits: 32_768 };
 
 /** The keys that `from` draws towards `to`, stock included, are gone but for a link's own. */
