@@ -87,6 +87,8 @@ export const linkTimes = {
   /** Pauses while the device of the receiving end is away. */
   claimFirstPauseMs: 250,
   claimLongestPauseMs: 10_000,
+  /** So long a device refuses a key as if it were away, before it is asked whether it is. */
+  claimDoubtMs: 600_000,
 } as const;
 
 /**

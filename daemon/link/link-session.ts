@@ -29,7 +29,7 @@ export interface SessionOptions {
   readonly clock: Clock;
   readonly reservoir: Pick<
     Reservoir,
-    'claimEach' | 'fetches' | 'giveUp' | 'reportMissed' | 'reportFetched'
+    'claimEach' | 'fetches' | 'answers' | 'giveUp' | 'reportMissed' | 'reportFetched'
   >;
   readonly supply: TrafficSupply;
   readonly memory: RowMemory;

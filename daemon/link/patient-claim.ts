@@ -5,7 +5,7 @@ import { LinkError } from './link-error.ts';
 import { linkTimes } from './link-limits.ts';
 
 export interface ClaimContext {
-  readonly reservoir: Pick<Reservoir, 'claimEach' | 'fetches' | 'giveUp'>;
+  readonly reservoir: Pick<Reservoir, 'claimEach' | 'fetches' | 'answers' | 'giveUp'>;
   readonly clock: Clock;
   /** Fires when the connection is over. */
   readonly signal: AbortSignal;
@@ -23,7 +23,7 @@ const passedOverMost = 3;
  * Claims the keys of several records at once, and waits while the device is away; what it never
  * gives is told apart by why: of each record, or of them all where nothing could be fetched. There
  * are devices that answer for a key which they lost as if they were away: that others get theirs
- * meanwhile tells.
+ * meanwhile tells, or after a while that they answer their status.
  * @throws LinkError `aborted`, and what the ledger throws.
  */
 export async function claimPatiently(
@@ -34,11 +34,12 @@ export async function claimPatiently(
   let pauseMs: number = linkTimes.claimFirstPauseMs;
   let lostBefore = false;
   let passedOver = 0;
+  let waitedMs = 0;
   for (;;) {
     const { fetches } = reservoir;
     const claimed = await claimOnce(context, records, lostBefore);
     const isOver = typeof claimed !== 'object' || !('waitFor' in claimed);
-    if (isOver || passedOver === passedOverMost) {
+    if (isOver || passedOver >= passedOverMost) {
       if (pauseMs > linkTimes.claimFirstPauseMs) onWaiting(undefined);
       const result = isOver ? claimed : 'missing';
       // Of several each is claimed alone.
@@ -48,8 +49,11 @@ export async function claimPatiently(
     lostBefore ||= claimed.isLost;
     onWaiting(claimed.waitFor);
     await pause(context, pauseMs);
+    waitedMs += pauseMs;
     pauseMs = Math.min(2 * pauseMs, linkTimes.claimLongestPauseMs);
-    if (reservoir.fetches > fetches) passedOver++;
+    const isDoubtful = waitedMs >= linkTimes.claimDoubtMs;
+    if (isDoubtful && (await reservoir.answers())) passedOver = passedOverMost;
+    else if (reservoir.fetches > fetches) passedOver++;
   }
 }
 

@@ -37,6 +37,7 @@ export class Refill {
   #failures = 0;
   #repetitions = 0;
   #running: Promise<void> | undefined;
+  #asking: Promise<boolean> | undefined;
   #cancelPause: (() => void) | undefined;
 
   constructor(options: RefillOptions) {
@@ -76,6 +77,14 @@ export class Refill {
     }
   }
 
+  /** Whether the device answers when it is asked for its status, now. */
+  answers(): Promise<boolean> {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
   /** Ends when the request under way has ended. */
   async close(): Promise<void> {
     this.#abort.abort();
@@ -103,6 +112,19 @@ export class Refill {
     }
     // What asked for more while the last request ended found `#running` still set.
     this.wake();
+  }
+
+  async #ask(): Promise<boolean> {
+    while (this.#running !== undefined) await this.#running;
+    const asked = this.#options.source.status(this.#abort.signal).then(
+      () => true,
+      () => false,
+    );
+    this.#running = asked.then(() => undefined);
+    const answers = await asked;
+    this.#running = undefined;
+    this.wake();
+    return answers;
   }
 
   #succeed(): void {

@@ -162,6 +162,11 @@ export class Reservoir {
     return this.#fetches;
   }
 
+  /** Whether the device answers at all, now. */
+  answers(): Promise<boolean> {
+    return this.#refill.answers();
+  }
+
   /** undefined unless a take has waited longer than the grace. */
   starvation(): KeyStarvation | undefined {
     const sinceMs = this.#queue.starvedSinceMs;

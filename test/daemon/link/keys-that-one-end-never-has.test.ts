@@ -16,6 +16,11 @@ class TroubledSource extends ScriptedSource {
   isAway = false;
   readonly troubling = new Set<string>();
 
+  override async status() {
+    if (this.isAway) throw new QkdError('unavailable', 'the key manager answered 503');
+    return super.status();
+  }
+
   override async fetch(ids: readonly string[]) {
     if (this.isAway || ids.some((id) => this.troubling.has(id))) {
       throw new QkdError('unavailable', 'the key manager answered 503');
@@ -72,6 +77,32 @@ it('also where it is alone: the link’s own next keys show that the device is t
   expect([q1.state(), q2.state()]).toEqual(['up', 'up']);
 });
 
+it('a device that starts anew, and answers 503 for all that it lost, is found out', async () => {
+  const lost = new Set<string>();
+  class ForgetfulSource extends TroubledSource {
+    override async fetch(ids: readonly string[]) {
+      for (const id of ids) if (lost.has(id)) this.troubling.add(id);
+      return super.fetch(ids);
+    }
+  }
+  const [one, other] = [0, 1].map(() => new ForgetfulSource(10_000, room.handedOut));
+  if (one === undefined || other === undefined) throw new Error('two devices');
+  const both = { capacityBits: 8_192, rekeySeconds: 120 };
+  const [q1, q2] = await room.linked(both, { source: one }, { source: other });
+  q1.reservoir.start();
+  q2.reservoir.start();
+  await turns(20);
+  for (const id of room.handedOut.keys()) lost.add(id);
+  await pay(q1, 1, 3);
+  await pay(q2, 1, 3);
+  await room.pass(3_600_000);
+  expect([q1, q2].map(({ rows }) => rows.map(numberOf))).toEqual([
+    [1, 2, 3],
+    [1, 2, 3],
+  ]);
+  expect([q1.state(), q2.state()]).toEqual(['up', 'up']);
+});
+
 it('a payment that lacks one key of many leaves none of the others behind', async () => {
   const source = new TroubledSource(1_000, room.handedOut);
   source.keysPerFetch = 1;
@@ -110,7 +141,7 @@ it('while the device gives no key at all, none is taken for lost', async () => {
     await room.pass(10_000);
     await pay(q1, number, number);
   }
-  await room.pass(600_000);
+  await room.pass(1_800_000);
   const used = q1.ledger.used.size;
   source.isAway = false;
   await room.pass(30_000);
