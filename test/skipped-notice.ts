@@ -1,5 +1,10 @@
 /** Vitest's global setup: says in one line what will be skipped on this machine, and the remedy. */
-import { openscToolMissing, pcscdMissing, pyscardMissing } from './contract/pcscd-missing.ts';
+import {
+  openscToolMissing,
+  pcscdMissing,
+  pyscardMissing,
+  pythonCryptographyMissing,
+} from './contract/pcscd-missing.ts';
 import { readOnlyMountMissing } from './read-only-mount.ts';
 
 export function setup(): void {
@@ -7,7 +12,11 @@ export function setup(): void {
     process.stderr.write(`Skipped: a test of an audit; ${readOnlyMountMissing}\n`);
   }
   const missing = pcscdMissing === undefined ? [openscToolMissing, pyscardMissing] : [pcscdMissing];
+  say('tests on a real PC/SC stack', missing);
+  say('a card that is not ours', [pythonCryptographyMissing]);
+}
+
+function say(what: string, missing: readonly (string | undefined)[]): void {
   const said = missing.filter((one) => one !== undefined);
-  if (said.length === 0) return;
-  process.stderr.write(`Skipped: tests on a real PC/SC stack; ${said.join('; ')}\n`);
+  if (said.length > 0) process.stderr.write(`Skipped: ${what}; ${said.join('; ')}\n`);
 }

@@ -31,3 +31,8 @@ export const openscToolMissing = existsSync('/usr/bin/opensc-tool')
 export const pyscardMissing = existsSync('/usr/lib/python3/dist-packages/smartcard')
   ? undefined
   : 'not installed: pyscard (Debian: apt install python3-pyscard)';
+
+/** Of the same Python. */
+export const pythonCryptographyMissing = existsSync('/usr/lib/python3/dist-packages/cryptography')
+  ? undefined
+  : 'not installed: cryptography (Debian: apt install python3-cryptography)';
