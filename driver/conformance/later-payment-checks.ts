@@ -1,8 +1,9 @@
 /** PAY: what counts for the day, and what is no match though it looks like one. */
-import { profile } from '../../applet-spec/card-objects.ts';
+import { profile, retirement } from '../../applet-spec/card-objects.ts';
 import type { CardOnBench } from './card-on-bench.ts';
 import { expectWord } from './expectation.ts';
 import { billOf, paid, quoteFor, readyToPay, refusal } from './payment-checks.ts';
+import { authorise } from './pool-checks.ts';
 import { noon, profileOf, q1, quoteOf, refusalOf, transactionOf } from './specimens.ts';
 import type { StationHand } from './station-hand.ts';
 
@@ -51,6 +52,17 @@ export const laterPaymentChecks = {
       const dear = await refusal(card, station, quoteOf(card.life.nextNumber(), { bill }));
       expectWord(`a bill of ${fee + last}`, dear, 'payment-limit-exceeded');
     }
+  },
+
+  'PAY-16': async (card: CardOnBench): Promise<void> => {
+    const { station, quoteBytes, coins } = await readyToPay(card);
+    const orderId = card.entropy.randomBytes(16);
+    const coinIds = coins.map(({ coinId }) => coinId);
+    const order = retirement.encode({ orderId, operation: 'refund', coinIds });
+    await authorise(card, 'refund', order);
+    await station.expect('done', 'retireCoins', order);
+    const twice = await refusal(card, station, quoteBytes);
+    expectWord('a payment with a coin that was given back', twice, 'no-matching-coin');
   },
 } as const;
 

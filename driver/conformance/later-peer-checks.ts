@@ -170,6 +170,24 @@ export const laterPeerChecks = {
     const { epoch } = await derived(card, again.paymentId);
     expectThat(epoch > last, `epoch ${epoch} after it was given with an erased key`);
   },
+  'PEER-18': async (card: CardOnBench): Promise<void> => {
+    const station = await card.enterWithStation();
+    const { paymentId, signature } = await takeOffer(card, station);
+    const { payment, coin } = await journal(station, { paymentId });
+    expectWord('role in the journal', payment?.role ?? 'none', 'payee');
+    expectBytes('acknowledgement', payment?.signature ?? new Uint8Array(0), signature);
+    expectThat(coin === undefined, 'the journal shows a coin that is the payer’s');
+    const undelivered = { station: q1, verdict: 'undelivered' } as const;
+    await station.expect('done', 'conclude', receiptOf(paymentId, undelivered, homeKey));
+    for (const [direction, epoch] of [
+      [trafficDirections.send, undefined],
+      [trafficDirections.receive, 1n],
+    ] as const) {
+      const request = trafficRequest.encode({ paymentId, ...(epoch && { epoch }) });
+      const { sw } = await card.send('deriveTraffic', request, direction);
+      expectStatus('DERIVE TRAFFIC of a burned key', sw, 0x6985);
+    }
+  },
 } as const;
 
 /** The home station's receipt, for the payee. */

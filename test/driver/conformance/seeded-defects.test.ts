@@ -98,6 +98,7 @@ const defects: readonly (readonly [defect: string, found: ConformanceCaseId, of:
   ['forgets quotes once there is a verdict', 'PAY-13', peerKeys(quoteOfProvisional)],
   ['forgets the day without power', 'PAY-14', { loses: (state) => ({ ...state, spentOnDay: 0n }) }],
   ['rounds values down', 'PAY-15', coins((coin) => ({ ...coin, value: coin.value - 1n }))],
+  ['pays with coins that it gave back', 'PAY-16', coins(keptForPaying)],
   // Keys shared with peers.
   ['believes offers', 'PEER-2', peerKeys((slot) => ({ ...slot, state: active(slot) }))],
   [
@@ -113,6 +114,7 @@ const defects: readonly (readonly [defect: string, found: ConformanceCaseId, of:
   ['takes a high s', 'PEER-15', { primitives: takesHigh }],
   ['takes coins of every issuer for its own', 'PEER-16', { remembers: forgetsNamesakes }],
   ['counts epochs from the key erased last', 'PEER-17', { remembers: countsFromLatest }],
+  ['uses burned keys', 'PEER-18', peerKeys(neverBurned)],
 ];
 
 describe('a card that', () => {
@@ -219,6 +221,15 @@ function quoteOfProvisional({ quoteDigest, ...slot }: StoredPeerKey): StoredPeer
 function sevenCertificates(state: CardState): CardState {
   const { formerKeys } = state;
   return formerKeys === undefined ? state : { ...state, formerKeys: formerKeys.slice(-7) };
+}
+
+function keptForPaying(coin: StoredCoin): StoredCoin {
+  return coin.state === 'retiring' ? { ...coin, state: 'unspent' } : coin;
+}
+
+function neverBurned(slot: StoredPeerKey): StoredPeerKey {
+  const secret = new Uint8Array(32);
+  return slot.state === 'burned' ? { ...slot, state: 'active', secret } : slot;
 }
 
 /** With each load every coin is unspent. */
