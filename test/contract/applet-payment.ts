@@ -16,6 +16,7 @@ import { decodeElement } from '../../applet-spec/tlv.ts';
 import {
   bob,
   coinOf,
+  lastKey,
   noon,
   q1,
   q2,
@@ -174,6 +175,18 @@ export function describePayment(make: MakeBlankCard): void {
     await paid(station, quoteOf(2));
   });
 
+  it('takes no quote that names a last station’s key which is no point of P-256', async () => {
+    const subject = await blank(make);
+    await load(await subject.enrol(), coinOf(1));
+    const payeeStationKey = lastKey.publicKey.slice();
+    payeeStationKey[64] = (payeeStationKey[64] ?? 0) ^ 1;
+    const station = await subject.connect();
+    await expect(pay(station, quoteOf(1, { payeeStationKey }))).rejects.toMatchObject({
+      sw: 0x6a80,
+    });
+    await paid(await subject.connect(), quoteOf(2));
+  });
+
   it('takes a quote of sixteen long-named stations, in at most eight short APDUs', async () => {
     const subject = await blank(make);
     const station = await subject.enrol();
@@ -201,12 +214,14 @@ export function describePayment(make: MakeBlankCard): void {
     const station = await subject.enrol({ dayLimit: 200n });
     await load(station, coinOf(1), coinOf(2), coinOf(3), coinOf(4));
     await paid(station, quoteOf(1));
-    await paid(station, quoteOf(2));
-    expect((await pay(station, quoteOf(3))).result).toBe('day-limit-exceeded');
+    await paid(station, quoteOf(2, { time: noon + 3_600n }));
+    const midnight = noon + daySeconds / 2n;
+    const late = quoteOf(3, { time: midnight - 1n });
+    expect((await pay(station, late)).result).toBe('day-limit-exceeded');
     // A quote of an earlier day counts for the latest one that the card knows.
     const yesterday = { time: noon - daySeconds };
     expect((await pay(station, quoteOf(4, yesterday))).result).toBe('day-limit-exceeded');
-    await paid(station, quoteOf(5, { time: noon + daySeconds }));
+    await paid(station, quoteOf(5, { time: midnight }));
   });
 
   it('needs a free slot for the key', async () => {

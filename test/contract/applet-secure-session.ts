@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import type { CommandApdu } from '../../applet-spec/apdu.ts';
-import { hostLinkAnswer } from '../../applet-spec/card-objects.ts';
+import { coinErasure, hostLinkAnswer, retirement } from '../../applet-spec/card-objects.ts';
 import { commands, type CommandName } from '../../applet-spec/commands.ts';
 import { noblePrimitives as primitives } from '../../applet-spec/noble-primitives.ts';
 import { initializeUpdate } from '../../applet-spec/scp03-handshake.ts';
 import { decodeElement } from '../../applet-spec/tlv.ts';
 import { hostLinkKeys } from '../../applet-spec/traffic-keys.ts';
 import { NotAuthentic, TestStation } from './applet-host.ts';
-import { coinOf, loadOf, quoteDigest, quoteOf } from './applet-papers.ts';
+import { coinOf, loadOf, quoteDigest, quoteOf, receiptOf } from './applet-papers.ts';
 import { blank, load, paid, pay, stationKeys, type MakeBlankCard } from './applet-subject.ts';
 
 const secureNames = Object.entries(commands)
@@ -105,6 +105,27 @@ export function describeSecureSession(make: MakeBlankCard): void {
       const station = await subject.openSession();
       await end();
       await expect(station.send('putHandle', new Uint8Array(16))).rejects.toThrow(NotAuthentic);
+    }
+  });
+
+  it('refuses parameters that a command of the station has not', async () => {
+    const subject = await blank(make);
+    await subject.enrol();
+    const orderId = new Uint8Array(16);
+    const coinIds = [coinOf(1).coinId];
+    const sound = {
+      loadCoins: loadOf(coinOf(1)),
+      retireCoins: retirement.encode({ orderId, operation: 'refund', coinIds }),
+      eraseCoins: coinErasure.encode({ coinIds }),
+      pay: quoteOf(1),
+      conclude: receiptOf(new Uint8Array(32)),
+    };
+    for (const name of ['loadCoins', 'retireCoins', 'eraseCoins', 'pay', 'conclude'] as const) {
+      for (const [p1, p2] of [[2, 0] as const, [0, 1] as const]) {
+        const station = await subject.connect();
+        const sent = station.send(name, sound[name], p1, p2);
+        await expect(sent).rejects.toMatchObject({ sw: 0x6a86 });
+      }
     }
   });
 
