@@ -26,7 +26,7 @@ import {
   strangerKey,
   transactionOf,
 } from './applet-papers.ts';
-import { blank, journal, load, paid, pay, type MakeBlankCard } from './applet-subject.ts';
+import { blank, journal, load, offered, paid, pay, type MakeBlankCard } from './applet-subject.ts';
 
 const announcement = new Uint8Array(16);
 const daySeconds = 86_400n;
@@ -173,6 +173,16 @@ export function describePayment(make: MakeBlankCard): void {
     expect(await subject.peerKeys()).toEqual([]);
     // Nothing is lost: the coin still pays.
     await paid(station, quoteOf(2));
+  });
+
+  it('pays though it holds a key that somebody else paid for', async () => {
+    const subject = await blank(make);
+    const station = await subject.enrol();
+    const { bytes } = transactionOf(quoteOf(9), coinOf(9), new Uint8Array(300));
+    expect((await offered(station, bytes, coinOf(9).secret)).result).toBe('done');
+    await load(station, coinOf(1));
+    await paid(station, quoteOf(1));
+    expect(await subject.peerKeys()).toMatchObject([{ role: 'payee' }, { role: 'payer' }]);
   });
 
   it('takes no quote that names a last station’s key which is no point of P-256', async () => {
