@@ -280,6 +280,18 @@ export function describePeerKeys(make: MakeBlankCard): void {
     expect((await subject.host.send('erasePeerKey', paymentId)).sw).toBe(0x6a88);
   });
 
+  it('erases the one key that is named, and no other', async () => {
+    const { subject, station, paymentId } = await alicesPayment(make);
+    await station.done('conclude', receiptOf(paymentId));
+    const { bytes, paymentId: other } = transactionOf(quoteOf(2), coin, payerCertificate);
+    await offered(station, bytes, coin.secret);
+    await subject.host.done('erasePeerKey', paymentId);
+    const left = await subject.peerKeys();
+    expect(left).toMatchObject([{ paymentId: other, state: 'provisional' }]);
+    expect((await subject.host.send('erasePeerKey', other.subarray(1))).sw).toBe(0x6700);
+    expect((await subject.host.send('erasePeerKey', other, 1)).sw).toBe(0x6a86);
+  });
+
   it('says when it has no slot for a key that arrives', async () => {
     const { subject, station } = await bobsCard(make);
     for (let n = 0; n < limits.cardPeerKeys; n++) {

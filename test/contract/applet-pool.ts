@@ -76,6 +76,21 @@ export function describePool(make: MakeBlankCard): void {
     expect((await subject.info()).coins).toBe(0);
   });
 
+  it('knows a coin that paid as long as its key is there, however many left since', async () => {
+    const subject = await blank(make);
+    const station = await subject.enrol();
+    await load(station, coinOf(0));
+    await paid(station, quoteOf(1));
+    const { paymentId } = transactionOf(quoteOf(1), coinOf(0), subject.certificate);
+    await station.done('conclude', receiptOf(paymentId));
+    for (let n = 1; n <= limits.cardGoneCoins; n += limits.loadCoins) {
+      const passing = Array.from({ length: limits.loadCoins }, (_, i) => coinOf(n + i));
+      await load(station, ...passing);
+      expect(await eraseResult(station, coinOf(0).expiry, ...passing)).toBe('done');
+    }
+    expect((await station.send('loadCoins', loadOf(coinOf(0)))).result).toBe('not-unspent');
+  });
+
   it('retires what the host authorised, once for each order', async () => {
     const subject = await blank(make);
     const station = await subject.enrol();
@@ -111,6 +126,16 @@ export function describePool(make: MakeBlankCard): void {
     await load(station, coinOf(9));
     expect(await retire(station, absent)).toBe('not-authorised');
     expect(await states(subject)).toEqual(['signed', 'unspent', 'unspent']);
+  });
+
+  it('retires no coin that is named twice', async () => {
+    const subject = await blank(make);
+    const station = await subject.enrol();
+    await load(station, coinOf(1), coinOf(2));
+    const twice = retirementOf(1, coinOf(1), coinOf(1));
+    await subject.host.authorise('refund', digestOf(twice));
+    await expect(retire(station, twice)).rejects.toMatchObject({ sw: 0x6a80 });
+    expect(await states(subject)).toEqual(['unspent', 'unspent']);
   });
 
   it('pays with no coin that is retiring', async () => {

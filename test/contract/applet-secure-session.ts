@@ -1,13 +1,21 @@
 import { expect, it } from 'vitest';
 import type { CommandApdu } from '../../applet-spec/apdu.ts';
-import { coinErasure, hostLinkAnswer, retirement } from '../../applet-spec/card-objects.ts';
+import { coinErasure, hostLinkAnswer, offer, retirement } from '../../applet-spec/card-objects.ts';
 import { commands, type CommandName } from '../../applet-spec/commands.ts';
 import { noblePrimitives as primitives } from '../../applet-spec/noble-primitives.ts';
 import { initializeUpdate } from '../../applet-spec/scp03-handshake.ts';
 import { decodeElement } from '../../applet-spec/tlv.ts';
 import { hostLinkKeys } from '../../applet-spec/traffic-keys.ts';
 import { NotAuthentic, TestStation } from './applet-host.ts';
-import { coinOf, loadOf, quoteDigest, quoteOf, receiptOf } from './applet-papers.ts';
+import {
+  alice,
+  coinOf,
+  loadOf,
+  quoteDigest,
+  quoteOf,
+  receiptOf,
+  transactionOf,
+} from './applet-papers.ts';
 import { blank, load, paid, pay, stationKeys, type MakeBlankCard } from './applet-subject.ts';
 
 const secureNames = Object.entries(commands)
@@ -113,17 +121,19 @@ export function describeSecureSession(make: MakeBlankCard): void {
     await subject.enrol();
     const orderId = new Uint8Array(16);
     const coinIds = [coinOf(1).coinId];
+    const { bytes: transaction } = transactionOf(quoteOf(2), coinOf(2), new Uint8Array(300));
     const sound = {
       loadCoins: loadOf(coinOf(1)),
       retireCoins: retirement.encode({ orderId, operation: 'refund', coinIds }),
       eraseCoins: coinErasure.encode({ coinIds }),
       pay: quoteOf(1),
+      offer: offer.encode({ payer: alice, transaction, coinSecret: coinOf(2).secret }),
       conclude: receiptOf(new Uint8Array(32)),
     };
-    for (const name of ['loadCoins', 'retireCoins', 'eraseCoins', 'pay', 'conclude'] as const) {
+    for (const [name, data] of Object.entries(sound)) {
       for (const [p1, p2] of [[2, 0] as const, [0, 1] as const]) {
         const station = await subject.connect();
-        const sent = station.send(name, sound[name], p1, p2);
+        const sent = station.send(name as CommandName, data, p1, p2);
         await expect(sent).rejects.toMatchObject({ sw: 0x6a86 });
       }
     }
