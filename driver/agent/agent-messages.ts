@@ -11,7 +11,7 @@ import { HostError } from './host-error.ts';
 /**
  * Raised with every change of an errand's words: an old agent and a new command refuse each other.
  */
-export const agentProtocol = 5;
+export const agentProtocol = 6;
 /** One line of a command's; the longest holds a message between users in base64. */
 export const agentRequestBytesMost = 8 * 1024 * 1024;
 /** One line of the agent's: all payments of a wallet, some 1,000 bytes each. */

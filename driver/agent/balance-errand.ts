@@ -1,19 +1,27 @@
+import { toHex } from '../../applet-spec/bytes.ts';
 import { isoTime } from '../../applet-spec/iso-time.ts';
 import type { ErrandResult } from './errands.ts';
 import { matchPool } from './catch-up.ts';
 import { certificateEnd } from './certificate-end.ts';
 import { granted } from './granted.ts';
 import type { Host } from './host.ts';
-import { expired, held } from './order-errands.ts';
+import { expired, held, nowSeconds } from './order-errands.ts';
+import { poolDifferences } from './pool-differences.ts';
 import { ending } from './renewal.ts';
 
 /** Account, coins and room for coins, as station and card say now. */
 export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
   const desk = await host.desk();
-  await matchPool(host, desk);
+  const pool = await matchPool(host, desk);
   const account = granted(await desk.link.account());
   const { coinsCapacity } = await desk.card.applicationInfo();
-  const values = held(host).map(({ coin }) => coin.body.value);
+  const { coinsOutstanding } = account;
+  const now = nowSeconds(host);
+  const { unknown, missing } = await poolDifferences(desk, pool, coinsOutstanding, now);
+  const strange = new Set(unknown.map(({ coinId }) => toHex(coinId)));
+  const values = held(host).flatMap(({ coin: { body } }) =>
+    strange.has(toHex(body.coinId)) ? [] : [body.value],
+  );
   const certificate = certificateEnd(host, account);
   const gone = expired(host).map(({ coin }) => coin.body.value);
   const soon = ending(host).map(({ coin }) => coin.body);
@@ -31,6 +39,8 @@ export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
     coinsValue: sumOf(values).toString(),
     coinsCapacity,
     expired: { coins: gone.length, value: sumOf(gone).toString() },
+    unknown: worth(unknown),
+    missing: worth(missing),
     denominations,
     ending: {
       coins: soon.length,
@@ -39,6 +49,10 @@ export async function balance(host: Host): Promise<ErrandResult<'balance'>> {
     },
     ...(certificate && { certificate }),
   };
+}
+
+function worth(coins: readonly { readonly value: bigint }[]): { coins: number; value: string } {
+  return { coins: coins.length, value: sumOf(coins.map(({ value }) => value)).toString() };
 }
 
 function sumOf(values: readonly bigint[]): bigint {

@@ -1,4 +1,6 @@
 import { equalBytes, toHex } from '../../applet-spec/bytes.ts';
+import type { CoinEntry } from '../../applet-spec/card-objects.ts';
+import type { Coin } from '../../applet-spec/coin.ts';
 import { paymentIdOf } from '../../applet-spec/payment.ts';
 import { DeskError } from '../desk/desk-error.ts';
 import { invalid } from '../desk/host-trust.ts';
@@ -33,21 +35,33 @@ async function lapseQuotes(host: Host, { card }: HomeDesk): Promise<void> {
   quotes.lapse(seconds, nowMs);
 }
 
-/** The card says which coins it has; the station gives the public parts that the wallet lacks. */
-export async function matchPool(host: Host, desk: HomeDesk): Promise<void> {
+/**
+ * The card says which coins it has; the station gives the public parts that the wallet lacks. What
+ * is on the card; `unknown` are those that the station does not give either.
+ */
+export async function matchPool(
+  host: Host,
+  desk: HomeDesk,
+): Promise<{ readonly onCard: readonly CoinEntry[]; readonly unknown: readonly CoinEntry[] }> {
   const onCard = await desk.card.listCoins();
-  if (host.wallet.coins.match(onCard).unknown.length === 0) return;
+  const { unknown } = host.wallet.coins.match(onCard);
+  if (unknown.length === 0) return { onCard, unknown };
+  for await (const coins of coinsAtStation(desk)) desk.keepCoins(coins);
+  return { onCard, unknown: host.wallet.coins.match(onCard).unknown };
+}
+
+/** Page by page: those that the station believes to be unspent on the card. */
+export async function* coinsAtStation(desk: HomeDesk): AsyncIterable<readonly Coin[]> {
   for (let after: Uint8Array | undefined; ;) {
     const page = granted(await desk.link.coins(after));
-    desk.keepCoins(page.coins);
+    yield page.coins;
     const last = page.coins.at(-1)?.body.coinId;
-    if (page.more === 0) break;
+    if (page.more === 0) return;
     if (last === undefined || (after && toHex(last) <= toHex(after))) {
       throw invalid('pages of coins that do not go on');
     }
     after = last;
   }
-  host.wallet.coins.match(onCard);
 }
 
 async function fetchPayments(host: Host, desk: HomeDesk): Promise<void> {

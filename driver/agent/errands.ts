@@ -75,6 +75,10 @@ const balance = z.object({
   coinsValue: amount,
   /** On the card and worth nothing there: their value is in the account, or soon will be. */
   expired: z.object({ coins: z.int(), value: amount }),
+  /** Unspent on the card, but not for the station: they pay nothing, and are in no other sum. */
+  unknown: z.object({ coins: z.int(), value: amount }),
+  /** Unspent on the card for the station, and not there. */
+  missing: z.object({ coins: z.int(), value: amount }),
   coinsCapacity: z.int(),
   denominations: z.array(denomination),
   /** Near their end, `first` of them at that time: exchanged by themselves, or by `renew`. */

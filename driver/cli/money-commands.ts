@@ -114,6 +114,7 @@ async function balance(setting: CommandSetting): Promise<undefined> {
               `${counted(expired.coins, 'coin')}: ` +
               'the station takes them off the card and pays their value back to the account',
           ]),
+      ...differenceLines(result),
       ...endingLines(result),
       ...certificateLines(result),
       ...result.denominations.map(
@@ -127,6 +128,26 @@ async function balance(setting: CommandSetting): Promise<undefined> {
 function certificateLines({ certificate }: Pick<ErrandResult<'connect'>, 'certificate'>): string[] {
   const words = certificateWords(certificate);
   return words === undefined ? [] : [words];
+}
+
+/** Coins of which card and station do not tell the same. */
+function differenceLines({ unknown, missing, user, currency }: ErrandResult<'balance'>): string[] {
+  const station = user.slice(user.indexOf('@') + 1);
+  const worth = ({ coins, value }: typeof unknown): string => moneyIn(value, currency, coins);
+  return [
+    ...(unknown.coins === 0
+      ? []
+      : [
+          `Unknown  ${worth(unknown)} on the card that ${station} does not count: they pay ` +
+            'nothing; where `keytoll connect` changes nothing, tell its operator',
+        ]),
+    ...(missing.coins === 0
+      ? []
+      : [
+          `Missing  ${worth(missing)} that ${station} counts and that are not on the card: they ` +
+            'become money on the account at their end; tell its operator',
+        ]),
+  ];
 }
 
 function endingLines({ ending, currency }: ErrandResult<'balance'>): string[] {

@@ -23,7 +23,8 @@ export interface Cli {
 }
 
 const exitCodesHelp = `
-Exit codes: 0 done; 1 fault; 2 usage; 3 refused by card or station; 4 outcome unknown.`;
+Exit codes: 0 done; 1 fault; 2 usage; 3 refused by card or station; 4 outcome unknown,
+or done in part.`;
 
 /** Runs one command line (without node and script) and returns its exit code. */
 export async function runKeytoll(

@@ -196,7 +196,7 @@ describe('the agent at its socket', () => {
       { id: 2, errand: 'buy', params: { lines: [{ value: '-1', count: 1 }] } },
     ]);
     await expect(lines).resolves.toMatchObject([
-      { keytollAgent: 5, reader: 'pcsc' },
+      { keytollAgent: 6, reader: 'pcsc' },
       { id: 1, failure: { outcome: 'usage' } },
       { id: 2, failure: { outcome: 'usage' } },
     ]);
@@ -249,7 +249,7 @@ describe('an agent that is killed', () => {
   ] as const)('in the midst of %s', async (name, params, outcome) => {
     const killed: Server = createServer((socket) => {
       socket.on('error', () => undefined);
-      socket.write('{"keytollAgent":5,"reader":"pcsc"}\n');
+      socket.write('{"keytollAgent":6,"reader":"pcsc"}\n');
       socket.once('data', () => socket.destroy());
     });
     await new Promise<void>((resolve) => {
