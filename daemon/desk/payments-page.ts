@@ -2,8 +2,8 @@
  * What a wallet that was away asks for: its payments that changed behind its cursor. Rebuilt books
  * number their changes anew, so a cursor names the generation of the log that it is of, and one of
  * another generation, or ahead of these books, leads to the start. Records that come again change
- * nothing in a wallet; one that never came would be missing for ever, but for one that the disk has
- * damaged: what comes behind it does not wait.
+ * nothing in a wallet; one that never came would be missing for ever. Nothing waits for one that
+ * the disk has damaged: it comes again, last of all, until it has been mended.
  */
 import { toHex } from '../../applet-spec/bytes.ts';
 import type { DeskMessage, PaymentRecord } from '../../applet-spec/desk-messages.ts';
@@ -30,18 +30,44 @@ export async function paymentsPage(
   const isOfThese = since >> BigInt(changeBits) === generation;
   const from = isOfThese ? BigInt.asUintN(changeBits, since) : 0n;
   const page = await store.paymentsOf(user, from, recordsAPage);
-  const records = page.rows.flatMap((row) => soundRecord(row, user, log));
-  const more = page.rows.length === recordsAPage ? 1 : 0;
+  const records: PaymentRecord[] = [];
+  const damaged: Uint8Array[] = [];
+  for (const row of page.rows) {
+    const record = soundRecord(row, user, log);
+    if (record === undefined) damaged.push(row.paymentId);
+    else records.push(record);
+  }
+  if (damaged.length > 0) await tellAgain(store, damaged, user, log);
+  // Damaged ones alone would come round for ever.
+  const more = page.rows.length === recordsAPage && records.length > 0 ? 1 : 0;
   const next = (generation << BigInt(changeBits)) | page.next;
   return { kind: 'payments', content: { requestId, records, next, more } };
 }
 
-function soundRecord(row: PaymentRow, user: UserName, log: DamageLog['log']): PaymentRecord[] {
+async function tellAgain(
+  store: Pick<DeskContext['store'], 'tellAgain'>,
+  damaged: readonly Uint8Array[],
+  user: UserName,
+  log: DamageLog['log'],
+): Promise<void> {
   try {
-    return [paymentRecord(row)];
+    await store.tellAgain(damaged);
+  } catch (error) {
+    // The others are told all the same.
+    log.warn({ user, err: error }, 'damaged payments may not be told once they are mended');
+  }
+}
+
+function soundRecord(
+  row: PaymentRow,
+  user: UserName,
+  log: DamageLog['log'],
+): PaymentRecord | undefined {
+  try {
+    return paymentRecord(row);
   } catch (error) {
     const paymentId = toHex(row.paymentId);
     log.warn({ user, paymentId, err: error }, 'a payment cannot be told: its record is damaged');
-    return [];
+    return undefined;
   }
 }

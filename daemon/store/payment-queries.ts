@@ -7,7 +7,7 @@ import { StoreError } from './store-error.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { PaymentStore } from './store.ts';
 
-/** Reading payments, and the two marks that carry no money. */
+/** Reading payments, and the marks that carry no money. */
 export class PaymentQueries implements Pick<
   PaymentStore,
   | 'payments'
@@ -17,6 +17,7 @@ export class PaymentQueries implements Pick<
   | 'unconcluded'
   | 'markConcluded'
   | 'paymentsOf'
+  | 'tellAgain'
   | 'spentAgain'
   | 'eachPayment'
 > {
@@ -94,6 +95,14 @@ export class PaymentQueries implements Pick<
         .sort((a, b) => (a.change < b.change ? -1 : 1))
         .slice(0, limit);
       return { rows: rows.map(paymentRow), next: rows.at(-1)?.change ?? from };
+    });
+
+  readonly tellAgain: PaymentStore['tellAgain'] = (paymentIds) =>
+    this.#parts.database.write(() => {
+      for (const paymentId of paymentIds) {
+        const number = this.#payments.find(paymentId);
+        if (number !== undefined) this.#payments.tellAgain(number);
+      }
     });
 
   readonly eachPayment: PaymentStore['eachPayment'] = (after, limit) =>

@@ -179,6 +179,10 @@ export class PaymentRows {
     this.#sql.insertVerdict.run(number, null, refusal);
   }
 
+  tellAgain(number: bigint): void {
+    this.#sql.tellAgain.run(this.#nextChange(), number);
+  }
+
   get lastChange(): bigint {
     return this.#change ?? this.#sql.change.get()?.value ?? 0n;
   }
@@ -312,6 +316,7 @@ function preparePayments(database: SqliteDatabase) {
       `UPDATE payment SET state = ?, change = ?, decided_ms = ?, unclaimed = ?, outbox_row = NULL
        WHERE number = ?`,
     ),
+    tellAgain: database.prepare<[bigint, bigint]>('UPDATE payment SET change = ? WHERE number = ?'),
     insertVerdict: database.prepare<[bigint, Uint8Array | null, Uint8Array | null]>(
       'INSERT INTO payment_verdict (number, receipt, refusal) VALUES (?, ?, ?)',
     ),

@@ -192,6 +192,8 @@ export interface PaymentStore {
     since: bigint,
     limit: number,
   ): Promise<{ readonly rows: readonly PaymentRow[]; readonly next: bigint }>;
+  /** As if they had changed now: they come again, behind all that `paymentsOf` has shown. */
+  tellAgain(paymentIds: readonly Uint8Array[]): Promise<void>;
   /** All stored payments in the order of storing, behind the one named; for audit. */
   eachPayment(after: Uint8Array | undefined, limit: number): Promise<readonly PaymentRow[]>;
   /** Unconfirmed rows for a peer, words before payments, oldest first, behind `after`. */

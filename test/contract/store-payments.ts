@@ -354,30 +354,6 @@ function describeReading(open: OpenStore): void {
     }
   });
 
-  it('that changed come again behind the number that was seen', async () => {
-    const coin = await payerWithCoin(store(), 'a');
-    await store().admit([issuerPayment('a', coin)]);
-    const seen = await store().paymentsOf(alice, 0n, 10);
-    expect((await store().paymentsOf(alice, seen.next, 10)).rows).toEqual([]);
-    await store().confirmOutbox(q2, [1n]);
-    const { rows, next } = await (await reopen()).paymentsOf(alice, seen.next, 10);
-    expect(rows).toMatchObject([{ state: 'relayed' }]);
-    expect(next).toBeGreaterThan(seen.next);
-    await store().decide([delivered('a')]);
-    const later = await store().paymentsOf(alice, next, 10);
-    expect(later.rows).toMatchObject([{ state: 'delivered' }]);
-    expect(later.next).toBeGreaterThan(next);
-  });
-
-  it('come from the start behind a number that is beyond all changes', async () => {
-    const coin = await payerWithCoin(store(), 'a');
-    await store().admit([issuerPayment('a', coin)]);
-    const { rows, next } = await store().paymentsOf(alice, 0n, 10);
-    expect(await store().paymentsOf(alice, next + 1n, 10)).toEqual({ rows, next });
-    expect(await store().paymentsOf(alice, next, 10)).toEqual({ rows: [], next });
-    expect(await store().paymentsOf(bob, next + 1n, 10)).toEqual({ rows: [], next: 0n });
-  });
-
   it('that are open come by deadline, in pages', async () => {
     const hours = [3, 1, 2];
     await store().hold(

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { toHex } from '../../applet-spec/bytes.ts';
 import { trialBalance } from '../../daemon/ledger/trial-balance.ts';
 import type { OwnAnnouncement } from '../../daemon/store/book-store.ts';
+import { describeStoreChanges } from './store-changes.ts';
 import { describeStoreCoins } from './store-coins.ts';
 import {
   addUser,
@@ -36,6 +37,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeQuotes(open);
     describeStoreCoins(open);
     describeStorePayments(open);
+    describeStoreChanges(open);
     describeStoreVerdicts(open);
     describeStoreSettlement(open);
     describeStorePositions(open);
