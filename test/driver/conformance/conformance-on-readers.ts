@@ -37,7 +37,7 @@ export function describeConformanceBehind(name: string, open: () => Promise<Card
           await bench.close();
         }
       },
-      60_000,
+      120_000,
     );
   });
 }
