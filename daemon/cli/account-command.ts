@@ -19,7 +19,7 @@ import { adminSocketOf } from '../station/station.ts';
 import { openStationStore } from '../station/station-store.ts';
 import type { Store } from '../store/store.ts';
 import { reference } from './reference.ts';
-import { print, reporting } from './report.ts';
+import { print, printPages, reporting, type PrintedRow } from './report.ts';
 
 /** Of payments with coins that were spent before: one proves as much as a thousand. */
 const spentAgainMost = 16;
@@ -53,6 +53,21 @@ export function registerAccountCommands(program: Command): void {
     (user: UserName, options: AccountOptions, command: Command) =>
       withStore(command, options, (store, config) => show(store, config, user, options, command)),
   );
+  account
+    .command('list')
+    .description('every account: balance, coins outstanding, card')
+    .requiredOption('--config <file>', 'station.toml')
+    .option('--json', 'print JSON')
+    .action((options: AccountOptions, command: Command) =>
+      withStore(command, options, async (store, config) => {
+        const head = { station: config.name, currency: config.currency };
+        const rows = accountRows(store, config);
+        const printed = await printPages(command, options, { head, name: 'accounts' }, rows);
+        if (printed === 0 && options.json !== true) {
+          command.configureOutput().writeOut?.('No accounts yet.\n');
+        }
+      }),
+    );
   for (const [name, what] of [
     ['top-up', 'cash in: credit the account'],
     ['pay-out', 'cash out: debit the account'],
@@ -169,6 +184,25 @@ const attestationWords = {
   optional: 'Its attestation is checked where it has one of a maker in cards.maker-roots.',
   off: 'No maker is named in cards.maker-roots: that its key is on a card is taken on trust.',
 } as const;
+
+async function* accountRows(
+  store: Store,
+  { currency }: StationConfig,
+): AsyncGenerator<readonly PrintedRow[], void> {
+  for (const { user, balance } of await store.users()) {
+    const { coins, value } = await store.outstanding(user);
+    const card = (await store.cardOf(user))?.state ?? 'none';
+    const json = {
+      user,
+      balance: String(balance),
+      coinsOutstanding: coins,
+      valueOutstanding: String(value),
+      card,
+    };
+    const out = `${counted(coins, 'coin')} outstanding worth ${formatMoney(value, currency)}`;
+    yield [{ json, line: `${user}: ${formatMoney(balance, currency)}; ${out}; card: ${card}` }];
+  }
+}
 
 async function show(
   store: Store,

@@ -16,7 +16,7 @@ import { auditOwnStore, type AuditWish } from '../station/audit-part.ts';
 import { readStationConfig, type StationConfig } from '../station/config.ts';
 import { noteAudit } from '../station/last-audit.ts';
 import { makeFolder } from '../station/made-folder.ts';
-import { billCsv, printCsv } from './csv-report.ts';
+import { billPrinter } from './csv-report.ts';
 import type { KeptList } from '../store/book-store.ts';
 import { failUsage, print, reporting } from './report.ts';
 import { exitOnStopSignal } from './stop-signals.ts';
@@ -67,12 +67,14 @@ export function registerAuditCommand(program: Command): void {
         }
         const config = readStationConfig(options.config);
         const items: Item[] = [];
+        const csv = options.csv === true && billPrinter(command, config.name, config.currency);
         const { lists } = options;
         if (lists !== undefined) makeFolder(lists);
         const report = await audited(config, {
           filter: filterOf(options),
           onItem: (item) => {
-            if (options.items === true || options.csv === true) items.push(item);
+            if (options.items === true) items.push(item);
+            if (csv !== false) csv.item(item);
           },
           ...(lists !== undefined && {
             onList: (list) => {
@@ -80,8 +82,8 @@ export function registerAuditCommand(program: Command): void {
             },
           }),
         });
-        if (options.csv === true) {
-          printCsv(command, billCsv(report, items));
+        if (csv !== false) {
+          csv.end();
           for (const line of findingLines(report))
             command.configureOutput().writeErr?.(`${line}\n`);
         } else {

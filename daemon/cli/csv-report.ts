@@ -5,28 +5,42 @@
  */
 import type { Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
-import type { AuditReport } from '../audit/audit.ts';
 import type { Item } from '../audit/itemised-bill.ts';
 import type { WindowReport } from '../settlement/settlement-report.ts';
 
 type Row = readonly (string | number)[];
 
+const billHead: Row = [
+  ...['station', 'payment', 'time', 'role', 'state', 'payer', 'payee', 'currency', 'value'],
+  ...['line', 'line_station', 'fee', 'due'],
+];
+
 /**
- * One row a line of a bill. `due` is what the line comes to: the fee where the payment was
- * delivered, else 0; the sums of `due` over `line_station` are the ledger's movements.
+ * Prints bills as they come, since there may be millions; `end` where none came, too. One row a
+ * line of a bill. `due` is what the line comes to: the fee where the payment was delivered, else 0;
+ * the sums of `due` over `line_station` are the ledger's movements.
  */
-export function billCsv({ station, currency }: AuditReport, items: readonly Item[]): string {
-  const head = [
-    ...['station', 'payment', 'time', 'role', 'state', 'payer', 'payee', 'currency', 'value'],
-    ...['line', 'line_station', 'fee', 'due'],
-  ];
-  const rows = items.flatMap(({ paymentId, time, role, state, payer, payee, value, bill }) =>
-    bill.map(({ station: charging, fee }, i): Row => [
-      ...[station, paymentId, time, role, state, payer, payee, currency, value],
-      ...[i + 1, charging, fee, state === 'delivered' ? fee : '0'],
-    ]),
-  );
-  return csv(head, rows);
+export function billPrinter(
+  command: Command,
+  station: string,
+  currency: string,
+): { readonly item: (item: Item) => void; readonly end: () => void } {
+  let isBegun = false;
+  const begin = (): void => {
+    if (!isBegun) printCsv(command, csv([billHead]));
+    isBegun = true;
+  };
+  return {
+    end: begin,
+    item: ({ paymentId, time, role, state, payer, payee, value, bill }) => {
+      begin();
+      const rows = bill.map(({ station: charging, fee }, i): Row => [
+        ...[station, paymentId, time, role, state, payer, payee, currency, value],
+        ...[i + 1, charging, fee, state === 'delivered' ? fee : '0'],
+      ]);
+      printCsv(command, csv(rows));
+    },
+  };
 }
 
 /** One row a window. `net` is what this station receives; below zero, what it pays. */
@@ -45,7 +59,7 @@ export function windowCsv(
       ...[theirs.count, theirs.amount, net, plain(reference)],
     ]),
   );
-  return csv(head, rows);
+  return csv([head, ...rows]);
 }
 
 export function printCsv(command: Command, text: string): void {
@@ -57,7 +71,7 @@ function plain(text: string): string {
   return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }
 
-function csv(head: Row, rows: readonly Row[]): string {
+function csv(rows: Row[]): string {
   // Of a line that ends otherwise within a field, readers would make two rows (RFC 4180 §2.6).
-  return stringify([head, ...rows], { record_delimiter: 'windows', quoted_match: /[\r\n]/ });
+  return stringify(rows, { record_delimiter: 'windows', quoted_match: /[\r\n]/ });
 }

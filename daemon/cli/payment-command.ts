@@ -6,10 +6,10 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { formatMoney } from '../../applet-spec/money.ts';
 import { systemEntropy } from '../entropy.ts';
-import { readStationConfig } from '../station/config.ts';
+import { readStationConfig, type StationConfig } from '../station/config.ts';
 import { openStationStore } from '../station/station-store.ts';
 import type { PaymentRow, Store } from '../store/store.ts';
-import { print, reporting } from './report.ts';
+import { printPages, reporting, type PrintedRow } from './report.ts';
 
 interface PaymentsOptions {
   readonly config: string;
@@ -31,19 +31,14 @@ export function registerPaymentsCommand(program: Command): void {
         const config = readStationConfig(options.config);
         const store = await openStationStore(config, systemEntropy);
         try {
-          const rows = await readRows(store, options.payment);
-          const payments = rows.map(describe);
-          const lines = payments.map(
-            (one) =>
-              `${one.paymentId}  ${one.role.padEnd(6)}  ${one.state.padEnd(11)}  ` +
-              `fee ${formatMoney(one.fee, config.currency)}  ${one.payer} → ${one.payee}`,
-          );
-          print(
-            command,
-            options,
-            { station: config.name, payments },
-            lines.length === 0 ? ['No payments yet.'] : lines,
-          );
+          const only = options.payment === undefined ? [] : await readOne(store, options.payment);
+          const pages = options.payment === undefined ? pagesOf(store) : [only];
+          const head = { station: config.name };
+          const printed = printedPages(pages, config);
+          const rows = await printPages(command, options, { head, name: 'payments' }, printed);
+          if (rows === 0 && options.json !== true) {
+            command.configureOutput().writeOut?.('No payments yet.\n');
+          }
         } finally {
           await store.close();
         }
@@ -51,17 +46,34 @@ export function registerPaymentsCommand(program: Command): void {
     );
 }
 
-async function readRows(store: Store, only?: Uint8Array): Promise<readonly PaymentRow[]> {
-  if (only !== undefined) {
-    const [row] = await store.payments([only]);
-    if (row === undefined) throw new RangeError(`no payment ${toHex(only)} is kept here`);
-    return [row];
+async function readOne(store: Store, paymentId: Uint8Array): Promise<readonly PaymentRow[]> {
+  const [row] = await store.payments([paymentId]);
+  if (row === undefined) throw new RangeError(`no payment ${toHex(paymentId)} is kept here`);
+  return [row];
+}
+
+async function* pagesOf(store: Store): AsyncGenerator<readonly PaymentRow[], void> {
+  for (let after: Uint8Array | undefined; ;) {
+    const page = await store.eachPayment(after, pageRows);
+    yield page;
+    after = page.at(-1)?.paymentId;
+    if (page.length < pageRows) return;
   }
-  const rows: PaymentRow[] = [];
-  for (;;) {
-    const page = await store.eachPayment(rows.at(-1)?.paymentId, pageRows);
-    rows.push(...page);
-    if (page.length < pageRows) return rows;
+}
+
+async function* printedPages(
+  pages: Iterable<readonly PaymentRow[]> | AsyncIterable<readonly PaymentRow[]>,
+  { currency }: StationConfig,
+): AsyncGenerator<readonly PrintedRow[], void> {
+  for await (const page of pages) {
+    yield page.map((row) => {
+      const json = describe(row);
+      const { paymentId, role, state, fee, payer, payee } = json;
+      const line =
+        `${paymentId}  ${role.padEnd(6)}  ${state.padEnd(11)}  ` +
+        `fee ${formatMoney(fee, currency)}  ${payer} → ${payee}`;
+      return { json, line };
+    });
   }
 }
 

@@ -37,10 +37,13 @@ function isKnown(error: Error): boolean {
 
 /** One line of fault, and exit code 1 where no other is given; no word of help, which has none. */
 export function fail(command: Command, error: Error, exitCode = 1): never {
-  const { message } = error;
   if (command.opts<{ readonly json?: boolean }>().json === true) {
-    command.configureOutput().writeOut?.(errorJson(codeOf(error), message));
+    command.configureOutput().writeOut?.(errorJson(codeOf(error), error.message));
   }
+  return failInWords(command, error, exitCode);
+}
+
+function failInWords(command: Command, { message }: Error, exitCode: number): never {
   return command.showHelpAfterError(false).error(`${wholeName(command)}: ${message}`, { exitCode });
 }
 
@@ -73,4 +76,42 @@ export function print(
 ): void {
   const text = options.json === true ? JSON.stringify(json) : lines.join('\n');
   command.configureOutput().writeOut?.(`${text}\n`);
+}
+
+/** One of many: how it reads in JSON, and as a line. */
+export interface PrintedRow {
+  readonly json: object;
+  readonly line: string;
+}
+
+/**
+ * Prints rows as they are read, since there may be millions: lines, or the list `name` in JSON,
+ * behind what `head` says. Returns how many there were. Where reading fails half way the JSON is
+ * whole, and has `error` behind the list.
+ */
+export async function printPages(
+  command: Command,
+  { json = false }: { readonly json?: boolean },
+  { head, name }: { readonly head: object; readonly name: string },
+  pages: AsyncIterable<readonly PrintedRow[]>,
+): Promise<number> {
+  const say = (text: string): unknown => command.configureOutput().writeOut?.(text);
+  let rows = 0;
+  let end = '}\n';
+  let fault: Error | undefined;
+  if (json) say(`${JSON.stringify(head).slice(0, -1)},${JSON.stringify(name)}:[`);
+  try {
+    for await (const page of pages) {
+      const texts = page.map((row) => (json ? JSON.stringify(row.json) : `${row.line}\n`));
+      if (texts.length > 0) say((json && rows > 0 ? ',' : '') + texts.join(json ? ',' : ''));
+      rows += page.length;
+    }
+  } catch (error) {
+    if (!(error instanceof Error) || !isKnown(error)) throw error;
+    fault = error;
+    end = `,${errorJson(codeOf(error), error.message).slice(1)}`;
+  }
+  if (json) say(`]${end}`);
+  if (fault !== undefined) failInWords(command, fault, 1);
+  return rows;
 }

@@ -259,6 +259,29 @@ describe('keytolld enrol, of a card whose enrolment was cut off', () => {
   });
 });
 
+describe('keytolld account list', () => {
+  it('has a line for each account, with what its station owes it', async () => {
+    expect((await keytolld('account', 'list')).out).toBe('No accounts yet.\n');
+    await enrol();
+    await keytolld('account', 'add', 'bob@q1');
+    await keytolld('account', 'top-up', 'alice@q1', '1234', '--reference', 'cash');
+    expect((await keytolld('account', 'list')).out.split('\n')).toEqual([
+      'alice@q1: EUR 12.34; 0 coins outstanding worth EUR 0.00; card: awaiting-enrolment',
+      'bob@q1: EUR 0.00; 0 coins outstanding worth EUR 0.00; card: none',
+      '',
+    ]);
+    const nothing = { coinsOutstanding: 0, valueOutstanding: '0' };
+    expect(JSON.parse((await keytolld('account', 'list', '--json')).out)).toEqual({
+      station: 'q1',
+      currency: 'EUR',
+      accounts: [
+        { user: 'alice@q1', balance: '1234', ...nothing, card: 'awaiting-enrolment' },
+        { user: 'bob@q1', balance: '0', ...nothing, card: 'none' },
+      ],
+    });
+  });
+});
+
 describe('keytolld account show', () => {
   /** The card's enrolment, as the desk ends it. */
   async function enrolled(attestedBy?: Uint8Array): Promise<void> {
