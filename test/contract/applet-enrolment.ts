@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { concatBytes } from '../../applet-spec/bytes.ts';
-import { owner, profile } from '../../applet-spec/card-objects.ts';
+import { coinErasure, offer, owner, profile, retirement } from '../../applet-spec/card-objects.ts';
 import { dataObjects, type CardResult, type CommandName } from '../../applet-spec/commands.ts';
 import { noblePrimitives as primitives } from '../../applet-spec/noble-primitives.ts';
 import { keyCheckValue, putKey } from '../../applet-spec/scp03-put-key.ts';
@@ -8,12 +8,15 @@ import { decodeElement } from '../../applet-spec/tlv.ts';
 import { toUserName } from '../../applet-spec/names.ts';
 import { NotAuthentic, type TestStation } from './applet-host.ts';
 import {
+  alice,
   certificateFor,
   coinOf,
   loadOf,
   profileOf,
   quoteOf,
+  receiptOf,
   strangerKey,
+  transactionOf,
 } from './applet-papers.ts';
 import { blank, load, paid, pin, puk, stationKeys, type MakeBlankCard } from './applet-subject.ts';
 
@@ -70,9 +73,17 @@ export function describeEnrolment(make: MakeBlankCard): void {
   it('refuses what needs enrolment, with authentic words', async () => {
     const subject = await blank(make);
     const station = await subject.personalise();
+    const orderId = new Uint8Array(16);
+    const coinIds = [coinOf(1).coinId];
+    const held = new Uint8Array(300);
+    const { bytes: transaction, paymentId } = transactionOf(quoteOf(1), coinOf(1), held);
     const commands: readonly (readonly [CommandName, Uint8Array])[] = [
       ['loadCoins', loadOf(coinOf(1))],
+      ['retireCoins', retirement.encode({ orderId, operation: 'refund', coinIds })],
+      ['eraseCoins', coinErasure.encode({ coinIds })],
       ['pay', quoteOf(1)],
+      ['offer', offer.encode({ payer: alice, transaction, coinSecret: coinOf(1).secret })],
+      ['conclude', receiptOf(paymentId)],
     ];
     for (const [name, data] of commands) {
       expect((await station.send(name, data)).result).toBe<CardResult>('not-enrolled');
