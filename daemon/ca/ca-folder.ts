@@ -79,7 +79,7 @@ export class CaFolder {
       await syncFolder(dirname(this.#path));
     } catch (error) {
       await rm(draftPath, { recursive: true, force: true });
-      if (!isNodeError(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw error;
+      if (!isNodeError(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw this.#unmade(error);
       throw new CaError('folder-in-use', `${this.#path} is not empty: name a new folder`, error);
     }
   }
@@ -89,11 +89,15 @@ export class CaFolder {
     try {
       makeFolders(above);
       return await mkdtemp(join(above, `.${basename(this.#path)}-`));
-    } catch (cause) {
-      const detail = cause instanceof Error ? cause.message : String(cause);
-      const words = `${this.#path} cannot be made a folder: ${detail}`;
-      throw new CaError('folder-unusable', words, cause);
+    } catch (error) {
+      throw this.#unmade(error);
     }
+  }
+
+  #unmade(cause: unknown): CaError {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    const words = `${this.#path} cannot be made a folder: ${detail}`;
+    return new CaError('folder-unusable', words, cause);
   }
 
   /** Throws CaError `folder-unusable`. */

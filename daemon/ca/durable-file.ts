@@ -73,6 +73,14 @@ async function viaTemporary<T>(
     return published;
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    throw placed(error, path);
   }
+}
+
+/** A fault of a file that is open names no path. */
+function placed(error: unknown, path: string): unknown {
+  if (!(error instanceof Error) || !('syscall' in error) || 'path' in error) return error;
+  const { message, syscall } = error;
+  const code = 'code' in error ? error.code : undefined;
+  return Object.assign(new Error(`${message} '${path}'`, { cause: error }), { code, syscall });
 }

@@ -8,12 +8,11 @@ import { dirname, extname, join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { certificateHash, parseCertificate } from '../../applet-spec/certificate.ts';
-import { CertificateError } from '../../applet-spec/certificate-error.ts';
 import { certificateRoles, type CertificateRole } from '../../applet-spec/certificate-roles.ts';
 import { parseCrl } from '../../applet-spec/crl.ts';
 import { CaError } from '../ca/ca-error.ts';
 import type { CaSeams, CertificateAuthority } from '../ca/certificate-authority.ts';
-import { createFile, isNodeError, replaceFile } from '../ca/durable-file.ts';
+import { createFile, replaceFile } from '../ca/durable-file.ts';
 import { drawP256Key, privateKeyPem, readPublicKeyFile } from '../ca/p256-key-file.ts';
 import { derOfFile, encodePem, type PemLabel } from '../ca/pem.ts';
 import { revocationReasons, type RevocationReason } from '../ca/revocation-reason.ts';
@@ -21,7 +20,7 @@ import { systemClock } from '../clock.ts';
 import { systemEntropy } from '../entropy.ts';
 import { opensslPrimitives } from '../openssl-primitives.ts';
 import { unreadable } from '../station/key-files.ts';
-import { fail, print } from './report.ts';
+import { print, reporting } from './report.ts';
 
 /** Adds `ca` with its subcommands. Tests give their own clock and entropy. */
 export function registerCaCommand(
@@ -52,7 +51,7 @@ function addInit(ca: Command, seams: CaSeams): void {
     .option('--days <days>', 'how long the root is good for (default: 3650)', wholeNumber)
     .option('--json', 'print JSON')
     .action(async (folder: string, options: InitOptions, command: Command) => {
-      await running(command, async () => {
+      await reporting(command, async () => {
         const { CertificateAuthority } = await authorities();
         const { name, days } = options;
         const made = await CertificateAuthority.init(folder, {
@@ -97,7 +96,7 @@ function addIssue(ca: Command, seams: CaSeams): void {
     .option('--days <days>', 'how long it is good for (default: 398)', wholeNumber)
     .option('--json', 'print JSON')
     .action(async (folder: string, options: IssueOptions, command: Command) => {
-      await running(command, async () => {
+      await reporting(command, async () => {
         await issue(folder, options, command, seams);
       });
     });
@@ -185,7 +184,7 @@ function addRevoke(ca: Command, seams: CaSeams): void {
     .addOption(reason.default('key-compromise'))
     .option('--json', 'print JSON')
     .action(async (folder: string, options: RevokeOptions, command: Command) => {
-      await running(command, async () => {
+      await reporting(command, async () => {
         const serialNumber = await serialToRevoke(options);
         const authority = await opened(folder, seams);
         const { outcome } = await authority.revoke(serialNumber, options.reason);
@@ -232,7 +231,7 @@ function addCrl(ca: Command, seams: CaSeams): void {
     .option('--hours <hours>', 'how long it is good for, 1 to 24 (default: 24)', wholeNumber)
     .option('--json', 'print JSON')
     .action(async (folder: string, options: CrlOptions, command: Command) => {
-      await running(command, async () => {
+      await reporting(command, async () => {
         const inPem = writtenAsPem(options.out);
         requireFolderOf(options.out);
         const authority = await opened(folder, seams);
@@ -263,7 +262,7 @@ function addList(ca: Command, seams: CaSeams): void {
     .addOption(roleOption())
     .option('--json', 'print JSON')
     .action(async (folder: string, options: ListOptions, command: Command) => {
-      await running(command, async () => {
+      await reporting(command, async () => {
         const authority = await opened(folder, seams);
         const issued = (await authority.issued()).filter(
           ({ name, role }) => name === (options.name ?? name) && role === (options.role ?? role),
@@ -291,19 +290,6 @@ async function opened(folder: string, seams: CaSeams): Promise<CertificateAuthor
   return CertificateAuthority.open(folder, seams);
 }
 
-/** What the operator can put right ends in one line; a defect keeps its stack. */
-async function running(command: Command, run: () => Promise<void>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    const known = error instanceof CaError || error instanceof CertificateError;
-    if (known || isNodeError(error, 'ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'ENOSPC', 'EROFS')) {
-      fail(command, error);
-    }
-    throw error;
-  }
-}
-
 function writtenAsPem(path: string): boolean {
   const ending = extname(path).toLowerCase();
   if (ending === '.pem') return true;
@@ -324,7 +310,12 @@ async function writeDer(
   inPem: boolean,
   mode: number,
 ): Promise<void> {
-  await replaceFile(path, inPem ? encodePem(label, der) : der, mode);
+  try {
+    await replaceFile(path, inPem ? encodePem(label, der) : der, mode);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    throw new CaError('bad-request', `${path} cannot be written: ${detail}`, error);
+  }
 }
 
 async function readInput(path: string): Promise<Uint8Array> {

@@ -1,5 +1,5 @@
 /** A station's keys on disk: PKCS #8 PEM for signing, 32 bytes in hexadecimal for the rest. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fromHex, toHex } from '../../applet-spec/bytes.ts';
 import { subjectPublicKeyInfo } from '../../applet-spec/certificate.ts';
@@ -48,20 +48,33 @@ export function makeSigningKey(file: string, entropy: Entropy): void {
   const pair = drawP256Key(entropy);
   writeNew(file, privateKeyPem(pair), 0o600);
   const spki = subjectPublicKeyInfo(pair.publicKey);
-  writeNew(`${file}.pub`, encodePem('PUBLIC KEY', spki), 0o644);
+  try {
+    writeNew(`${file}.pub`, encodePem('PUBLIC KEY', spki), 0o644);
+  } catch (error) {
+    rmSync(file, { force: true });
+    throw error;
+  }
 }
 
 export function makeSymmetricKey(file: string, entropy: Entropy): void {
   writeNew(file, `${toHex(entropy.randomBytes(32))}\n`, 0o600);
 }
 
+/** Whole or not at all. Throws StationError `exists`, or `not-written` where the disk is full. */
 export function writeNew(file: string, text: string, mode: number): void {
+  let descriptor: number | undefined;
   try {
-    writeFileSync(file, text, { mode, flag: 'wx' });
-  } catch (error) {
-    throw new StationError('exists', `${file} is there already and is left as it is`, {
-      cause: error,
-    });
+    descriptor = openSync(file, 'wx', mode);
+    writeFileSync(descriptor, text);
+  } catch (cause) {
+    if (descriptor !== undefined) rmSync(file, { force: true });
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') {
+      throw new StationError('exists', `${file} is there already and is left as it is`, { cause });
+    }
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    throw new StationError('not-written', `${file} cannot be written: ${detail}`, { cause });
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 

@@ -6,6 +6,7 @@ export type StationErrorCode =
   | 'already-running'
   | 'address-in-use'
   | 'exists'
+  | 'not-written'
   | 'command-failed';
 
 /** What keeps a station from starting or a command from being carried out, in one sentence. */

@@ -1,4 +1,5 @@
 /** `keytolld init`: a station's folder, with fresh keys and a configuration to fill in. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import type { StationName } from '../../applet-spec/names.ts';
@@ -7,7 +8,10 @@ import { defaultPositionLimit } from '../relay/positions.ts';
 import { makeFolder } from './made-folder.ts';
 import { makeSigningKey, makeSymmetricKey, writeNew } from './key-files.ts';
 
-/** Makes folder, keys and `station.toml`. Throws StationError `exists` rather than overwrite. */
+/**
+ * Makes folder, keys and `station.toml`. Throws StationError `exists` rather than overwrite. Where
+ * it fails it takes away what it has written: half a station would bar the next try.
+ */
 export function initStationFolder(
   folder: string,
   options: {
@@ -22,10 +26,20 @@ export function initStationFolder(
   makeFolder(folder, 0o700);
   for (const part of ['keys', 'certificates', 'data']) makeFolder(join(folder, part), 0o700);
   const config = join(folder, 'station.toml');
-  writeNew(config, template(options), 0o644);
-  makeSigningKey(join(folder, 'keys', 'coin.pem'), options.entropy);
-  makeSigningKey(join(folder, 'keys', 'document.pem'), options.entropy);
-  makeSymmetricKey(join(folder, 'keys', 'storage.key'), options.entropy);
+  const key = (name: string): string => join(folder, 'keys', name);
+  const made: string[] = [];
+  try {
+    writeNew(config, template(options), 0o644);
+    made.push(config);
+    for (const file of [key('coin.pem'), key('document.pem')]) {
+      makeSigningKey(file, options.entropy);
+      made.push(file, `${file}.pub`);
+    }
+    makeSymmetricKey(key('storage.key'), options.entropy);
+  } catch (error) {
+    for (const file of made) rmSync(file, { force: true });
+    throw error;
+  }
   return config;
 }
 

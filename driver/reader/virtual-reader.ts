@@ -139,7 +139,9 @@ function listenError(address: VirtualAddress, cause: NodeJS.ErrnoException): Rea
   }
   switch (cause.code) {
     case 'EADDRINUSE':
-      return new ReaderError('reader-busy', `another program listens on ${place}`, { cause });
+      return new ReaderError('reader-busy', `another program listens on ${place}: end it first`, {
+        cause,
+      });
     case 'EACCES':
     case 'EPERM':
       return new ReaderError('access-denied', `this user may not listen on ${place}`, { cause });

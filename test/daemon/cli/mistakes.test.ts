@@ -255,3 +255,27 @@ describe('words that nobody takes', () => {
     expect(exitCode).toBe(1);
   });
 });
+
+describe('a disk that takes nothing more', () => {
+  /** No file may grow by a byte; what is printed goes through pipes. */
+  const full = (words: string): Promise<Ended> =>
+    shellRun('keytolld', folder, `trap '' XFSZ; ulimit -f 0; "$0" "$1" ${words}`);
+
+  it.each([
+    [
+      'ca init full-ca --name root',
+      /^keytolld ca init: .*\/full-ca cannot be made a folder: EFBIG/,
+    ],
+    ['ca crl ca --out full.crl', /^keytolld ca crl: EFBIG: file too large, write '.*\.crl'$/],
+    ['init q8 --name q8 --network n --ca ca', /init: q8\/station\.toml cannot be written: EFBIG/],
+  ])('keytolld %s says so, and leaves nothing in the way of the next try', async (line, words) => {
+    const { exitCode, out, err } = await full(line);
+    expect(err.trimEnd()).toMatch(words);
+    expect({ exitCode, out, lines: err.split('\n').length }).toEqual({
+      exitCode: 1,
+      out: '',
+      lines: 2,
+    });
+    expect(await keytolld(line)).toMatchObject({ exitCode: 0, err: '' });
+  });
+});
