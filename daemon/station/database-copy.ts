@@ -18,7 +18,7 @@ import type { Clock } from '../../applet-spec/clock.ts';
 import { isoTimeOfMs } from '../../applet-spec/iso-time.ts';
 import type { Entropy } from '../../applet-spec/primitives.ts';
 import { syncFile, syncFolder } from '../ca/durable-file.ts';
-import { copyDatabase, readUnchanged } from '../store/connection.ts';
+import { copyDatabase, foldLog, readUnchanged } from '../store/connection.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { StationConfig } from './config.ts';
 import { requireRoomForCopy } from './room-for-copy.ts';
@@ -122,9 +122,11 @@ async function restoreHeld(
 
 /**
  * What speaks of the database of before goes with it: a log of commits that is not its own would
- * spoil the copy, so it is gone before that comes. The file itself stays until it is replaced.
+ * spoil the copy, so it is gone before that comes. The file itself stays until it is replaced, and
+ * has all its commits by then, where it can be read: a cut in between loses none.
  */
 function keepBefore(database: string, clock: Clock): string | undefined {
+  if (existsSync(database)) foldLogIfSound(database);
   const beside = companions.filter((companion) => existsSync(database + companion));
   if (!existsSync(database) && beside.length === 0) return undefined;
   const time = isoTimeOfMs(clock.nowMs()).replaceAll(':', '-');
@@ -136,6 +138,15 @@ function keepBefore(database: string, clock: Clock): string | undefined {
   const lastAudit = join(dirname(database), 'last-audit.json');
   if (existsSync(lastAudit)) renameSync(lastAudit, join(folder, basename(lastAudit)));
   return folder;
+}
+
+/** One that is damaged is kept as it is: it is why a copy is restored. */
+function foldLogIfSound(database: string): void {
+  try {
+    foldLog(database);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+  }
 }
 
 /** How long its log is; throws StoreError `corrupt` where SQLite finds it damaged. */

@@ -126,6 +126,16 @@ export function copyDatabase(file: string, target: string): void {
   }
 }
 
+/** Brings what is committed into the file itself, of a database that nobody has open. */
+export function foldLog(file: string): void {
+  const connection = new Connection(file);
+  try {
+    guarded(() => connection.pragma('wal_checkpoint(TRUNCATE)'));
+  } finally {
+    connection.close();
+  }
+}
+
 /**
  * Reads a database file and leaves it as it is, whatever its schema: `first` gives the first column
  * of the first row that a query finds.

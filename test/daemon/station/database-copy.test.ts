@@ -136,18 +136,38 @@ describe('a copy that is restored', () => {
     expect(await balance()).toBe(700n);
   });
 
-  it('is not spoiled by commits of the former database, which stopped in the middle', async () => {
+  /** The database holds 750, 50 of them in its log of commits alone: the copy has 700. */
+  async function stoppedInTheMiddle(): Promise<void> {
     await paysIn(700n);
     await backUp(config, copy());
     const store = await opened();
     await paysIn(50n, store);
-    const [wal, log] = [`${stationDatabase(config)}-wal`, join(folder, 'commits')];
-    copyFileSync(wal, log);
+    const files = ['', '-wal'].map((beside) => stationDatabase(config) + beside);
+    const contents = files.map((file) => readFileSync(file));
     await store.close();
-    copyFileSync(log, wal);
-    await restore(config, copy(), seams);
+    files.forEach((file, i) => {
+      writeFileSync(file, contents[i] ?? '');
+    });
+  }
+
+  it('is not spoiled by commits of the former database, which keeps them all', async () => {
+    await stoppedInTheMiddle();
+    const { before = '' } = await restore(config, copy(), seams);
     expect(await balance()).toBe(700n);
     // It looks through every page.
+    expect(await backUp(config, join(folder, 'again.sqlite'))).toMatchObject({ leaves: 1n });
+    // In the file itself, before anything else was moved.
+    expect(readdirSync(before)).toEqual(['station.sqlite']);
+    expect(await balance(join(before, 'station.sqlite'))).toBe(750n);
+  });
+
+  it('takes the place of a database that nobody can read, which is kept as it was', async () => {
+    await stoppedInTheMiddle();
+    writeFileSync(stationDatabase(config), 'no database at all');
+    const { before = '' } = await restore(config, copy(), seams);
+    expect(existsSync(join(before, 'station.sqlite-wal'))).toBe(true);
+    expect(readFileSync(join(before, 'station.sqlite'), 'utf8')).toBe('no database at all');
+    expect(await balance()).toBe(700n);
     expect(await backUp(config, join(folder, 'again.sqlite'))).toMatchObject({ leaves: 1n });
   });
 
